@@ -1,0 +1,84 @@
+"""Where this installation keeps its state and whom it may talk to, from the environment. Judgement policy is not here: it is in the rule pack."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from platformdirs import user_data_path
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from m365dq_dagster.core.errors import BadInput
+
+
+def checkout_root() -> Path | None:
+    """The root of the checkout this package runs from, or None when it was installed from a wheel."""
+    root = Path(__file__).resolve().parents[2]
+    return root if (root / "pyproject.toml").is_file() and (root / "reference_data").is_dir() else None
+
+
+def default_home() -> Path:
+    """`.m365dq` at the root of a checkout, else the platform's data folder."""
+    root = checkout_root()
+    return root / ".m365dq" if root else user_data_path("m365dq")
+
+
+class Settings(BaseSettings):
+    """Settings of one installation; every one can be given as `M365DQ_<NAME>` in the environment."""
+
+    model_config = SettingsConfigDict(env_prefix="M365DQ_", frozen=True, extra="ignore")
+
+    home: Path = Field(default_factory=default_home)
+    registry_url_override: SecretStr | None = Field(default=None, validation_alias="M365DQ_REGISTRY_URL")
+    inbox_override: Path | None = Field(default=None, validation_alias="M365DQ_INBOX")
+    smtp_host: str | None = None
+    smtp_port: int = 25
+    smtp_user: str | None = None
+    smtp_password: SecretStr | None = None
+    smtp_starttls: bool = False
+    mail_from: str = "m365dq@localhost"
+    lock_wait_seconds: float = 30.0
+    ui_url: str = "http://127.0.0.1:3000"
+
+    @classmethod
+    def load(cls) -> Settings:
+        """Read the environment and make the home folder, mode 0700. Raises `BadInput` where a value cannot be used."""
+        try:
+            settings = cls()
+        except ValidationError as error:
+            first = error.errors()[0]
+            name = "M365DQ_" + str(first["loc"][0]).upper().removeprefix("M365DQ_")
+            raise BadInput(f"The environment variable {name} cannot be used: {first['msg']}. Correct it or unset it.") from None
+        return settings.prepared()
+
+    def prepared(self) -> Settings:
+        """The same settings with an absolute home that exists."""
+        home = self.home.expanduser().absolute()
+        try:
+            home.mkdir(mode=0o700, parents=True, exist_ok=True)
+            home.chmod(0o700)
+        except OSError as error:
+            raise BadInput(f"The home folder {home} cannot be used ({error.strerror}); set M365DQ_HOME to a folder you may write.") from None
+        return self.model_copy(update={"home": home})
+
+    @property
+    def registry_url(self) -> str:
+        """SQLAlchemy address of the registry; may hold a password, so it is never printed."""
+        if self.registry_url_override:
+            return self.registry_url_override.get_secret_value()
+        return f"sqlite:///{self.home / 'registry.sqlite3'}"
+
+    @property
+    def inbox(self) -> Path:
+        """The folder that the sensor watches for new cases."""
+        return self.inbox_override or self.home / "inbox"
+
+    @property
+    def cases_dir(self) -> Path:
+        """One folder a case."""
+        return self.home / "cases"
+
+    @property
+    def dagster_home(self) -> Path:
+        """The orchestrator's own state."""
+        return self.home / "dagster"

@@ -1,0 +1,35 @@
+"""Every SQL statement of the product, in `.sql` files beside this one or in builders. Values are bound, never pasted; names that come from
+evidence pass through `quote_identifier`."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+
+
+def quote_identifier(name: str) -> str:
+    """A column or table name as SQL, whatever characters it holds. NUL cannot be part of a name and becomes U+FFFD."""
+    return '"' + name.replace("\x00", "\ufffd").replace('"', '""') + '"'
+
+
+def quote_literal(text: str) -> str:
+    """A text as SQL literal, for the few places where the engine takes no bound value (paths in table functions, DDL)."""
+    return "'" + text.replace("\x00", "\ufffd").replace("'", "''") + "'"
+
+
+@cache
+def statement(name: str) -> str:
+    """The text of `<name>.sql`."""
+    return (HERE / f"{name}.sql").read_text(encoding="utf-8")
+
+
+@cache
+def named_statements(name: str) -> dict[str, str]:
+    """The statements of `<name>.sql`, each opened by a line `-- name: <word>`."""
+    found: dict[str, str] = {}
+    for block in statement(name).split("-- name:")[1:]:
+        title, _, body = block.partition("\n")
+        found[title.strip()] = body.strip().rstrip(";")
+    return found

@@ -1,0 +1,1 @@
+"""One use case a file, shared by the orchestrator and the command line: measure (adapter), judge (core), keep (adapter)."""

@@ -1,0 +1,58 @@
+"""What every stage of one run is handed: the case, its evidence, its context, the rule pack and the collaborators. No logic."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from m365dq_dagster.adapters.clock import Clock
+    from m365dq_dagster.adapters.registry import Registry
+    from m365dq_dagster.adapters.rule_pack import RulePack
+    from m365dq_dagster.core.context import CaseContext
+
+
+class Progress(Protocol):
+    """Hears how far a stage has come."""
+
+    def step(self, stage: str, detail: str, done: int = 0, total: int = 0) -> None:
+        """`detail` in words; `done` of `total` where a total is known, else both 0."""
+        ...
+
+
+class Silent:
+    """Progress that nobody watches."""
+
+    def step(self, stage: str, detail: str, done: int = 0, total: int = 0) -> None:
+        """Says nothing."""
+
+
+@dataclass(frozen=True)
+class Override:
+    """Somebody's decision to go on although a blocking check failed; it is shown on every finding."""
+
+    reason: str
+    actor: str
+    expires: str
+
+
+@dataclass(frozen=True)
+class CaseRun:
+    """One run of one case, from evidence to verdict."""
+
+    case_id: str
+    run_id: str
+    folder: Path
+    case_dir: Path
+    context: CaseContext
+    pack: RulePack
+    con: duckdb.DuckDBPyConnection
+    registry: Registry
+    clock: Clock
+    progress: Progress = field(default_factory=Silent)
+    override: Override | None = None
+    options: Mapping[str, str] = field(default_factory=dict)
