@@ -1,0 +1,102 @@
+"""Fixtures that every kind of test shares: an isolated home, stores in it, the real evidence beside the checkout.
+
+What only one kind of test needs stands in that folder's own ``conftest.py`` or in ``tests/support``.
+"""
+
+import os
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from m365dq_dagster.adapters.clock import FixedClock
+    from m365dq_dagster.adapters.registry import Registry
+
+ROOT = Path(__file__).resolve().parents[1]
+
+# Great Expectations reads this once, at import, wherever the first import happens.
+os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
+os.environ.setdefault("DAGSTER_DISABLE_TELEMETRY", "yes")
+
+_CALM = (HealthCheck.too_slow, HealthCheck.function_scoped_fixture, HealthCheck.differing_executors)
+settings.register_profile("ci", max_examples=30, deadline=None, derandomize=True, suppress_health_check=_CALM)
+settings.register_profile("soak", max_examples=2000, deadline=None, suppress_health_check=_CALM)
+settings.load_profile("ci")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave the soak tests out unless they were asked for."""
+    if "soak" in config.getoption("markexpr"):
+        return
+    for item in items:
+        if item.get_closest_marker("soak"):
+            item.add_marker(pytest.mark.skip(reason="a long random run; `make soak` runs it"))
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A home folder of the test's own; nothing of the caller's settings reaches a test."""
+    for name in [name for name in os.environ if name.startswith("M365DQ_") or name == "DAGSTER_HOME"]:
+        monkeypatch.delenv(name)
+    folder = tmp_path / "home"
+    folder.mkdir(mode=0o700)
+    monkeypatch.setenv("M365DQ_HOME", str(folder))
+    return folder
+
+
+@pytest.fixture
+def now() -> datetime:
+    """The moment at which a test with a fixed clock takes place."""
+    return datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
+
+
+@pytest.fixture
+def clock(now: datetime) -> "FixedClock":
+    """A clock that stands at ``now``."""
+    from m365dq_dagster.adapters.clock import FixedClock
+
+    return FixedClock(now)
+
+
+@pytest.fixture
+def registry(home: Path) -> "Iterator[Registry]":
+    """An empty SQLite registry in the test's home, with every migration applied."""
+    from m365dq_dagster.adapters.registry import Registry
+
+    store = Registry.open(f"sqlite:///{home / 'registry.sqlite3'}")
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def duckdb_con() -> "Iterator[duckdb.DuckDBPyConnection]":
+    """A generation of a case in memory, with its tables made and nothing in them."""
+    import duckdb
+
+    from m365dq_dagster.adapters.case_store import CONNECT_CONFIG, create_schema
+
+    con = duckdb.connect(":memory:", config=CONNECT_CONFIG)
+    create_schema(con)
+    yield con
+    con.close()
+
+
+@pytest.fixture(scope="session")
+def shared_cases() -> Path:
+    """The folder of real public evidence beside the checkout; a test that reads it skips where it is absent."""
+    folder = ROOT.parent / "shared" / "cases"
+    if not folder.is_dir():
+        pytest.skip("the real public evidence (../shared/cases) is not beside this checkout")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def checkout() -> Path:
+    """The root of the checkout."""
+    return ROOT
