@@ -1,0 +1,31 @@
+"""The registry: what outlives a case. Import from here; the evidence itself is in the case store."""
+
+from m365dq_dagster.adapters.registry.records import (
+    AlertRecord,
+    AuditEntry,
+    CaseRecord,
+    CodeSighting,
+    CorrectionRecord,
+    ImportRecord,
+    OverrideRecord,
+    ScoreRecord,
+    ScoreRow,
+    StatusCode,
+)
+from m365dq_dagster.adapters.registry.store import Registry
+from m365dq_dagster.core.outcome import CaseStage
+
+__all__ = [
+    "AlertRecord",
+    "AuditEntry",
+    "CaseRecord",
+    "CaseStage",
+    "CodeSighting",
+    "CorrectionRecord",
+    "ImportRecord",
+    "OverrideRecord",
+    "Registry",
+    "ScoreRecord",
+    "ScoreRow",
+    "StatusCode",
+]

@@ -1,0 +1,3 @@
+"""Alembic's folder: how it reaches the database (`env`) and the steps (`versions`). Run by `registry.migrate`, never by
+hand.
+"""

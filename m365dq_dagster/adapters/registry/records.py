@@ -1,0 +1,159 @@
+"""What the registry hands out and takes in, as plain values. How they are kept is in the modules beside this one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any
+
+from m365dq_dagster.core.outcome import CaseStage, Severity
+
+
+@dataclass(frozen=True)
+class CaseRecord:
+    """What outlives a case's runs. `stage` is None before the first import, `verdict` before the first conclusion.
+
+    `identity` is the digest of what the published generation was judged from; `last_run` when the last import ended.
+    """
+
+    case_id: str
+    folder: str
+    context: Mapping[str, Any]
+    stage: CaseStage | None
+    verdict: str | None
+    blocked_by: str | None
+    updated_at: datetime
+    last_run: datetime | None
+    identity: str | None
+
+
+@dataclass(frozen=True)
+class ScoreRow:
+    """How far one field of one table may be trusted in one case: 0 to 1, or None where the field does not apply."""
+
+    table: str
+    field: str
+    base: float | None
+    adjusted: float | None
+    rules: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class StatusCode:
+    """One row of the status-code reference with what this product adds to it.
+
+    `state` is ACTIVE (in force), PENDING (waits for approval) or REJECTED.
+    """
+
+    log_type: str
+    field: str
+    value: str
+    meaning: str
+    severity: Severity
+    category: str | None = None
+    outcome: str | None = None
+    first_factor: str | None = None
+    portal_status: str | None = None
+    provenance: str | None = None
+    method: str | None = None
+    state: str = "ACTIVE"
+    deprecated: bool = False
+    first_seen: date | None = None
+    last_validated: date | None = None
+
+
+@dataclass(frozen=True)
+class CodeSighting:
+    """A code value seen in a case: how often, between which events, and whether the reference knew it then."""
+
+    case_id: str
+    log_type: str
+    field: str
+    value: str
+    rows: int
+    first_event: datetime | None
+    last_event: datetime | None
+    flagged: bool
+    first_sighted_at: datetime
+    last_sighted_at: datetime
+
+
+@dataclass(frozen=True)
+class AlertRecord:
+    """An alert in the outbox. `state` is RECORDED, SENDING, DELIVERED, FAILED (will be tried again) or ACKNOWLEDGED."""
+
+    id: int
+    rule: str
+    case_id: str
+    subject: str
+    severity: Severity
+    message: str
+    recipients: tuple[str, ...]
+    state: str
+    raised_at: datetime
+    last_raised_at: datetime
+    times_raised: int
+    attempts: int
+    last_error: str | None
+    delivered_at: datetime | None
+    acknowledged_at: datetime | None
+    acknowledged_by: str | None
+    episode: int = 0
+
+
+@dataclass(frozen=True)
+class OverrideRecord:
+    """A decision to go on although a blocking check failed; in force up to and including the day `expires`."""
+
+    case_id: str
+    reason: str
+    actor: str
+    expires: date
+    created_at: datetime
+
+
+@dataclass(frozen=True)
+class ImportRecord:
+    """One import of one case: how long, how many rows, and how its quality gate ended."""
+
+    case_id: str
+    run_id: str
+    started_at: datetime
+    seconds: float
+    rows: int
+    status: str
+    reason: str | None
+    verifications: int
+    recorded_at: datetime
+
+
+@dataclass(frozen=True)
+class CorrectionRecord:
+    """A conclusion that was found wrong afterwards."""
+
+    case_id: str
+    finding: str
+    verdict: str
+    reason: str
+    actor: str
+    corrected_at: datetime
+
+
+@dataclass(frozen=True)
+class ScoreRecord:
+    """A score as it was kept, with its case and moment."""
+
+    case_id: str
+    row: ScoreRow
+    computed_at: datetime
+
+
+@dataclass(frozen=True)
+class AuditEntry:
+    """Who did what, when."""
+
+    actor: str
+    action: str
+    detail: Mapping[str, Any] = field(default_factory=dict)
+    logged_at: datetime | None = None

@@ -1,0 +1,59 @@
+"""The registry as one thing: opened by address, migrated, closed. Each noun's methods are in the module named after it."""
+
+from __future__ import annotations
+
+from types import TracebackType
+
+from sqlalchemy.engine import Engine
+
+from m365dq_dagster.adapters.registry.cases import Cases
+from m365dq_dagster.adapters.registry.codes import Codes
+from m365dq_dagster.adapters.registry.engine import create_engine, describe, parse_url
+from m365dq_dagster.adapters.registry.journal import Journal
+from m365dq_dagster.adapters.registry.migrate import upgrade
+from m365dq_dagster.adapters.registry.outbox import Outbox
+from m365dq_dagster.adapters.registry.runs import Runs
+
+
+class Registry(Cases, Runs, Codes, Outbox, Journal):
+    """What outlives a case: cases and their stages, imports, scores, codes, alerts, decisions.
+
+    Safe to use from several threads and processes at once; open one after a fork, not before.
+    """
+
+    @classmethod
+    def open(cls, url: str) -> Registry:
+        """Open the registry at a SQLAlchemy address (SQLite file or Postgres) and bring its tables up to date.
+
+        Raises `BadInput` for an address that cannot hold a registry or one that a newer program wrote, `InternalFault`
+        where the database does not answer.
+        """
+        engine = create_engine(parse_url(url))
+        try:
+            upgrade(engine)
+        except BaseException:
+            engine.dispose()
+            raise
+        return cls(engine)
+
+    @property
+    def engine(self) -> Engine:
+        """The engine, for reports that query the registry themselves."""
+        return self._engine
+
+    @property
+    def place(self) -> str:
+        """Where the registry is, without secrets."""
+        return describe(self._engine.url)
+
+    def close(self) -> None:
+        """Let go of every connection."""
+        self._engine.dispose()
+
+    def __enter__(self) -> Registry:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
