@@ -1,0 +1,319 @@
+"""What one sign-in row says: reading its witnesses and deciding its outcome. Which witnesses may be heard is decided in `reliability`;
+counting rows and joining decisions back is the business of the adapters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import cached_property
+
+from m365dq_dagster.core.outcome import FAILURES, Confidence, LogType, Outcome, at_most
+
+NO_ATTEMPT_CODES = frozenset({"50061", "50068", "50070", "50071"})
+"""Sign-out and session steps that the sign-in log also lists: no attempts at all."""
+
+CA_BLOCK_CODES = frozenset({"53000", "53001", "53002", "53003", "53004"})
+"""Codes that only Conditional Access gives."""
+
+KEEP_ME_SIGNED_IN = "50140"
+
+
+@dataclass(frozen=True)
+class CodeRow:
+    """One Entra code as the rule pack knows it."""
+
+    code: str
+    symbolic_name: str
+    category: str
+    subcategory: str
+    outcome: str
+    first_factor: str
+    severity: str
+    portal_status: str
+    meaning: str
+    provenance: str
+    method: str
+    state: str
+    sources: str
+
+    @property
+    def is_weak(self) -> bool:
+        """True where only a community source or a topic rule knows the code: it carries at most LOW."""
+        return self.provenance != "documented" or self.method == "topic_rule"
+
+
+class Mark(StrEnum):
+    """What stands in a witness column where no known value does."""
+
+    BLANK = "blank"
+    OUT_OF_DOMAIN = "out-of-domain"
+    UNKNOWN_CODE = "unknown-code"
+
+
+class Word(StrEnum):
+    """What a status word or an operation says."""
+
+    SUCCESS = "SUCCESS"
+    FAILURE = "FAILURE"
+    INTERRUPTED = "INTERRUPTED"
+    NO_OUTCOME = "NO_OUTCOME"
+
+
+class Access(StrEnum):
+    """What Conditional Access says. It is evaluated after the first factor and is no outcome by itself."""
+
+    SUCCESS = "SUCCESS"
+    FAILURE = "FAILURE"
+    NOT_APPLIED = "NOT_APPLIED"
+    NOT_ENFORCED = "NOT_ENFORCED"
+
+
+class Client(StrEnum):
+    """The kind of client, as far as a rule asks for it."""
+
+    ACTIVESYNC = "ACTIVESYNC"
+    LEGACY = "LEGACY"
+    OTHER = "OTHER"
+
+
+WORDS: Mapping[str, Word] = {
+    "SUCCESS": Word.SUCCESS,
+    "LOGIN": Word.SUCCESS,
+    "FAILURE": Word.FAILURE,
+    "LOGIN_FAILED": Word.FAILURE,
+    "INTERRUPTED": Word.INTERRUPTED,
+}
+ACCESS: Mapping[str, Access] = {
+    "CA_SATISFIED": Access.SUCCESS,
+    "CA_BLOCKED": Access.FAILURE,
+    "CA_NOT_EVALUATED": Access.NOT_APPLIED,
+    "CA_NOT_ENFORCED": Access.NOT_ENFORCED,
+}
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """Codes, words and clients as the judge reads them: folded to lower case, pending codes left out."""
+
+    codes: Mapping[str, CodeRow]
+    words: Mapping[str, Word]
+    operations: Mapping[str, Word]
+    access: Mapping[str, Access]
+    clients: Mapping[str, Client]
+
+    @classmethod
+    def of(cls, codes: Iterable[CodeRow], values: Iterable[tuple[str, str, str, str]]) -> Vocabulary:
+        """From the rows of the rule pack; `values` are (log type, field, value, normalised)."""
+        tables: dict[str, dict[str, str]] = {}
+        for log_type, name, value, normalised in values:
+            if log_type in (LogType.SIGN_IN, LogType.UAL):
+                tables.setdefault(name, {})[value.strip().lower()] = normalised
+        return cls(
+            codes={row.code: row for row in codes if row.state == "active"},
+            words={v: WORDS.get(n, Word.NO_OUTCOME) for v, n in tables.get("status", {}).items()},
+            operations={v: WORDS.get(n, Word.NO_OUTCOME) for v, n in tables.get("operation_login", {}).items()},
+            access={v: ACCESS[n] for v, n in tables.get("conditional_access_status", {}).items() if n in ACCESS},
+            clients={
+                v: Client.ACTIVESYNC if v == "exchange activesync" else Client.LEGACY
+                for v, n in tables.get("client_app_used", {}).items()
+                if n == "LEGACY"
+            },
+        )
+
+    @cached_property
+    def accepted_codes(self) -> frozenset[str]:
+        """Codes that follow a right password or token, whatever came after."""
+        return frozenset(c for c, row in self.codes.items() if row.first_factor in ("accepted", "likely_accepted"))
+
+    @cached_property
+    def accepted_codes_ropc(self) -> frozenset[str]:
+        """Codes that follow a right password in a password-grant request only."""
+        return frozenset(c for c, row in self.codes.items() if row.first_factor == "likely_accepted_ropc")
+
+
+CODE_OUTCOMES: Mapping[str, tuple[Outcome, Confidence]] = {
+    "success": (Outcome.SUCCESS, Confidence.HIGH),
+    "interrupt": (Outcome.INTERRUPTED, Confidence.HIGH),
+    "password_correct_blocked": (Outcome.BLOCKED_AFTER_FIRST_FACTOR, Confidence.HIGH),
+    "bad_credentials": (Outcome.REJECTED, Confidence.HIGH),
+    "throttling_lockout": (Outcome.NOT_EVALUATED, Confidence.HIGH),
+    "unknown": (Outcome.UNKNOWN, Confidence.LOW),
+}
+
+
+def outcome_of_code(row: CodeRow) -> tuple[Outcome, Confidence]:
+    """The outcome that a known code stands for, and how sure the code alone makes it."""
+    outcome, confidence = CODE_OUTCOMES.get(row.category, (Outcome.NOT_GRANTED, Confidence.MEDIUM))
+    if outcome is Outcome.BLOCKED_AFTER_FIRST_FACTOR and row.first_factor != "accepted":
+        confidence = Confidence.MEDIUM
+    return outcome, Confidence.LOW if row.is_weak else confidence
+
+
+class Side(StrEnum):
+    """The coarse classes that witnesses are compared in."""
+
+    SUCCESS = "S"
+    INTERRUPTED = "I"
+    FAILURE = "F"
+    LEFT_OPEN = "U"
+    NONE = "-"
+
+    @property
+    def gives_outcome(self) -> bool:
+        """True for success, interrupt and failure."""
+        return self in (Side.SUCCESS, Side.INTERRUPTED, Side.FAILURE)
+
+
+def side_of(outcome: Outcome) -> Side:
+    """The coarse class of an outcome."""
+    if outcome is Outcome.SUCCESS:
+        return Side.SUCCESS
+    if outcome is Outcome.INTERRUPTED:
+        return Side.INTERRUPTED
+    return Side.FAILURE if outcome in FAILURES else Side.LEFT_OPEN
+
+
+WORD_SIDES = {Word.SUCCESS: Side.SUCCESS, Word.FAILURE: Side.FAILURE, Word.INTERRUPTED: Side.INTERRUPTED, Word.NO_OUTCOME: Side.NONE}
+ACCESS_SIDES = {Access.SUCCESS: Side.SUCCESS, Access.FAILURE: Side.FAILURE, Access.NOT_APPLIED: Side.NONE, Access.NOT_ENFORCED: Side.NONE}
+
+
+@dataclass(frozen=True)
+class Combo:
+    """Rows of one log type whose witnesses say the same.
+
+    `code` is a code of the rule pack or a `Mark`; `word` is what the status text or the operation says, or a `Mark`; `access` is what
+    Conditional Access says, or a `Mark`. `codes_differ` is True where two copies of the code in one row are not equal. `rows` counts them.
+    """
+
+    log_type: LogType
+    code: str
+    word: Word | Mark
+    access: Access | Mark
+    client: Client = Client.OTHER
+    single_factor: bool | None = None
+    codes_differ: bool = False
+    rows: int = 1
+
+
+@dataclass(frozen=True)
+class WitnessNames:
+    """The columns in which a log type keeps its witnesses."""
+
+    code: str
+    word: str
+    access: str | None
+
+
+WITNESSES: Mapping[LogType, WitnessNames] = {
+    LogType.SIGN_IN: WitnessNames("status_error_code", "status", "conditional_access_status"),
+    LogType.LEGACY: WitnessNames("status_error_code", "status", "conditional_access_status"),
+    LogType.UAL: WitnessNames("error_number", "operation", None),
+}
+
+
+@dataclass(frozen=True)
+class Decision:
+    """The outcome of the rows of a combo: how sure, by which column, which columns agreed, and what contradicted."""
+
+    outcome: Outcome
+    confidence: Confidence
+    decided_by: str | None
+    witnesses: tuple[str, ...] = ()
+    contradiction: str | None = None
+    credential_accepted: bool = False
+    unknown_code: bool = False
+
+
+@dataclass(frozen=True)
+class Testimony:
+    """Which columns may be heard in a log type, and which of them are uniform and so carry at most LOW."""
+
+    heard: frozenset[str]
+    uniform: frozenset[str] = field(default_factory=frozenset)
+
+
+def side(combo: Combo, name: str, vocabulary: Vocabulary) -> Side:
+    """What a witness column says on the rows of a combo, whether it is heard or not."""
+    names = WITNESSES[combo.log_type]
+    if name == names.code:
+        row = vocabulary.codes.get(combo.code)
+        if row is None:
+            return Side.NONE
+        return side_of(outcome_of_code(row)[0])
+    if name == names.word:
+        return WORD_SIDES[combo.word] if isinstance(combo.word, Word) else Side.NONE
+    return ACCESS_SIDES[combo.access] if isinstance(combo.access, Access) else Side.NONE
+
+
+def adjudicate(combo: Combo, testimony: Testimony, vocabulary: Vocabulary) -> Decision:
+    """Decide the outcome of a combo's rows by the first line of the decision table that applies.
+
+    Only witnesses in `testimony.heard` are listened to. Success against failure between two primary witnesses is a CONFLICT; a code that is
+    in no table leaves the row open; Conditional Access is asked last and `notApplied` decides nothing.
+    """
+    names = WITNESSES[combo.log_type]
+    code_row = vocabulary.codes.get(combo.code) if names.code in testimony.heard else None
+    unknown = names.code in testimony.heard and combo.code == Mark.UNKNOWN_CODE
+    word = combo.word if names.word in testimony.heard and isinstance(combo.word, Word) else None
+    access = combo.access if names.access in testimony.heard and isinstance(combo.access, Access) else None
+    if names.code in testimony.heard and combo.codes_differ:
+        return Decision(Outcome.CONFLICT, Confidence.LOW, names.code, (names.code,), "CODE_COPIES_DIFFER")
+    if unknown:
+        return Decision(Outcome.UNKNOWN, Confidence.LOW, None, (), None, unknown_code=True)
+    if code_row is not None:
+        decision = _by_code(combo, code_row, word, access, names)
+    elif word in (Word.SUCCESS, Word.INTERRUPTED, Word.FAILURE):
+        decision = _by_word(word, access, names)
+    else:
+        decision = _by_access(access, names)
+    if decision.decided_by in testimony.uniform:
+        return _capped(decision)
+    return decision
+
+
+def _by_code(combo: Combo, row: CodeRow, word: Word | None, access: Access | None, names: WitnessNames) -> Decision:
+    outcome, confidence = outcome_of_code(row)
+    code_side, word_side = side_of(outcome), WORD_SIDES[word] if word else Side.NONE
+    opposed = {code_side, word_side} == {Side.SUCCESS, Side.FAILURE}
+    if opposed and row.portal_status.strip().lower() != str(word).lower():
+        return Decision(Outcome.CONFLICT, Confidence.LOW, names.code, (names.code, names.word), "CODE_AGAINST_TEXT")
+    contradiction = None
+    if row.category == "success" and access is Access.FAILURE:
+        contradiction = "CODE_ZERO_BUT_CA_FAILURE"
+    agreeing = (names.code, *((names.word,) if word_side is code_side else ()))
+    accepted = row.first_factor in ("accepted", "likely_accepted")
+    return Decision(outcome, confidence, names.code, agreeing, contradiction, accepted)
+
+
+def _by_word(word: Word, access: Access | None, names: WitnessNames) -> Decision:
+    if word is Word.SUCCESS:
+        return Decision(Outcome.SUCCESS, Confidence.MEDIUM, names.word, (names.word,), None, True)
+    if word is Word.INTERRUPTED:
+        return Decision(Outcome.INTERRUPTED, Confidence.MEDIUM, names.word, (names.word,))
+    if access in (Access.SUCCESS, Access.FAILURE):
+        heard = (names.word, str(names.access))
+        return Decision(Outcome.BLOCKED_AFTER_FIRST_FACTOR, Confidence.MEDIUM, names.word, heard, None, True)
+    return Decision(Outcome.NOT_GRANTED, Confidence.MEDIUM, names.word, (names.word,))
+
+
+def _by_access(access: Access | None, names: WitnessNames) -> Decision:
+    if access is Access.FAILURE:
+        return Decision(Outcome.BLOCKED_AFTER_FIRST_FACTOR, Confidence.MEDIUM, names.access, (str(names.access),), None, True)
+    if access is Access.SUCCESS:
+        return Decision(Outcome.SUCCESS, Confidence.MEDIUM, names.access, (str(names.access),), None, True)
+    return Decision(Outcome.UNKNOWN, Confidence.LOW, None)
+
+
+def _capped(decision: Decision) -> Decision:
+    return Decision(
+        decision.outcome,
+        at_most(decision.confidence, Confidence.LOW),
+        decision.decided_by,
+        decision.witnesses,
+        decision.contradiction,
+        decision.credential_accepted,
+        decision.unknown_code,
+    )
+
+

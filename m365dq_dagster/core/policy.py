@@ -1,0 +1,148 @@
+"""The judgement policy: every number a verdict depends on, by name. Values live in the rule pack's `policy.toml`; who is told belongs to operations."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, TypeVar
+
+from m365dq_dagster.core.errors import BadInput
+
+
+@dataclass(frozen=True)
+class QualityPolicy:
+    """When the evidence is too broken to go on."""
+
+    quarantine_share: float
+
+
+@dataclass(frozen=True)
+class FieldStatePolicy:
+    """When a field may not testify."""
+
+    low_contrast_share: float
+    corrupted_type_name_share: float
+    corrupted_domain_share: float
+    contradicted_recall: float
+    contradicted_rows: int
+    contradicted_uniform_share: float
+    unreliable_consistency: float
+    unreliable_checkable: int
+    firm_coverage: float
+    firm_agreement: float
+
+
+@dataclass(frozen=True)
+class ScoringPolicy:
+    """How a witness without a second opinion is scored."""
+
+    rare_class_rows: int
+    floor_two_classes: float
+    one_class: float
+    secondary_factor: float
+
+
+@dataclass(frozen=True)
+class FlowPolicy:
+    """How long one attempt lasts."""
+
+    minutes: int
+
+
+@dataclass(frozen=True)
+class HomePolicy:
+    """How a home country is learned."""
+
+    tenant_share: float
+    own_days: int
+    own_share: float
+    baseline_window: float
+    address_country_share: float
+    address_country_days: int
+
+
+@dataclass(frozen=True)
+class BreachPolicy:
+    """V1 to V5."""
+
+    foreign_rate: float
+    min_attempts: int
+    min_successes_by_conditional_access: int
+    prior_failures: int
+    prior_failure_days: int
+    spray_accounts: int
+    overlap_hours: int
+    overlap_successes: int
+    indicator_hours: int
+    habit_days: int
+    own_device_share: float
+    egress_accounts: int
+    travel_days: int
+
+
+@dataclass(frozen=True)
+class LeadPolicy:
+    """Leads that need no ratio."""
+
+    rejections: int
+    hours: int
+    new_address_accounts: int
+    mfa_denials: int
+
+
+@dataclass(frozen=True)
+class CasePolicy:
+    """The verdict of a case and its confidence."""
+
+    basis_share: float
+    blocked_coverage: float
+    min_coverage: float
+    min_foreign_coverage: float
+    unknown_country_share: float
+    wilson_high: float
+    wilson_medium: float
+    blocked_high_rows: int
+    blocked_high_codes: int
+
+
+@dataclass(frozen=True)
+class Policy:
+    """The whole judgement policy of a rule pack."""
+
+    quality: QualityPolicy
+    field_states: FieldStatePolicy
+    scoring: ScoringPolicy
+    flows: FlowPolicy
+    home: HomePolicy
+    breach: BreachPolicy
+    leads: LeadPolicy
+    case: CasePolicy
+
+    @classmethod
+    def from_mapping(cls, data: Mapping[str, Any]) -> Policy:
+        """Build it from the parsed file. Raises `BadInput` naming the table and key that is missing, unknown or no number."""
+        return cls(
+            quality=_section(QualityPolicy, data, "quality"),
+            field_states=_section(FieldStatePolicy, data, "field_states"),
+            scoring=_section(ScoringPolicy, data, "scoring"),
+            flows=_section(FlowPolicy, data, "flows"),
+            home=_section(HomePolicy, data, "home"),
+            breach=_section(BreachPolicy, data, "breach"),
+            leads=_section(LeadPolicy, data, "leads"),
+            case=_section(CasePolicy, data, "case"),
+        )
+
+
+Section = TypeVar("Section")
+
+
+def _section(kind: type[Section], data: Mapping[str, Any], name: str) -> Section:
+    table = data.get(name)
+    expected = {field.name for field in fields(kind)}  # type: ignore[arg-type]
+    if not isinstance(table, Mapping) or set(table) != expected:
+        found = set(table) if isinstance(table, Mapping) else set()
+        wrong = sorted(expected ^ found)
+        raise BadInput(f"policy.toml: table [{name}]: key {wrong[0]!r} is missing or not known; correct the file or restore the shipped one.")
+    if any(isinstance(value, bool) or not isinstance(value, int | float) for value in table.values()):
+        raise BadInput(f"policy.toml: table [{name}]: every value must be a number; correct the file or restore the shipped one.")
+    return kind(**table)
