@@ -74,7 +74,7 @@ soak: $(STAMP)
 	@$(BIN)/python -m pytest -q -n $(WORKERS) --hypothesis-profile=soak -m "soak or not soak" $(PYTEST)
 
 COMPILE = $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
-	--no-emit-index-url --no-emit-find-links --no-header --no-annotate --no-strip-extras --quiet
+	--no-emit-index-url --no-header --no-annotate --no-strip-extras --quiet
 
 lock: $(STAMP)
 	$(COMPILE) --extra dev --upgrade --output-file requirements-dev.txt
