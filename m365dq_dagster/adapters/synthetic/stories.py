@@ -1,0 +1,168 @@
+"""The whole cases: which people, days and incidents make up each family, and what is true of it.
+
+A story is rows and claims about them. Files, shapes and damage belong to the writers; single logs of any length belong
+to ``bulk``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from operator import attrgetter
+
+from .auditing import everyday_records, file_theft, hiding_rules, logons, mail_theft
+from .draws import Draws
+from .events import AuditRecord, LegacyAttempt, SignIn, sign_in
+from .homelife import Interruptions, local, ordinary_life, working_days
+from .incident import ATTACK_DAYS, FOOTHOLDS, attack, legacy_spray, spray, travel
+from .tenant import ATTACK_BROWSERS, AUCKLAND, HOME_COUNTRY, OUTLOOK, Person, service, staff
+from .vocabulary import Deed, Family
+
+OCULUS_EVENTS = 27_000
+OCULUS_SIGN_INS = 6_705
+OCULUS_STAFF = 70
+SERVICES = ("backup", "scanner", "payroll")
+
+
+@dataclass(frozen=True)
+class Story:
+    """Rows of a case in order of time, with what is true of the case as a whole."""
+
+    sign_ins: list[SignIn]
+    verdict: str
+    why: str
+    audit: list[AuditRecord] = field(default_factory=list)
+    legacy: list[LegacyAttempt] = field(default_factory=list)
+    compromised: tuple[str, ...] = ()
+    home_countries: tuple[str, ...] = (HOME_COUNTRY,)
+
+
+def tell(family: Family, seed: int, *, mfa_steps: bool) -> Story:
+    """The story of a whole-case family. ``mfa_steps`` speaks of the attacker and matters only where there is one."""
+    draws = Draws(seed, family.value)
+    if family in (Family.OCULUS, Family.HEALTHY):
+        return _breach(Draws(seed, "breach"), mfa_steps=mfa_steps)
+    if family is Family.ALL_BLOCKED:
+        return _all_blocked(draws)
+    if family is Family.SINGLE_COUNTRY:
+        return _single_country(draws)
+    if family is Family.MOSTLY_SUCCESS:
+        return _mostly_success(draws)
+    return _one_user(draws)
+
+
+def _services(draws: Draws) -> list[Person]:
+    return [service(draws, name, number) for number, name in enumerate(SERVICES)]
+
+
+def _breach(draws: Draws, *, mfa_steps: bool) -> Story:
+    """A tenant with 97 % success, an attacker on eight accounts, blocked travel and a spray over old protocols."""
+    everyone = list(staff(draws, OCULUS_STAFF))
+    everyone[20] = everyone[20]._replace(place=AUCKLAND)
+    victims, others = everyone[:8], everyone[8:]
+    stolen = attack(draws, victims, mfa_steps=mfa_steps)
+    abroad = spray(draws, others[30:34]) + travel(draws, others[40:42])
+    usual = ordinary_life(
+        draws,
+        everyone,
+        _services(draws),
+        rows=OCULUS_SIGN_INS - len(stolen) - len(abroad),
+        interruptions=Interruptions(mistyped=60, stay_signed_in=42, mfa=40, reset_registration=8, silent=15, locked=4),
+        outside_policies=60,
+    )
+    sign_ins = sorted(stolen + abroad + usual, key=attrgetter("time"))
+    legacy = sorted(legacy_spray(draws, others), key=attrgetter("time"))
+    return Story(
+        sign_ins,
+        "BREACH_INDICATED",
+        "188 sign-ins from abroad succeeded on eight accounts whose owners were at work at home within the same hours; "
+        "the attacker's browsers and systems are mostly unlike theirs. One member of staff lives in New Zealand "
+        "throughout, two travellers and four sprayed accounts were refused abroad, and every legacy attempt failed.",
+        audit=_breach_audit(draws, sign_ins, stolen, others, OCULUS_EVENTS - len(sign_ins) - len(legacy)),
+        legacy=legacy,
+        compromised=tuple(sorted(person.account for person in victims)),
+    )
+
+
+def _breach_audit(
+    draws: Draws, sign_ins: list[SignIn], stolen: list[SignIn], owners: list[Person], count: int
+) -> list[AuditRecord]:
+    takeovers = [event for event in stolen if event.place.country != HOME_COUNTRY and event.deed is Deed.SIGNED_IN]
+    telling = logons(draws, sign_ins) + mail_theft(draws, takeovers, owners) + hiding_rules(draws, takeovers)
+    telling += file_theft(draws, takeovers)
+    ordinary = everyday_records(draws, owners, count - len(telling))
+    return sorted(telling + ordinary, key=attrgetter("time"))
+
+
+def _all_blocked(draws: Draws) -> Story:
+    """A spray from abroad over forty accounts, nothing else in the export, no success at all."""
+    people = staff(draws, 40)
+    deeds = [Deed.MISTYPED_PASSWORD] * 420 + [Deed.LOCKED_OUT] * 180
+    rows = []
+    for number, deed in enumerate(deeds):
+        foothold = FOOTHOLDS[number % len(FOOTHOLDS)]
+        time = local(ATTACK_DAYS[0] + number % 3, draws.below(1440), draws.below(60))
+        rows.append(
+            sign_in(
+                draws,
+                time,
+                people[number % len(people)],
+                OUTLOOK,
+                deed=deed,
+                device=draws.one(ATTACK_BROWSERS),
+                address=foothold.address,
+                place=foothold.place,
+            )
+        )
+    return Story(
+        sorted(rows, key=attrgetter("time")),
+        "ALL_BLOCKED",
+        "600 attempts from abroad, 420 wrong passwords and 180 lockouts, none succeeded and no password was right.",
+    )
+
+
+def _single_country(draws: Draws) -> Story:
+    """Everybody at home and every row a success; policies cover all but a few rows, so a second witness agrees."""
+    rows = ordinary_life(
+        draws, staff(draws, 40), _services(draws), rows=2_000, interruptions=Interruptions(), outside_policies=40
+    )
+    return Story(
+        sorted(rows, key=attrgetter("time")),
+        "NO_BREACH_INDICATED",
+        "2,000 sign-ins of forty people, all from home and all successful. The code column is uniform and honest: the "
+        "policies say success on 98 % of the same rows.",
+    )
+
+
+def _mostly_success(draws: Draws) -> Story:
+    """A healthy tenant: 97 % of the rows carry code 0, the rest are typos and pages in between."""
+    people = staff(draws, 60)
+    rows = ordinary_life(
+        draws,
+        people,
+        _services(draws),
+        rows=4_000,
+        interruptions=Interruptions(mistyped=40, stay_signed_in=34, mfa=30, reset_registration=6, silent=7, locked=3),
+        outside_policies=60,
+    )
+    rows.sort(key=attrgetter("time"))
+    audit = logons(draws, rows) + everyday_records(draws, people, 1_500)
+    return Story(
+        rows,
+        "NO_BREACH_INDICATED",
+        "4,000 sign-ins at home, 97 % successful; the failures are typing errors, lockouts and pages in between. One "
+        "value in 97 % of the rows is what a healthy tenant looks like.",
+        audit=sorted(audit, key=attrgetter("time")),
+    )
+
+
+def _one_user(draws: Draws) -> Story:
+    """The export of one person: identity, country and address are uniform, and that is normal."""
+    person = staff(draws, 1)[0]
+    interruptions = Interruptions(mistyped=4, stay_signed_in=6, mfa=5)
+    rows = ordinary_life(draws, [person], [], rows=240, interruptions=interruptions, outside_policies=6)
+    return Story(
+        sorted(rows, key=attrgetter("time")),
+        "NO_BREACH_INDICATED",
+        f"One person at home on {len(working_days())} working days; 15 rows are typing errors and pages in between. "
+        "Account and country hold one value because the export is one person's.",
+    )

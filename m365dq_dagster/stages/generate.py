@@ -1,0 +1,263 @@
+"""Make labelled synthetic evidence: a case folder with its files, its context and the truth beside it.
+
+Here belong the choice of files and options and the answer to bad ones. The story and the export shapes belong to
+``adapters.synthetic``. The judge has no part in this: no code table, policy or rule is read.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+from m365dq_dagster.adapters.synthetic.audit_writers import write_audit_log, write_legacy_log
+from m365dq_dagster.adapters.synthetic.bulk import counted, many_audit_records, many_legacy_attempts, many_sign_ins
+from m365dq_dagster.adapters.synthetic.events import WINDOW_END, WINDOW_START, AuditRecord, LegacyAttempt, SignIn
+from m365dq_dagster.adapters.synthetic.labels import Tally, field_states, recommended, residents_abroad
+from m365dq_dagster.adapters.synthetic.sign_in_writers import Rendering, write_sign_ins
+from m365dq_dagster.adapters.synthetic.stories import Story, tell
+from m365dq_dagster.adapters.synthetic.tenant import HOME_COUNTRY
+from m365dq_dagster.adapters.synthetic.vocabulary import AUDIT_SHAPES, SIGN_IN_SHAPES, Family, Shape, Variant
+from m365dq_dagster.core.errors import BadInput
+
+__all__ = ["EXPECTED", "Family", "GeneratedCase", "Shape", "Variant", "generate"]
+
+EXPECTED = "expected.json"
+"""The file with the truth; a run never reads it."""
+CONTEXT = "case.toml"
+DEFAULT_ROWS = 10_000
+MOST_ROWS = 20_000_000
+BULK = (Family.SIGNINS, Family.UAL, Family.LEGACY)
+DAMAGES = (Variant.TYPE_NAME, Variant.INVENTED_ONE)
+WINDOW = f"{WINDOW_START:%Y-%m-%d}_{WINDOW_END:%Y-%m-%d}"
+SINGLE_LOG_WHY = "A single log for measuring: its rows are labelled, and no verdict on a case is claimed."
+
+Name = TypeVar("Name", bound=StrEnum)
+Part = tuple[str, Callable[[Path], None]]
+"""A file's name and what writes it."""
+
+
+@dataclass(frozen=True)
+class GeneratedCase:
+    """What was written: the folder, the evidence files in it, how many rows they hold, and the file with the truth."""
+
+    family: Family
+    variant: Variant
+    folder: Path
+    files: tuple[Path, ...]
+    rows: int
+    expected: Path
+
+
+@dataclass(frozen=True)
+class _Order:
+    """A checked request."""
+
+    family: Family
+    variant: Variant
+    shape: Shape
+    audit_shape: Shape
+    rows: int
+
+
+@dataclass(frozen=True)
+class _Draft:
+    """Files to be written, the counts of their rows, and the story behind them where there is one."""
+
+    parts: list[Part]
+    tally: Tally
+    story: Story | None
+
+
+def generate(
+    family: str,
+    out: Path,
+    *,
+    seed: int = 7,
+    rows: int | None = None,
+    shape: str | None = None,
+    variant: str | None = None,
+    audit_shape: str | None = None,
+    mfa_steps: bool = True,
+    devices: bool = True,
+    context: bool = True,
+) -> GeneratedCase:
+    """Writes one labelled case into ``out`` and says what was written. The same arguments give the same bytes.
+
+    ``rows`` applies to the single logs (signins, ual, legacy; 10,000 unless told). ``shape`` is the flavour of the
+    sign-ins, or of the audit log for the family ual; ``audit_shape`` that of the audit log in a whole case. ``variant``
+    is how the sign-in status was damaged; oculus is type-name unless told, and takes no intact one (that is healthy).
+    ``mfa_steps``: the attacker meets MFA prompts that the owners approve. ``devices``: the export names devices.
+    ``context``: a case.toml with the home country stands beside the evidence.
+
+    Raises BadInput where a name is unknown, options do not fit the family, or ``out`` holds files of something else.
+    """
+    order = _checked(family, rows, shape, variant, audit_shape)
+    style = Rendering(order.variant, devices)
+    if order.family in BULK:
+        draft = _single_log(order, seed, style)
+    else:
+        draft = _whole_case(order, seed, style, mfa_steps=mfa_steps)
+    names = tuple(name for name, _ in draft.parts)
+    _claim(out, (*names, CONTEXT, EXPECTED))
+    for name, write in draft.parts:
+        write(out / name)
+    if context:
+        _write_text(out / CONTEXT, f'case = "{order.family}"\nhome_countries = ["{HOME_COUNTRY}"]\n')
+    label = _label(order, seed, draft, names)
+    _write_text(out / EXPECTED, json.dumps(label, indent=2, sort_keys=True) + "\n")
+    written = tuple(out / name for name in names)
+    return GeneratedCase(order.family, order.variant, out, written, draft.tally.events.total(), out / EXPECTED)
+
+
+def _checked(family: str, rows: int | None, shape: str | None, variant: str | None, audit_shape: str | None) -> _Order:
+    kind = _named(Family, family, "family", tuple(Family))
+    whole = kind not in BULK
+    if rows is not None and whole:
+        raise BadInput(
+            f"'{kind}' is a whole case of fixed size; leave out the number of rows, or generate a single log."
+        )
+    if rows is not None and not 1 <= rows <= MOST_ROWS:
+        raise BadInput(f"{rows} rows cannot be generated; give a number from 1 to {MOST_ROWS}.")
+    damages = DAMAGES if kind is Family.OCULUS else (Variant.INTACT,)
+    shapes = {Family.UAL: AUDIT_SHAPES, Family.LEGACY: (Shape.LEGACY_CSV,)}.get(kind, SIGN_IN_SHAPES)
+    usual = Shape.PS_CSV if kind is Family.OCULUS else shapes[0]
+    return _Order(
+        kind,
+        _named(Variant, variant or damages[0], f"variant of '{kind}'", damages),
+        _named(Shape, shape or usual, f"shape for '{kind}'", shapes),
+        _named(Shape, audit_shape or AUDIT_SHAPES[0], "shape of the audit log", AUDIT_SHAPES),
+        rows or DEFAULT_ROWS,
+    )
+
+
+def _named(kind: type[Name], value: str, what: str, allowed: tuple[Name, ...]) -> Name:
+    for item in allowed:
+        if item.value == value:
+            return item
+    raise BadInput(f"'{value}' is no {what}; choose one of: {', '.join(item.value for item in allowed)}.")
+
+
+def _claim(out: Path, names: tuple[str, ...]) -> None:
+    """Makes the folder, or clears an earlier case of the same files out of it; anything else in it is left and said."""
+    if out.exists() and not out.is_dir():
+        raise BadInput(f"{out} is a file; name a folder to write the case into.")
+    out.mkdir(parents=True, exist_ok=True)
+    strangers = sorted({entry.name for entry in out.iterdir()} - set(names))
+    if strangers:
+        raise BadInput(f"{out} already holds '{strangers[0]}', which is not part of this case; name an empty folder.")
+    (out / CONTEXT).unlink(missing_ok=True)
+
+
+def _write_text(path: Path, text: str) -> None:
+    path.write_text(text, encoding="utf-8", newline="")
+
+
+def _whole_case(order: _Order, seed: int, style: Rendering, *, mfa_steps: bool) -> _Draft:
+    story = tell(order.family, seed, mfa_steps=mfa_steps)
+    homes = frozenset(story.home_countries)
+    abroad = residents_abroad(story.sign_ins, homes)
+    tally = Tally(order.shape, order.variant, homes, residents_abroad=abroad)
+    for event in story.sign_ins:
+        tally.sign_in(event)
+    for record in story.audit:
+        tally.audit_record(record)
+    for attempt in story.legacy:
+        tally.legacy_attempt(attempt)
+    return _Draft(_sign_in_parts(order, story, style) + _other_parts(order, story), tally, story)
+
+
+def _sign_in_parts(order: _Order, story: Story, style: Rendering) -> list[Part]:
+    """The portal exports interactive and non-interactive sign-ins apart; every other shape holds both in one file."""
+    if order.shape is not Shape.PORTAL_CSV:
+        return [(_sign_in_name(order), partial(_sign_in_file, story.sign_ins, order.shape, style))]
+    interactive = [event for event in story.sign_ins if event.interactive]
+    quiet = [event for event in story.sign_ins if not event.interactive]
+    parts = [(_sign_in_name(order), interactive), (f"NonInteractiveSignIns_{WINDOW}.csv", quiet)]
+    return [(name, partial(_sign_in_file, events, order.shape, style)) for name, events in parts if events]
+
+
+def _sign_in_name(order: _Order) -> str:
+    if order.shape is Shape.PORTAL_CSV:
+        return f"InteractiveSignIns_{WINDOW}.csv"
+    if order.shape is Shape.PS_CSV:
+        return f"01_{_title(order.family)}_SignInLogs.csv"
+    if order.shape is Shape.SENTINEL_CSV:
+        return "SigninLogs.csv"
+    return "SignInLogs.jsonl" if order.shape is Shape.GRAPH_JSONL else "SignInLogs.json"
+
+
+def _title(family: Family) -> str:
+    return "".join(word.capitalize() for word in family.value.split("-"))
+
+
+def _sign_in_file(events: Iterable[SignIn], shape: Shape, style: Rendering, path: Path) -> None:
+    write_sign_ins(path, events, shape, style)
+
+
+def _other_parts(order: _Order, story: Story) -> list[Part]:
+    parts: list[Part] = []
+    if story.audit:
+        write = partial(_audit_file, story.audit, len(story.audit), order.audit_shape)
+        parts.append((_audit_name(order.family, order.audit_shape), write))
+    if story.legacy:
+        parts.append((f"10_{_title(order.family)}_LegacyAuth.csv", partial(_legacy_file, story.legacy)))
+    return parts
+
+
+def _audit_name(family: Family, shape: Shape) -> str:
+    if shape is Shape.PURVIEW_CSV:
+        return f"AuditLog_{WINDOW}.csv"
+    return f"07_{_title(family)}_FullAuditLog.csv"
+
+
+def _audit_file(records: Iterable[AuditRecord], count: int, shape: Shape, path: Path) -> None:
+    write_audit_log(path, records, count, shape)
+
+
+def _legacy_file(attempts: Iterable[LegacyAttempt], path: Path) -> None:
+    write_legacy_log(path, attempts)
+
+
+def _single_log(order: _Order, seed: int, style: Rendering) -> _Draft:
+    """A log of any length: rows are counted while they are written, so the tally is complete once the file is."""
+    tally = Tally(order.shape, order.variant, frozenset({HOME_COUNTRY}))
+    if order.family is Family.SIGNINS:
+        sign_ins = counted(many_sign_ins(seed, order.rows), tally.sign_in)
+        part: Part = (_sign_in_name(order), partial(_sign_in_file, sign_ins, order.shape, style))
+    elif order.family is Family.UAL:
+        records = counted(many_audit_records(seed, order.rows), tally.audit_record)
+        part = (_audit_name(order.family, order.shape), partial(_audit_file, records, order.rows, order.shape))
+    else:
+        attempts = counted(many_legacy_attempts(seed, order.rows), tally.legacy_attempt)
+        part = ("10_LegacyAuth.csv", partial(_legacy_file, attempts))
+    return _Draft([part], tally, None)
+
+
+def _label(order: _Order, seed: int, draft: _Draft, names: tuple[str, ...]) -> dict[str, object]:
+    tally, story = draft.tally, draft.story
+    return {
+        "family": order.family,
+        "variant": order.variant,
+        "shape": order.shape,
+        "seed": seed,
+        "files": list(names),
+        "verdict": story.verdict if story else None,
+        "why": story.why if story else SINGLE_LOG_WHY,
+        "compromised_accounts": list(story.compromised) if story else [],
+        "foreign_successes": tally.foreign_successes,
+        "foreign_failures": tally.foreign_failures,
+        "home_countries": sorted(tally.home_countries),
+        "residents_abroad": sorted(tally.residents_abroad),
+        "events": tally.events,
+        "by_outcome": tally.by_outcome,
+        "true_outcome": tally.true_outcome,
+        "mail_items_accessed": tally.mail_items_accessed,
+        "legacy_attempts": tally.legacy_attempts,
+        "recommended": recommended(tally),
+        "field_states": field_states(tally),
+    }
