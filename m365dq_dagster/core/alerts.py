@@ -5,7 +5,6 @@ mailer's.
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,10 +15,10 @@ from typing import Any
 
 from m365dq_dagster.core.errors import BadInput
 from m365dq_dagster.core.outcome import CaseVerdict, Severity
+from m365dq_dagster.core.plain_text import one_line
 
 SRE = "sre@maia.local"
 IR_TEAM = "ir-team@maia.local"
-MAX_VALUE_CHARACTERS = 200
 MAX_RETRY_MINUTES = 60
 FOREIGN_RATE_LIMIT = 0.8
 ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
@@ -101,7 +100,7 @@ class OperationsPolicy:
 
     @classmethod
     def from_mapping(cls, data: Mapping[str, Any]) -> OperationsPolicy:
-        """Read the mapping of `operations.toml`; what is not named keeps its default. Raises `BadInput` naming the key."""
+        """Read `operations.toml`; what is not named keeps its default. Raises `BadInput` naming the key."""
         _only(data, {"owner", "dashboard", "alerts", "maintenance"}, "")
         alerts = _table(data, "alerts", {"dedup_window_hours", "max_code_alerts", "rules"})
         dashboard = _table(data, "dashboard", {"days"})
@@ -156,7 +155,9 @@ def _breach(document: Mapping[str, Any], policy: OperationsPolicy) -> Iterable[A
 
 def _failed_checks(document: Mapping[str, Any], policy: OperationsPolicy) -> Iterable[Alert]:
     rule = policy.rules[QUALITY_CHECK_FAILURE]
-    failed = [c for c in document.get("quality", {}).get("failed_checks", ()) if c.get("blocking", True)]
+    quality = document.get("quality", {})
+    stopped = quality.get("status") != "PASS"
+    failed = [check for check in quality.get("failed_checks", ()) if check.get("blocking", stopped)]
     if len(failed) >= rule.threshold:
         for check in failed:
             yield _alert(rule, document, str(check["check"]), failure_reason=str(check["reason"]))
@@ -184,18 +185,8 @@ def _alert(rule: AlertRule, document: Mapping[str, Any], subject: str, **blanks:
 
 
 def render(rule: AlertRule, **blanks: str) -> str:
-    """The rule's sentence with its blanks filled; values come from evidence, so each is made one short, visible line."""
+    """The rule's sentence, its blanks filled; values come from evidence, so each is made one short, visible line."""
     return rule.message.format_map({name: one_line(value) for name, value in blanks.items()})
-
-
-def one_line(text: str, limit: int = MAX_VALUE_CHARACTERS) -> str:
-    """The text without control, formatting and line-breaking characters (each becomes a blank), cut at `limit`."""
-    visible = "".join(" " if unicodedata.category(c) in _UNSEEN else c for c in text[: limit * 4])
-    folded = " ".join(visible.split())
-    return folded if len(folded) <= limit else folded[: limit - 1] + "…"
-
-
-_UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
 
 def retry_after(attempts: int) -> timedelta:

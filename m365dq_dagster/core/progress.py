@@ -1,4 +1,4 @@
-"""The rules by which a case moves through its stages, and how far it has come. Keeping the state is the registry's job."""
+"""The rules by which a case moves through its stages, and how far it has come. The registry keeps the state."""
 
 from __future__ import annotations
 

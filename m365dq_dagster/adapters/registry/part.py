@@ -12,8 +12,6 @@ from sqlalchemy.engine import Connection, Engine
 
 from m365dq_dagster.adapters.registry.engine import reading, writing
 
-CHUNK = 500
-
 AnyRow = sa.Row[*tuple[Any, ...]]
 
 
@@ -35,23 +33,22 @@ def upsert(
     table: sa.Table,
     rows: Iterable[Mapping[str, Any]],
     keys: Sequence[str],
-    update: Mapping[str, Any] | Sequence[str] = (),
+    update: Sequence[str] = (),
 ) -> int:
-    """Insert rows; where the key is taken, set the columns of `update` (names take the new row's value), or leave it.
+    """Insert rows; where the key is taken, the columns of `update` take the new values, or the row is left as it is.
 
     Returns how many rows were inserted or updated. Two writers of the same key never fail.
     """
-    changed = 0
-    pending = list(rows)
-    for start in range(0, len(pending), CHUNK):
-        statement = _insert(connection, table).values([dict(row) for row in pending[start : start + CHUNK]])
-        values = update if isinstance(update, Mapping) else {name: statement.excluded[name] for name in update}
-        if values:
-            statement = statement.on_conflict_do_update(index_elements=list(keys), set_=dict(values))
-        else:
-            statement = statement.on_conflict_do_nothing(index_elements=list(keys))
-        changed += connection.execute(statement).rowcount
-    return changed
+    pending = [dict(row) for row in rows]
+    if not pending:
+        return 0
+    statement = _insert(connection, table)
+    if update:
+        values = {name: statement.excluded[name] for name in update}
+        statement = statement.on_conflict_do_update(index_elements=list(keys), set_=values)
+    else:
+        statement = statement.on_conflict_do_nothing(index_elements=list(keys))
+    return connection.execute(statement, pending).rowcount
 
 
 def _insert(connection: Connection, table: sa.Table) -> postgresql.Insert | sqlite.Insert:

@@ -75,15 +75,9 @@ class Runs(RegistryPart):
         """Append one row a check of this run; a check that this run recorded already keeps its first row."""
         found = list(results)
         with self._writing() as connection:
-            rows = [_check_row(check, now) for check in found]
-            upsert(connection, data_quality_checks, _once(rows, "check_name"), ["check_name"])
-            verdicts = [_result_row(case_id, run_id, check, now) for check in found]
-            upsert(
-                connection,
-                quality_check_results,
-                _once(verdicts, "check_name"),
-                ["case_id", "run_id", "check_name"],
-            )
+            upsert(connection, data_quality_checks, [_check_row(check, now) for check in found], ["check_name"])
+            rows = [_result_row(case_id, run_id, check, now) for check in found]
+            upsert(connection, quality_check_results, rows, ["case_id", "run_id", "check_name"])
 
     def record_scores(self, case_id: str, rows: Iterable[ScoreRow], now: datetime) -> None:
         """Append the scores of one computation; earlier ones stay as history."""
@@ -132,7 +126,7 @@ class Runs(RegistryPart):
             )
 
     def sightings(self, since: datetime | None = None, unknown: bool = False) -> list[CodeSighting]:
-        """The sightings, those sighted at or after `since`; with `unknown` only values still missing in the reference."""
+        """The sightings at or after `since`; with `unknown` only those of values that the reference still lacks."""
         table = code_sightings
         query = sa.select(table).order_by(table.c.log_type, table.c.field_name, table.c.code_value, table.c.case_id)
         if since is not None:
@@ -141,6 +135,13 @@ class Runs(RegistryPart):
             found = [_sighting(row) for row in connection.execute(query)]
             known = _known(connection, {(s.log_type, s.field) for s in found}) if unknown else set()
         return [s for s in found if (s.log_type, s.field, s.value) not in known]
+
+    def flags_between(self, start: datetime, end: datetime) -> list[CodeSighting]:
+        """The codes first sighted in a case from `start` to `end`, both included, that were unknown at that moment."""
+        table = code_sightings
+        query = sa.select(table).where(table.c.flagged, table.c.first_sighted_at.between(start, end))
+        with self._reading() as connection:
+            return [_sighting(row) for row in connection.execute(query.order_by(table.c.first_sighted_at))]
 
     def schema_version_seen(self, log_type: str, api_version: str, fields: Sequence[str], now: datetime) -> bool:
         """True where this list of fields was seen before for the log type; a new one is kept.
@@ -198,11 +199,6 @@ def _result_row(case_id: str, run_id: str, check: CheckResult, now: datetime) ->
         "headline": check.headline,
         "checked_at": now,
     }
-
-
-def _once(rows: list[dict[str, Any]], key: str) -> list[dict[str, Any]]:
-    """The first row of each key: one statement may not touch a row twice."""
-    return list({row[key]: row for row in reversed(rows)}.values())[::-1]
 
 
 def _without(row: AnyRow, name: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The registry as one thing: opened by address, migrated, closed. Each noun's methods are in the module named after it."""
+"""The registry as one thing: opened by address, migrated, closed. Each noun's methods stand in its own module."""
 
 from __future__ import annotations
 

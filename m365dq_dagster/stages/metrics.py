@@ -1,0 +1,39 @@
+"""The data quality dashboard from the registry: fetch the facts of the window, hand them to `core.metrics`."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from m365dq_dagster.adapters.registry import Registry
+from m365dq_dagster.core.metrics import CorrectionFact, Dashboard, FlagFact, ImportFact, ScoreFact, Window, dashboard
+
+
+def compute_dashboard(registry: Registry, now: datetime, days: int = 30) -> Dashboard:
+    """The page over the last `days` times 24 hours up to `now`; an empty registry gives a page of zeros."""
+    window = Window(now.astimezone(UTC), days)
+    return dashboard(
+        window,
+        _imports(registry, window),
+        _flags(registry, window),
+        _corrections(registry, window),
+        _scores(registry, window),
+    )
+
+
+def _imports(registry: Registry, window: Window) -> list[ImportFact]:
+    found = registry.imports_between(window.start, window.end)
+    return [ImportFact(i.case_id, i.recorded_at, i.seconds, i.status, i.reason, i.verifications) for i in found]
+
+
+def _flags(registry: Registry, window: Window) -> list[FlagFact]:
+    found = registry.flags_between(window.start, window.end)
+    return [FlagFact(s.log_type, s.field, s.value, s.first_sighted_at) for s in found]
+
+
+def _corrections(registry: Registry, window: Window) -> list[CorrectionFact]:
+    return [CorrectionFact(c.case_id, c.corrected_at) for c in registry.corrections_until(window.end)]
+
+
+def _scores(registry: Registry, window: Window) -> list[ScoreFact]:
+    found = registry.scores_between(window.start, window.end)
+    return [ScoreFact(s.case_id, s.row.table, s.row.field, s.row.adjusted, s.computed_at) for s in found]
