@@ -38,7 +38,7 @@ $(STAMP): requirements-dev.txt pyproject.toml
 	if [ -z "$$python" ]; then \
 		echo "m365dq needs Python 3.11 or newer with its venv module; install one, or name it: make setup PYTHON=/path/to/python3.12" >&2; exit 1; \
 	fi; \
-	if ! $(BIN)/python -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then \
+	if ! $(BIN)/python -c 'import sys, pip; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then \
 		rm -rf $(VENV); "$$python" -m venv $(VENV); \
 	fi; \
 	echo "Setting up $(VENV) with $$($(BIN)/python --version); once, it takes a minute or two." >&2
