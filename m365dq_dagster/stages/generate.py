@@ -17,7 +17,7 @@ from typing import TypeVar
 from m365dq_dagster.adapters.synthetic.audit_writers import write_audit_log, write_legacy_log
 from m365dq_dagster.adapters.synthetic.bulk import counted, many_audit_records, many_legacy_attempts, many_sign_ins
 from m365dq_dagster.adapters.synthetic.events import WINDOW_END, WINDOW_START, AuditRecord, LegacyAttempt, SignIn
-from m365dq_dagster.adapters.synthetic.labels import Tally, field_states, recommended, residents_abroad
+from m365dq_dagster.adapters.synthetic.labels import Tally, field_states, recommended
 from m365dq_dagster.adapters.synthetic.sign_in_writers import Rendering, write_sign_ins
 from m365dq_dagster.adapters.synthetic.stories import Story, tell
 from m365dq_dagster.adapters.synthetic.tenant import HOME_COUNTRY
@@ -159,9 +159,7 @@ def _write_text(path: Path, text: str) -> None:
 
 def _whole_case(order: _Order, seed: int, style: Rendering, *, mfa_steps: bool) -> _Draft:
     story = tell(order.family, seed, mfa_steps=mfa_steps)
-    homes = frozenset(story.home_countries)
-    abroad = residents_abroad(story.sign_ins, homes)
-    tally = Tally(order.shape, order.variant, homes, residents_abroad=abroad)
+    tally = Tally(order.variant, frozenset(story.home_countries))
     for event in story.sign_ins:
         tally.sign_in(event)
     for record in story.audit:
@@ -225,7 +223,7 @@ def _legacy_file(attempts: Iterable[LegacyAttempt], path: Path) -> None:
 
 def _single_log(order: _Order, seed: int, style: Rendering) -> _Draft:
     """A log of any length: rows are counted while they are written, so the tally is complete once the file is."""
-    tally = Tally(order.shape, order.variant, frozenset({HOME_COUNTRY}))
+    tally = Tally(order.variant, frozenset({HOME_COUNTRY}))
     if order.family is Family.SIGNINS:
         sign_ins = counted(many_sign_ins(seed, order.rows), tally.sign_in)
         part: Part = (_sign_in_name(order), partial(_sign_in_file, sign_ins, order.shape, style))
@@ -252,7 +250,6 @@ def _label(order: _Order, seed: int, draft: _Draft, names: tuple[str, ...]) -> d
         "foreign_successes": tally.foreign_successes,
         "foreign_failures": tally.foreign_failures,
         "home_countries": sorted(tally.home_countries),
-        "residents_abroad": sorted(tally.residents_abroad),
         "events": tally.events,
         "by_outcome": tally.by_outcome,
         "true_outcome": tally.true_outcome,

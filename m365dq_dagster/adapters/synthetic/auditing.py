@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from .draws import Draws
-from .events import AuditRecord, SignIn
+from .events import WINDOW_DAYS, AuditRecord, SignIn
 from .homelife import local, working_days
 from .tenant import DOMAIN, TENANT_ID, Person
 from .vocabulary import WORDING, Deed
@@ -249,7 +249,7 @@ def hiding_rules(draws: Draws, takeovers: Sequence[SignIn]) -> list[AuditRecord]
 def housekeeping(draws: Draws, number: int) -> AuditRecord:
     """The mail system's own maintenance of a mailbox: an admin operation by no person."""
     return AuditRecord(
-        local(number % 30, 100 + draws.below(60), draws.below(60)),
+        local(1 + number % (WINDOW_DAYS - 1), 100 + draws.below(60), draws.below(60)),
         1,
         "Set-Mailbox",
         SYSTEM_ACCOUNT,

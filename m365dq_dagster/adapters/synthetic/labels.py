@@ -7,18 +7,16 @@ people; nothing that judges evidence reads it.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from .events import AuditRecord, LegacyAttempt, SignIn
-from .vocabulary import READ_FROM_POLICIES, WORDING, Shape, Variant
+from .vocabulary import READ_FROM_POLICIES, WORDING, Variant
 
 
 @dataclass
 class Tally:
     """Counts over rows as they stream by."""
 
-    shape: Shape
     variant: Variant
     home_countries: frozenset[str]
     events: Counter[str] = field(default_factory=Counter)
@@ -29,7 +27,6 @@ class Tally:
     foreign_failures: int = 0
     mail_items_accessed: int = 0
     legacy_attempts: Counter[str] = field(default_factory=Counter)
-    residents_abroad: frozenset[str] = frozenset()
 
     def sign_in(self, event: SignIn) -> None:
         """Counts one sign-in: its true outcome, and the one that this variant's evidence can show."""
@@ -37,7 +34,7 @@ class Tally:
         shown = words.outcome if self.variant is Variant.INTACT else READ_FROM_POLICIES[event.policies]
         self._count("sign_in_logs", words.outcome, shown)
         self.by_code[str(words.code)] += 1
-        abroad = event.place.country not in self.home_countries and event.person.account not in self.residents_abroad
+        abroad = event.place.country not in self.home_countries
         if abroad and words.outcome == "SUCCESS":
             self.foreign_successes += 1
         elif abroad:
@@ -61,11 +58,6 @@ class Tally:
         self.events[log_type] += 1
         self.true_outcome.setdefault(log_type, Counter())[true] += 1
         self.by_outcome.setdefault(log_type, Counter())[shown] += 1
-
-
-def residents_abroad(events: Iterable[SignIn], home_countries: frozenset[str]) -> frozenset[str]:
-    """Accounts of people who live outside the home countries: there, they are at home."""
-    return frozenset(event.person.account for event in events if event.person.place.country not in home_countries)
 
 
 def recommended(tally: Tally) -> dict[str, list[str]]:

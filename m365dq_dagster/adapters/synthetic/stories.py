@@ -6,6 +6,7 @@ to ``bulk``.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter
 
@@ -14,7 +15,7 @@ from .draws import Draws
 from .events import AuditRecord, LegacyAttempt, SignIn, sign_in
 from .homelife import Interruptions, local, ordinary_life, working_days
 from .incident import ATTACK_DAYS, FOOTHOLDS, attack, legacy_spray, spray, travel
-from .tenant import ATTACK_BROWSERS, AUCKLAND, HOME_COUNTRY, OUTLOOK, Person, service, staff
+from .tenant import ATTACK_BROWSERS, HOME_COUNTRY, OUTLOOK, Person, service, staff
 from .vocabulary import Deed, Family
 
 OCULUS_EVENTS = 27_000
@@ -56,8 +57,7 @@ def _services(draws: Draws) -> list[Person]:
 
 def _breach(draws: Draws, *, mfa_steps: bool) -> Story:
     """A tenant with 97 % success, an attacker on eight accounts, blocked travel and a spray over old protocols."""
-    everyone = list(staff(draws, OCULUS_STAFF))
-    everyone[20] = everyone[20]._replace(place=AUCKLAND)
+    everyone = staff(draws, OCULUS_STAFF)
     victims, others = everyone[:8], everyone[8:]
     stolen = attack(draws, victims, mfa_steps=mfa_steps)
     abroad = spray(draws, others[30:34]) + travel(draws, others[40:42])
@@ -75,8 +75,8 @@ def _breach(draws: Draws, *, mfa_steps: bool) -> Story:
         sign_ins,
         "BREACH_INDICATED",
         "188 sign-ins from abroad succeeded on eight accounts whose owners were at work at home within the same hours; "
-        "the attacker's browsers and systems are mostly unlike theirs. One member of staff lives in New Zealand "
-        "throughout, two travellers and four sprayed accounts were refused abroad, and every legacy attempt failed.",
+        "the attacker's browsers and systems are mostly unlike theirs. Nobody else succeeded abroad: two travellers were "
+        "blocked by policy, four sprayed accounts saw a wrong password, and every legacy attempt failed.",
         audit=_breach_audit(draws, sign_ins, stolen, others, OCULUS_EVENTS - len(sign_ins) - len(legacy)),
         legacy=legacy,
         compromised=tuple(sorted(person.account for person in victims)),
@@ -84,7 +84,7 @@ def _breach(draws: Draws, *, mfa_steps: bool) -> Story:
 
 
 def _breach_audit(
-    draws: Draws, sign_ins: list[SignIn], stolen: list[SignIn], owners: list[Person], count: int
+    draws: Draws, sign_ins: list[SignIn], stolen: list[SignIn], owners: Sequence[Person], count: int
 ) -> list[AuditRecord]:
     takeovers = [event for event in stolen if event.place.country != HOME_COUNTRY and event.deed is Deed.SIGNED_IN]
     telling = logons(draws, sign_ins) + mail_theft(draws, takeovers, owners) + hiding_rules(draws, takeovers)
