@@ -328,7 +328,7 @@ def _judge_witness(
     halved = spec.witness is Witness.SECONDARY and primary_heard
     score = base * (bench.policy.scoring.secondary_factor if halved else 1.0)
     confidence = _confidence(state, power, score)
-    reasons = (_sentence(spec, counts, state, cause, tally), *_notes(spec, power, decisiveness, halved=halved))
+    told = (_sentence(spec, counts, state, cause, tally), *_notes(spec, power, decisiveness, halved=halved))
     return FieldJudgement(
         spec,
         counts,
@@ -343,7 +343,7 @@ def _judge_witness(
         state.may_testify,
         firm,
         confidence,
-        reasons,
+        told,
     )
 
 

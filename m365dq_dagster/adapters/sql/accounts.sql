@@ -1,0 +1,351 @@
+-- What the evidence shows of each account, as numbers for the verdict. Runs after judge.sql; binds policy numbers.
+
+-- name: standing_egress
+-- Addresses that several accounts use from early on and that do not fail on others: an office, a VPN exit, a proxy of the tenant.
+CREATE OR REPLACE TEMP TABLE standing_egress AS
+WITH per_account AS (
+    SELECT address, account, min(event_time) AS first_seen,
+           count(*) FILTER (WHERE outcome = 'SUCCESS') AS successes, count(*) FILTER (WHERE normalized_status = 'FAILURE') AS failures
+    FROM events
+    WHERE counted AND address IS NOT NULL AND account IS NOT NULL
+    GROUP BY address, account
+)
+SELECT address
+FROM per_account
+GROUP BY address
+HAVING count(*) FILTER (WHERE successes > 0) >= $egress_accounts
+   AND min(first_seen) <= CAST($baseline_end AS TIMESTAMP)
+   AND count(*) FILTER (WHERE successes = 0 AND failures > 0) < $spray_accounts
+
+-- name: home_devices
+-- Devices of an account at home, and when each was first used there with success: by id, by join type, by browser and system.
+CREATE OR REPLACE TEMP TABLE home_devices AS
+WITH home AS (
+    SELECT account, event_time, lower(device_id) AS device_id, lower(device_trust_type) AS trust, browser_family, os
+    FROM events
+    WHERE counted AND outcome = 'SUCCESS' AND NOT is_foreign AND country IS NOT NULL AND account IS NOT NULL AND event_time IS NOT NULL
+)
+SELECT account, 'id' AS kind, device_id AS signature, min(event_time) AS first_used FROM home WHERE device_id IS NOT NULL GROUP BY account, device_id
+UNION ALL
+SELECT account, 'join' AS kind, concat(trust, '|', os) AS signature, min(event_time) AS first_used
+FROM home WHERE trust IS NOT NULL AND os IS NOT NULL GROUP BY account, concat(trust, '|', os)
+UNION ALL
+SELECT account, 'client' AS kind, concat(browser_family, '|', os) AS signature, min(event_time) AS first_used
+FROM home WHERE browser_family IS NOT NULL AND os IS NOT NULL GROUP BY account, concat(browser_family, '|', os)
+
+-- name: foreign_successes
+CREATE OR REPLACE TEMP TABLE foreign_successes AS
+SELECT
+    e.log_type, e.file_id, e.row_no, e.event_time, e.account, e.address, e.country, e.session_id, e.interactive, e.flow_id,
+    e.confidence, e.decided_by, e.legacy_client, e.password_grant,
+    (e.device_id IS NOT NULL OR (e.browser_family IS NOT NULL AND e.os IS NOT NULL)) AS names_device,
+    (i.account IS NOT NULL OR j.account IS NOT NULL) AS own_device,
+    (i.account IS NULL AND j.account IS NULL AND c.account IS NOT NULL) AS plausible_device,
+    (
+        (e.device_id IS NOT NULL AND i.account IS NULL AND j.account IS NULL)
+        OR (e.device_id IS NULL AND e.browser_family IS NOT NULL AND e.os IS NOT NULL AND c.account IS NULL AND j.account IS NULL)
+    ) AS unknown_device,
+    s.address IS NOT NULL AS from_egress
+FROM events AS e
+LEFT JOIN home_devices AS i ON i.kind = 'id' AND i.account = e.account AND i.signature = lower(e.device_id) AND i.first_used < e.event_time
+LEFT JOIN home_devices AS j ON j.kind = 'join' AND j.account = e.account
+    AND j.signature = concat(lower(e.device_trust_type), '|', e.os) AND e.device_trust_type IS NOT NULL AND j.first_used < e.event_time
+LEFT JOIN home_devices AS c ON c.kind = 'client' AND c.account = e.account
+    AND c.signature = concat(e.browser_family, '|', e.os) AND e.browser_family IS NOT NULL AND c.first_used < e.event_time
+LEFT JOIN standing_egress AS s ON s.address = e.address
+WHERE e.counted AND e.is_foreign AND e.outcome = 'SUCCESS'
+
+-- name: prior_failures
+-- Failures from the country of a foreign success on the same account in the days before the account's first success from there.
+CREATE OR REPLACE TEMP TABLE prior_failures AS
+WITH firsts AS (
+    SELECT account, country, min(event_time) AS first_success
+    FROM foreign_successes
+    WHERE event_time IS NOT NULL AND NOT own_device AND NOT from_egress AND NOT plausible_device
+    GROUP BY account, country
+)
+SELECT x.account, max(x.failures) AS failures
+FROM (
+    SELECT s.account, s.country, count(*) AS failures
+    FROM firsts AS s
+    JOIN flows AS f
+        ON f.account = s.account AND f.country = s.country AND f.is_attempt AND f.outcome <> 'SUCCESS'
+        AND f.event_time < s.first_success AND f.event_time >= s.first_success - to_days(CAST($days AS INTEGER))
+    GROUP BY s.account, s.country
+) AS x
+GROUP BY x.account
+
+-- name: sprayed_addresses
+-- Addresses of foreign successes and how many other accounts they failed on without ever succeeding.
+CREATE OR REPLACE TEMP TABLE sprayed_addresses AS
+SELECT address, count(*) AS victims
+FROM (
+    SELECT address, account
+    FROM events
+    WHERE counted AND account IS NOT NULL AND address IN (SELECT address FROM foreign_successes)
+    GROUP BY address, account
+    HAVING count(*) FILTER (WHERE outcome = 'SUCCESS') = 0 AND count(*) FILTER (WHERE normalized_status = 'FAILURE') > 0
+) AS failed
+GROUP BY address
+
+-- name: overlapping
+-- Interactive foreign successes from an unknown device close in time to an interactive home success of the account.
+CREATE OR REPLACE TEMP TABLE overlapping AS
+SELECT f.account, count(DISTINCT f.flow_id) AS successes
+FROM foreign_successes AS f
+JOIN (
+    SELECT account, event_time FROM events
+    WHERE counted AND outcome = 'SUCCESS' AND NOT is_foreign AND country IS NOT NULL AND interactive AND event_time IS NOT NULL
+      AND account IN (SELECT account FROM foreign_successes)
+) AS h
+    ON h.account = f.account
+    AND h.event_time BETWEEN f.event_time - to_hours(CAST($hours AS INTEGER)) AND f.event_time + to_hours(CAST($hours AS INTEGER))
+WHERE f.interactive AND f.unknown_device AND NOT f.own_device AND NOT f.from_egress
+GROUP BY f.account
+
+-- name: critical_operations
+-- Critical operations of persons in the audit log. Set-Mailbox counts only where it forwards, delegates or touches auditing.
+CREATE OR REPLACE TEMP TABLE critical_operations AS
+SELECT u.file_id, u.row_no, u.account, u.address, u.session_id, u.event_time, u.operation, o.indicator
+FROM unified_audit_log AS u
+JOIN pack_operations AS o ON o.operation = u.operation
+WHERE o.severity = 'CRITICAL' AND coalesce(u.is_person, FALSE) AND u.account IS NOT NULL
+  AND (
+    u.operation <> 'Set-Mailbox'
+    OR contains(coalesce(u.parameters, ''), 'ForwardingSmtpAddress') OR contains(coalesce(u.parameters, ''), 'ForwardingAddress')
+    OR contains(coalesce(u.parameters, ''), 'DeliverToMailboxAndForward') OR contains(coalesce(u.parameters, ''), 'GrantSendOnBehalfTo')
+    OR contains(coalesce(u.parameters, ''), 'AuditEnabled')
+  )
+
+-- name: followed_by_critical
+-- Foreign successes followed from the same address or session by a critical persistence or exfiltration operation that is no habit.
+CREATE OR REPLACE TEMP TABLE followed_by_critical AS
+WITH habits AS (
+    SELECT c.account, c.operation, c.event_time,
+           (SELECT count(DISTINCT CAST(p.event_time AS DATE)) FROM critical_operations AS p
+            WHERE p.account = c.account AND p.operation = c.operation AND CAST(p.event_time AS DATE) < CAST(c.event_time AS DATE)) AS earlier_days,
+           c.address, c.session_id
+    FROM critical_operations AS c
+    WHERE c.indicator IN ('persistence', 'exfiltration') AND c.event_time IS NOT NULL
+)
+SELECT f.account, min(h.operation) AS operation, count(*) AS row_count
+FROM foreign_successes AS f
+JOIN habits AS h
+    ON h.account = f.account AND h.earlier_days < $habit_days
+    AND h.event_time >= f.event_time AND h.event_time <= f.event_time + to_hours(CAST($hours AS INTEGER))
+    AND (h.address = f.address OR h.session_id = f.session_id)
+GROUP BY f.account
+
+-- name: foreign_profile
+-- Per account: its foreign successes by device and origin, and whether they look like a journey.
+CREATE OR REPLACE TEMP TABLE foreign_profile AS
+WITH success_flows AS (
+    SELECT s.* FROM flows AS f
+    JOIN foreign_successes AS s ON s.file_id = f.file_id AND s.row_no = f.row_no AND s.log_type = f.log_type
+),
+spans AS (
+    SELECT account, CAST(event_time AS DATE) AS day FROM foreign_successes WHERE event_time IS NOT NULL GROUP BY account, CAST(event_time AS DATE)
+),
+home_on_days AS (
+    SELECT s.account, count(*) AS overlapping_days
+    FROM spans AS s
+    WHERE EXISTS (
+        SELECT 1 FROM events AS e
+        WHERE e.account = s.account AND e.counted AND e.outcome = 'SUCCESS' AND NOT e.is_foreign AND e.country IS NOT NULL
+          AND e.interactive AND CAST(e.event_time AS DATE) = s.day
+    )
+    GROUP BY s.account
+)
+SELECT
+    f.account,
+    count(*) AS success_flows,
+    count(*) FILTER (WHERE NOT f.own_device AND NOT f.from_egress AND NOT f.plausible_device) AS eligible,
+    count(*) FILTER (WHERE f.own_device) AS own,
+    count(*) FILTER (WHERE f.own_device OR f.plausible_device) AS own_or_plausible,
+    count(*) FILTER (WHERE f.from_egress) AS egress,
+    count(*) FILTER (WHERE f.names_device) AS naming_device,
+    count(*) FILTER (WHERE f.decided_by = 'conditional_access_status') AS by_access,
+    count(*) FILTER (WHERE f.confidence = 'HIGH') AS high,
+    count(*) FILTER (WHERE f.event_time IS NOT NULL) AS timed,
+    count(DISTINCT f.country) AS countries,
+    count(DISTINCT CAST(f.event_time AS DATE)) AS days,
+    coalesce(max(h.overlapping_days), 0) AS home_days,
+    coalesce(max(v.victims) FILTER (WHERE NOT f.own_device AND NOT f.from_egress), 0) AS spray_victims,
+    count(*) FILTER (WHERE f.legacy_client OR f.password_grant) AS legacy
+FROM success_flows AS f
+LEFT JOIN home_on_days AS h ON h.account = f.account
+LEFT JOIN sprayed_addresses AS v ON v.address = f.address
+GROUP BY f.account
+
+-- name: lead_rejections
+-- Many rejections on an account from an address without early success, then a success from it.
+SELECT s.account, s.address, min(r.first_rejected) AS begins, min(s.event_time) AS ends
+FROM events AS s
+JOIN (
+    SELECT x.account, x.address, x.event_time AS at_time, min(y.event_time) AS first_rejected, count(*) AS rejections
+    FROM events AS x
+    JOIN events AS y
+        ON y.account = x.account AND y.address = x.address AND y.outcome = 'REJECTED' AND y.counted
+        AND y.event_time < x.event_time AND y.event_time >= x.event_time - to_hours(CAST($hours AS INTEGER))
+    WHERE x.counted AND x.outcome = 'SUCCESS' AND x.event_time IS NOT NULL
+      AND (x.account, x.address) IN (
+        SELECT (account, address) FROM events
+        WHERE counted AND outcome = 'REJECTED' AND account IS NOT NULL AND address IS NOT NULL
+        GROUP BY account, address HAVING count(*) >= $rejections
+      )
+    GROUP BY x.account, x.address, x.event_time
+    HAVING count(*) >= $rejections
+) AS r ON r.account = s.account AND r.address = s.address AND r.at_time = s.event_time
+WHERE s.counted AND s.outcome = 'SUCCESS'
+  AND s.address NOT IN (
+    SELECT address FROM events
+    WHERE counted AND outcome = 'SUCCESS' AND address IS NOT NULL AND event_time <= CAST($baseline_end AS TIMESTAMP)
+  )
+GROUP BY s.account, s.address
+ORDER BY s.account, s.address
+
+-- name: lead_new_addresses
+-- An address first seen after the baseline that succeeds on several accounts to which it is foreign.
+SELECT address, list(DISTINCT account ORDER BY account) AS accounts, min(event_time) AS begins, max(event_time) AS ends
+FROM foreign_successes
+WHERE address IS NOT NULL AND address NOT IN (
+    SELECT address FROM events WHERE counted AND address IS NOT NULL AND (event_time IS NULL OR event_time <= CAST($baseline_end AS TIMESTAMP))
+)
+GROUP BY address
+HAVING count(DISTINCT account) >= $accounts
+ORDER BY address
+
+-- name: lead_mfa_denials
+-- Repeated denials of the second factor, then a success.
+SELECT d.account, min(d.event_time) AS begins, min(s.event_time) AS ends
+FROM events AS s
+JOIN events AS d
+    ON d.account = s.account AND d.code = '500121' AND d.counted
+    AND d.event_time < s.event_time AND d.event_time >= s.event_time - to_hours(CAST($hours AS INTEGER))
+WHERE s.counted AND s.outcome = 'SUCCESS'
+  AND s.account IN (SELECT account FROM events WHERE counted AND code = '500121' GROUP BY account HAVING count(*) >= $denials)
+GROUP BY d.account, s.file_id, s.row_no
+HAVING count(*) >= $denials
+ORDER BY d.account, begins
+
+-- name: lead_legacy
+SELECT account, list(DISTINCT address ORDER BY address) FILTER (WHERE address IS NOT NULL) AS addresses, min(event_time) AS begins, max(event_time) AS ends
+FROM foreign_successes
+WHERE legacy_client OR password_grant
+GROUP BY account
+ORDER BY account
+
+-- name: lead_sessions
+-- One session in two countries.
+SELECT session_id, list(DISTINCT account ORDER BY account) FILTER (WHERE account IS NOT NULL) AS accounts,
+       list(DISTINCT address ORDER BY address) FILTER (WHERE address IS NOT NULL) AS addresses, min(event_time) AS begins, max(event_time) AS ends
+FROM events
+WHERE counted AND session_id IS NOT NULL AND country IS NOT NULL AND outcome = 'SUCCESS'
+GROUP BY session_id
+HAVING count(DISTINCT country) > 1
+ORDER BY session_id
+
+-- name: accounts
+SELECT
+    e.account,
+    e.row_count, e.success, e.blocked, e.rejected, e.unknown, e.foreign_success, e.unknown_codes, e.foreign_accepted, e.attempts,
+    e.success_untimed, e.any_device,
+    coalesce(w.foreign_attempts, 0) AS foreign_attempts,
+    coalesce(w.foreign_success_flows, 0) AS foreign_success_flows,
+    coalesce(w.foreign_open, 0) AS foreign_open,
+    coalesce(w.success_flows, 0) AS success_flows,
+    coalesce(w.flow_count, 0) AS flow_count,
+    coalesce(p.eligible, 0) AS eligible, coalesce(p.own, 0) AS own, coalesce(p.own_or_plausible, 0) AS own_or_plausible,
+    coalesce(p.egress, 0) AS egress, coalesce(p.naming_device, 0) AS naming_device, coalesce(p.by_access, 0) AS by_access,
+    coalesce(p.high, 0) AS high, coalesce(p.timed, 0) AS timed, coalesce(p.countries, 0) AS countries, coalesce(p.days, 0) AS days,
+    coalesce(p.home_days, 0) AS home_days, coalesce(p.spray_victims, 0) AS spray_victims,
+    coalesce(v.failures, 0) AS prior_failures, coalesce(o.successes, 0) AS overlapping, k.operation AS critical_operation,
+    h.homes
+FROM (
+    SELECT
+        account, count(*) AS row_count,
+        count(*) FILTER (WHERE outcome = 'SUCCESS') AS success,
+        count(*) FILTER (WHERE outcome = 'BLOCKED_AFTER_FIRST_FACTOR') AS blocked,
+        count(*) FILTER (WHERE outcome = 'REJECTED') AS rejected,
+        count(*) FILTER (WHERE outcome IN ('UNKNOWN', 'CONFLICT')) AS unknown,
+        count(*) FILTER (WHERE outcome = 'SUCCESS' AND is_foreign) AS foreign_success,
+        count(*) FILTER (WHERE unknown_code) AS unknown_codes,
+        count(*) FILTER (WHERE accepted AND is_foreign AND outcome <> 'SUCCESS') AS foreign_accepted,
+        count(*) FILTER (WHERE normalized_status <> 'UNKNOWN') AS attempts,
+        count(*) FILTER (WHERE outcome = 'SUCCESS' AND event_time IS NOT NULL) = 0 AS success_untimed,
+        bool_or(device_id IS NOT NULL OR (browser_family IS NOT NULL AND os IS NOT NULL)) AS any_device
+    FROM events
+    WHERE counted AND account IS NOT NULL
+    GROUP BY account
+) AS e
+LEFT JOIN (
+    SELECT
+        account,
+        count(*) AS flow_count,
+        count(*) FILTER (WHERE outcome = 'SUCCESS') AS success_flows,
+        count(*) FILTER (WHERE is_foreign AND is_attempt) AS foreign_attempts,
+        count(*) FILTER (WHERE is_foreign AND outcome = 'SUCCESS') AS foreign_success_flows,
+        count(*) FILTER (WHERE is_foreign AND outcome IN ('UNKNOWN', 'CONFLICT')) AS foreign_open
+    FROM flows
+    WHERE account IS NOT NULL
+    GROUP BY account
+) AS w ON w.account = e.account
+LEFT JOIN foreign_profile AS p ON p.account = e.account
+LEFT JOIN prior_failures AS v ON v.account = e.account
+LEFT JOIN overlapping AS o ON o.account = e.account
+LEFT JOIN followed_by_critical AS k ON k.account = e.account
+LEFT JOIN (SELECT account, list(country ORDER BY country) AS homes FROM own_homes GROUP BY account) AS h ON h.account = e.account
+ORDER BY e.account
+
+-- name: case_rows
+SELECT
+    log_type, counted, outcome, count(*) AS row_count,
+    count(*) FILTER (WHERE firm) AS firm_rows,
+    count(*) FILTER (WHERE is_foreign) AS foreign_rows,
+    count(*) FILTER (WHERE country IS NULL) AS no_country,
+    count(*) FILTER (WHERE decided_by = 'conditional_access_status') AS by_access
+FROM events
+GROUP BY log_type, counted, outcome
+ORDER BY log_type, counted, outcome
+
+-- name: case_flows
+SELECT
+    count(*) AS flow_count,
+    count(*) FILTER (WHERE outcome = 'SUCCESS') AS success,
+    count(*) FILTER (WHERE is_foreign AND is_attempt) AS foreign_attempts,
+    count(*) FILTER (WHERE is_foreign AND outcome = 'SUCCESS') AS foreign_success
+FROM flows
+
+-- name: failure_codes
+SELECT count(DISTINCT code_key) FROM events
+WHERE counted AND normalized_status = 'FAILURE' AND code_key NOT IN ('blank', 'out-of-domain', 'unknown-code')
+
+-- name: sign_in_types
+SELECT DISTINCT lower(sign_in_event_type) FROM events WHERE counted AND sign_in_event_type IS NOT NULL ORDER BY 1
+
+-- name: unmatched_audit_logons
+-- Successful logons of the audit log from an account and address that the sign-in log does not hold.
+SELECT count(*) AS row_count, count(DISTINCT u.account) AS accounts
+FROM events AS u
+WHERE u.log_type = 'unified_audit_log' AND NOT u.counted AND u.outcome = 'SUCCESS'
+  AND NOT EXISTS (
+    SELECT 1 FROM events AS s WHERE s.counted AND s.account = u.account AND s.address IS NOT DISTINCT FROM u.address
+      AND s.outcome IN ('SUCCESS', 'INTERRUPTED', 'UNKNOWN')
+  )
+
+-- name: corroborate
+-- A success that only Conditional Access tells is sure where the same account acts from the same address or session in another log.
+UPDATE judged SET confidence = 'HIGH', witnesses = concat(witnesses, ',unified_audit_log')
+WHERE decided_by = 'conditional_access_status' AND outcome = 'SUCCESS' AND confidence <> 'LOW'
+  AND (
+    (account, address) IN (
+        SELECT (account, address) FROM unified_audit_log
+        WHERE account IS NOT NULL AND address IS NOT NULL AND operation <> 'UserLoginFailed'
+    )
+    OR (account, session_id) IN (
+        SELECT (account, session_id) FROM unified_audit_log WHERE account IS NOT NULL AND session_id IS NOT NULL AND operation <> 'UserLoginFailed'
+    )
+  )
+
+-- name: critical_by_persons
+SELECT operation, count(*) AS row_count, count(DISTINCT account) AS accounts FROM critical_operations GROUP BY operation ORDER BY operation

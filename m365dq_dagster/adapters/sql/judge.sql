@@ -1,0 +1,291 @@
+-- Measuring what the judge needs, and keeping what it decided. Lookup tables pack_* are filled from the rule pack first.
+
+-- name: pack_tables
+CREATE OR REPLACE TEMP TABLE pack_codes (code VARCHAR PRIMARY KEY, accepted BOOLEAN, accepted_ropc BOOLEAN);
+CREATE OR REPLACE TEMP TABLE pack_words (kind VARCHAR, value VARCHAR, word VARCHAR);
+CREATE OR REPLACE TEMP TABLE pack_operations (operation VARCHAR, indicator VARCHAR, severity VARCHAR, mitre VARCHAR)
+
+-- name: logons
+-- One narrow row for every logon of any log type, with its witnesses reduced to known words. `combo` names rows that say the same.
+CREATE OR REPLACE TABLE logons AS
+WITH raw AS (
+    SELECT
+        'sign_in_logs' AS log_type, file_id, row_no, event_id, event_time, account, is_person, address, country, correlation_id, session_id,
+        is_interactive, sign_in_event_type, client_app_used, authentication_protocol, user_agent, authentication_requirement,
+        device_id, device_trust_type, browser, os,
+        coalesce(status_error_code, status_error_code_copy) AS code,
+        (status_error_code IS NOT NULL AND status_error_code_copy IS NOT NULL AND status_error_code <> status_error_code_copy) AS codes_differ,
+        'status' AS word_kind, status AS word, conditional_access_status AS access
+    FROM sign_in_logs
+    UNION ALL
+    SELECT
+        'legacy_auth_logs' AS log_type, file_id, row_no, event_id, event_time, account, is_person, address, country, correlation_id, session_id,
+        is_interactive, sign_in_event_type, client_app_used, authentication_protocol, user_agent, authentication_requirement,
+        device_id, device_trust_type, browser, os,
+        coalesce(status_error_code, status_error_code_copy) AS code,
+        (status_error_code IS NOT NULL AND status_error_code_copy IS NOT NULL AND status_error_code <> status_error_code_copy) AS codes_differ,
+        'status' AS word_kind, status AS word, conditional_access_status AS access
+    FROM legacy_auth_logs
+    UNION ALL
+    SELECT
+        'unified_audit_log' AS log_type, file_id, row_no, event_id, event_time, account, is_person, address, country, correlation_id, session_id,
+        NULL AS is_interactive, NULL AS sign_in_event_type, NULL AS client_app_used, NULL AS authentication_protocol, user_agent,
+        NULL AS authentication_requirement, NULL AS device_id, NULL AS device_trust_type, NULL AS browser, NULL AS os,
+        error_number AS code, FALSE AS codes_differ, 'operation' AS word_kind, operation AS word, NULL AS access
+    FROM unified_audit_log
+    WHERE is_logon
+),
+keyed AS (
+    SELECT
+        r.*,
+        CASE
+            WHEN r.code IS NULL THEN 'blank'
+            WHEN NOT (r.code = '0' OR (length(r.code) BETWEEN 5 AND 7 AND trim(r.code, '0123456789') = '' AND NOT starts_with(r.code, '0')))
+                THEN 'out-of-domain'
+            WHEN c.code IS NULL THEN 'unknown-code'
+            ELSE c.code
+        END AS code_key,
+        CASE WHEN r.word IS NULL THEN 'blank' ELSE coalesce(w.word, 'out-of-domain') END AS word_key,
+        CASE WHEN r.access IS NULL THEN 'blank' ELSE coalesce(a.word, 'out-of-domain') END AS access_key,
+        coalesce(k.word, CASE WHEN r.log_type = 'legacy_auth_logs' THEN 'LEGACY' ELSE 'OTHER' END) AS client,
+        CASE lower(r.authentication_requirement)
+            WHEN 'singlefactorauthentication' THEN 'single' WHEN 'single-factor authentication' THEN 'single'
+            WHEN 'multifactorauthentication' THEN 'multi' WHEN 'multifactor authentication' THEN 'multi' ELSE '' END AS factor,
+        (coalesce(c.accepted, FALSE) OR (coalesce(c.accepted_ropc, FALSE) AND lower(r.authentication_protocol) = 'ropc')) AS code_accepted
+    FROM raw AS r
+    LEFT JOIN pack_codes AS c ON c.code = r.code
+    LEFT JOIN pack_words AS w ON w.kind = r.word_kind AND w.value = lower(trim(r.word))
+    LEFT JOIN pack_words AS a ON a.kind = 'access' AND a.value = lower(trim(r.access))
+    LEFT JOIN pack_words AS k ON k.kind = 'client' AND k.value = lower(trim(r.client_app_used))
+)
+SELECT
+    log_type, file_id, row_no, event_id, event_time, account, is_person, address, country AS stated_country, correlation_id, session_id,
+    coalesce(is_interactive, sign_in_event_type IS NULL OR lower(sign_in_event_type) = 'interactiveuser') AS interactive,
+    sign_in_event_type,
+    client <> 'OTHER' AS legacy_client,
+    (lower(coalesce(authentication_protocol, '')) = 'ropc' OR coalesce(user_agent, '') IN ('BAV2ROPC', 'CBAinPROD', 'CBAinTAR')) AS password_grant,
+    device_id, device_trust_type,
+    nullif(trim(lower(trim(browser, ' 0123456789.')), ' '), '') AS browser_family,
+    nullif(lower(trim(os)), '') AS os,
+    code, code_accepted, word, access, code_key,
+    concat_ws('|', code_key, word_key, access_key, client, factor, codes_differ::INTEGER) AS combo
+FROM keyed
+
+-- name: combos
+SELECT log_type, combo, count(*) AS row_count
+FROM logons
+GROUP BY log_type, combo
+ORDER BY log_type, combo
+
+-- name: decisions_table
+CREATE OR REPLACE TABLE decisions (
+    log_type VARCHAR, combo VARCHAR, outcome VARCHAR, confidence VARCHAR, decided_by VARCHAR, witnesses VARCHAR,
+    contradiction VARCHAR, accepted BOOLEAN, unknown_code BOOLEAN, firm BOOLEAN
+)
+
+-- name: address_countries
+-- The country of an address: the only one it was seen in, else the one with most of its rows over enough days, else unknown.
+CREATE OR REPLACE TABLE address_countries AS
+WITH seen AS (
+    SELECT address, upper(stated_country) AS country, count(*) AS row_count, count(DISTINCT CAST(event_time AS DATE)) AS days
+    FROM logons
+    WHERE address IS NOT NULL AND stated_country IS NOT NULL
+    GROUP BY address, upper(stated_country)
+),
+totals AS (
+    SELECT address, count(*) AS countries, sum(row_count) AS all_rows FROM seen GROUP BY address
+),
+ranked AS (
+    SELECT
+        s.address, s.country, s.row_count, s.days, t.countries, t.all_rows,
+        row_number() OVER (PARTITION BY s.address ORDER BY s.row_count DESC, s.country) AS place
+    FROM seen AS s JOIN totals AS t ON t.address = s.address
+)
+SELECT
+    address, countries,
+    CASE WHEN countries = 1 OR (row_count >= $share * all_rows AND days >= $days) THEN country END AS country,
+    all_rows
+FROM ranked
+WHERE place = 1
+
+-- name: judged
+-- Every logon with its outcome and the country it is judged by. Copies of sign-ins in a legacy export, and logons of the audit log beside
+-- a sign-in log, stay out of the case totals (`counted`).
+CREATE OR REPLACE TABLE judged AS
+WITH totals AS (
+    SELECT count(*) FILTER (WHERE log_type = 'sign_in_logs') AS sign_ins FROM logons
+),
+copies AS (
+    SELECT DISTINCT l.file_id, l.row_no
+    FROM logons AS l
+    JOIN logons AS s
+        ON s.log_type = 'sign_in_logs' AND s.account = l.account AND s.event_time = l.event_time
+        AND s.address IS NOT DISTINCT FROM l.address
+    WHERE l.log_type = 'legacy_auth_logs'
+)
+SELECT
+    l.log_type, l.file_id, l.row_no, l.event_id, l.event_time, l.account, l.is_person, l.address, l.stated_country,
+    CASE WHEN a.countries > 1 THEN a.country ELSE coalesce(upper(l.stated_country), a.country) END AS country,
+    l.correlation_id, l.session_id, l.interactive, l.sign_in_event_type, l.legacy_client, l.password_grant,
+    l.device_id, l.device_trust_type, l.browser_family, l.os, l.code, l.code_key,
+    d.outcome, d.confidence, d.decided_by, d.witnesses, d.contradiction, d.firm, d.unknown_code,
+    (d.accepted OR l.code_accepted) AS accepted,
+    CASE l.log_type
+        WHEN 'sign_in_logs' THEN TRUE
+        WHEN 'legacy_auth_logs' THEN c.row_no IS NULL
+        ELSE (SELECT sign_ins FROM totals) = 0
+    END AS counted
+FROM logons AS l
+JOIN decisions AS d ON d.log_type = l.log_type AND d.combo = l.combo
+LEFT JOIN address_countries AS a ON a.address = l.address
+LEFT JOIN copies AS c ON c.file_id = l.file_id AND c.row_no = l.row_no
+
+-- name: window
+SELECT min(event_time), max(event_time) FROM judged WHERE counted
+
+-- name: success_countries
+-- Where each account succeeded: rows, distinct days and when first; rows without a time count no day.
+CREATE OR REPLACE TEMP TABLE success_countries AS
+SELECT account, country, count(*) AS row_count, count(DISTINCT CAST(event_time AS DATE)) AS days, min(event_time) AS first_seen
+FROM judged
+WHERE counted AND outcome = 'SUCCESS' AND account IS NOT NULL AND country IS NOT NULL
+GROUP BY account, country
+
+-- name: modal_countries
+-- For each country the accounts whose modal success country it is (by days, then rows, then first seen), and all accounts with one.
+WITH ranked AS (
+    SELECT account, country, row_number() OVER (PARTITION BY account ORDER BY days DESC, row_count DESC, first_seen, country) AS place
+    FROM success_countries
+)
+SELECT country, count(*) AS accounts, sum(count(*)) OVER () AS all_accounts
+FROM ranked
+WHERE place = 1
+GROUP BY country
+ORDER BY country
+
+-- name: own_homes
+-- An account's own home: enough success days there, at least half of its success days, first seen early in the window.
+CREATE OR REPLACE TABLE own_homes AS
+WITH days AS (
+    SELECT account, count(DISTINCT CAST(event_time AS DATE)) AS all_days
+    FROM judged
+    WHERE counted AND outcome = 'SUCCESS' AND account IS NOT NULL AND country IS NOT NULL
+    GROUP BY account
+)
+SELECT s.account, s.country
+FROM success_countries AS s
+JOIN days AS d ON d.account = s.account
+WHERE s.days >= $own_days AND s.days >= $own_share * d.all_days AND s.first_seen <= CAST($baseline_end AS TIMESTAMP)
+
+-- name: context_tables
+CREATE OR REPLACE TEMP TABLE case_homes (country VARCHAR);
+CREATE OR REPLACE TEMP TABLE known_travel (account VARCHAR, country VARCHAR, begins TIMESTAMP, ends TIMESTAMP);
+CREATE OR REPLACE TEMP TABLE known_egress (address VARCHAR)
+
+-- name: distinct_addresses
+SELECT DISTINCT address FROM judged WHERE address IS NOT NULL
+
+-- name: flow_starts
+-- Where flows begin: per account and correlation id the first row, and then each row more than the flow's length after the last beginning.
+CREATE OR REPLACE TEMP TABLE flow_starts AS
+WITH groups AS (
+    SELECT account, correlation_id, list(event_time ORDER BY event_time) AS times
+    FROM judged
+    WHERE counted AND account IS NOT NULL AND correlation_id IS NOT NULL AND event_time IS NOT NULL
+    GROUP BY account, correlation_id
+    HAVING count(*) > 1
+),
+folded AS (
+    SELECT
+        account, correlation_id,
+        CASE
+            WHEN times[-1] <= times[1] + to_minutes(CAST($minutes AS INTEGER)) THEN [times[1]]
+            ELSE list_reduce(
+                list_transform(times, lambda t: [t]),
+                lambda starts, t: CASE WHEN t[1] > starts[-1] + to_minutes(CAST($minutes AS INTEGER)) THEN list_append(starts, t[1]) ELSE starts END
+            )
+        END AS starts
+    FROM groups
+)
+SELECT account, correlation_id, unnest(starts) AS started FROM folded
+
+-- name: events
+-- The adjudicated events: outcome, flow, and whether the row is foreign to its own account's home.
+CREATE OR REPLACE TABLE events AS
+WITH home AS (SELECT count(*) AS tenant FROM case_homes)
+SELECT
+    j.*,
+    CASE j.outcome
+        WHEN 'SUCCESS' THEN 'SUCCESS'
+        WHEN 'BLOCKED_AFTER_FIRST_FACTOR' THEN 'FAILURE' WHEN 'REJECTED' THEN 'FAILURE'
+        WHEN 'NOT_EVALUATED' THEN 'FAILURE' WHEN 'NOT_GRANTED' THEN 'FAILURE'
+        ELSE 'UNKNOWN'
+    END AS normalized_status,
+    (
+        j.counted AND j.country IS NOT NULL AND j.account IS NOT NULL
+        AND ((SELECT tenant FROM home) > 0 OR o_any.account IS NOT NULL)
+        AND c.country IS NULL AND o.account IS NULL AND e.address IS NULL AND t.account IS NULL
+    ) AS is_foreign,
+    CASE WHEN j.counted THEN
+        CASE WHEN f.started IS NULL THEN concat('r', j.file_id, '-', j.row_no)
+        ELSE concat('c', j.account, '|', j.correlation_id, '|', epoch_us(f.started)) END
+    END AS flow_id
+FROM judged AS j
+LEFT JOIN case_homes AS c ON c.country = j.country
+LEFT JOIN own_homes AS o ON o.account = j.account AND o.country = j.country
+LEFT JOIN (SELECT DISTINCT account FROM own_homes) AS o_any ON o_any.account = j.account
+LEFT JOIN known_egress AS e ON e.address = j.address
+LEFT JOIN (SELECT DISTINCT account, country, begins, ends FROM known_travel) AS t
+    ON t.account = j.account AND t.country = j.country AND j.event_time BETWEEN t.begins AND t.ends
+ASOF LEFT JOIN flow_starts AS f
+    ON f.account = j.account AND f.correlation_id = j.correlation_id AND f.started <= j.event_time
+
+-- name: flows
+-- One attempt each: a success if any row is one, else its last failure, else what its rows leave open.
+CREATE OR REPLACE TABLE flows AS
+WITH ranked AS (
+    SELECT
+        *,
+        CASE outcome
+            WHEN 'SUCCESS' THEN 4
+            WHEN 'BLOCKED_AFTER_FIRST_FACTOR' THEN 3 WHEN 'REJECTED' THEN 3 WHEN 'NOT_EVALUATED' THEN 3 WHEN 'NOT_GRANTED' THEN 3
+            WHEN 'CONFLICT' THEN 2 WHEN 'UNKNOWN' THEN 1 ELSE 0
+        END AS weight
+    FROM events
+    WHERE counted
+),
+chosen AS (
+    SELECT
+        flow_id, count(*) AS row_count, min(event_time) AS first_time, max(event_time) AS last_time,
+        arg_max(
+            struct_pack(
+                log_type := log_type, file_id := file_id, row_no := row_no, account := account, address := address, country := country,
+                outcome := outcome, is_foreign := is_foreign, interactive := interactive, event_time := event_time
+            ),
+            struct_pack(
+                w := weight,
+                t := coalesce(CASE WHEN weight = 4 THEN -epoch_us(event_time) ELSE epoch_us(event_time) END, 0),
+                f := -file_id, r := -row_no
+            )
+        ) AS pick
+    FROM ranked
+    GROUP BY flow_id
+)
+SELECT
+    flow_id, row_count, first_time, last_time, pick.log_type AS log_type, pick.file_id AS file_id, pick.row_no AS row_no,
+    pick.account AS account, pick.address AS address, pick.country AS country, pick.outcome AS outcome, pick.is_foreign AS is_foreign,
+    pick.interactive AS interactive, pick.event_time AS event_time,
+    pick.outcome IN ('SUCCESS', 'BLOCKED_AFTER_FIRST_FACTOR', 'REJECTED', 'NOT_EVALUATED', 'NOT_GRANTED') AS is_attempt
+FROM chosen
+
+-- name: normalized_view
+CREATE OR REPLACE VIEW v_normalized_status AS
+SELECT
+    concat(log_type, ':', file_id, ':', row_no) AS log_id,
+    log_type,
+    CASE WHEN log_type = 'unified_audit_log' THEN 'logon' WHEN legacy_client THEN 'legacy_sign_in' ELSE coalesce(sign_in_event_type, 'sign_in') END AS event_type,
+    normalized_status,
+    event_time AS timestamp,
+    account AS user_id,
+    country AS location_country
+FROM events
