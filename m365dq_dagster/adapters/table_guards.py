@@ -1,0 +1,235 @@
+"""pandera's guards of the product's own tables: types, what may be missing, words, ranges. Run in DuckDB, through ibis.
+
+What the evidence should look like stands in `expectations/` and `gx`. A breach here is a fault of the product, never of
+the evidence. pandera and ibis take seconds to import, so that happens inside the function that needs them. Results name
+columns and rules, never values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from m365dq_dagster.core.outcome import (
+    DateOrder,
+    FileStatus,
+    LogType,
+)
+
+if TYPE_CHECKING:
+    import duckdb
+    from pandera.ibis import Check, DataFrameSchema
+
+FAILURE_CASES = 5
+
+
+class Kind(StrEnum):
+    """The types our tables use; LISTED marks lists and structs, whose inner type is not checked."""
+
+    TEXT = "text"
+    INT32 = "int32"
+    INT64 = "int64"
+    FLOAT = "float64"
+    TRUTH = "bool"
+    MOMENT = "timestamp"
+    LISTED = "listed"
+
+
+@dataclass(frozen=True)
+class Column:
+    """What a column of ours holds."""
+
+    kind: Kind
+    required: bool = False
+    words: tuple[str, ...] = ()
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True)
+class Guard:
+    """What a table of ours holds; columns that are not named are free."""
+
+    table: str
+    columns: dict[str, Column]
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A rule that a column breaks."""
+
+    column: str
+    rule: str
+
+
+@dataclass(frozen=True)
+class Guarded:
+    """A table, guarded."""
+
+    table: str
+    rows: int
+    faults: tuple[Fault, ...]
+
+    @property
+    def passed(self) -> bool:
+        """True where no rule is broken."""
+        return not self.faults
+
+
+def _text(*, required: bool = False) -> Column:
+    return Column(Kind.TEXT, required)
+
+
+def _word(words: type[StrEnum], *, required: bool = True) -> Column:
+    return Column(Kind.TEXT, required, tuple(words))
+
+
+def _count(kind: Kind = Kind.INT64) -> Column:
+    return Column(kind, required=True, low=0)
+
+
+def _share(*, required: bool = False) -> Column:
+    return Column(Kind.FLOAT, required, low=0.0, high=1.0)
+
+
+_LINE = {"file_id": _count(Kind.INT32), "row_no": _count()}
+_SIGN_IN = {
+    **_LINE,
+    "event_time": Column(Kind.MOMENT),
+    "account": _text(),
+    "is_person": Column(Kind.TRUTH),
+    "address": _text(),
+    "country": _text(),
+    "status_error_code": _text(),
+    "conditional_access_status": _text(),
+}
+
+_EVIDENCE = (
+    Guard(
+        "files",
+        {
+            "file_id": _count(Kind.INT32),
+            "path": _text(required=True),
+            "status": _word(FileStatus),
+            "log_type": _word(LogType, required=False),
+            "date_order": _word(DateOrder, required=False),
+            "rows_read": _count(),
+            "rows_imported": _count(),
+            "rows_duplicate": _count(),
+            "rows_quarantined": _count(),
+        },
+    ),
+    Guard("sign_in_logs", _SIGN_IN),
+    Guard("legacy_auth_logs", _SIGN_IN),
+    Guard(
+        "unified_audit_log",
+        {
+            **_LINE,
+            "event_time": Column(Kind.MOMENT),
+            "account": _text(),
+            "operation": _text(),
+            "is_logon": Column(Kind.TRUTH, required=True),
+            "error_number": _text(),
+            "result_status": _text(),
+        },
+    ),
+)
+
+GUARDS: dict[str, tuple[Guard, ...]] = {"evidence": _EVIDENCE}
+"""The tables that a stage writes, by the stage's word."""
+
+
+def guard(con: duckdb.DuckDBPyConnection, guards: Sequence[Guard]) -> tuple[Guarded, ...]:
+    """Hold every table against its guard, through a second connection to the same open database."""
+    cursor = con.cursor()
+    try:
+        backend = _backend(cursor)
+        return tuple(_guard_one(backend, item, int(con.table(item.table).shape[0])) for item in guards)
+    finally:
+        cursor.close()
+
+
+def warm_up() -> None:
+    """Import what guarding needs, so that a thread can do it while other work runs."""
+    import_module("ibis.backends.duckdb")
+    import_module("pandera.ibis")
+
+
+def _backend(con: duckdb.DuckDBPyConnection) -> Any:
+    from ibis.backends.duckdb import Backend
+
+    class AsItStands(Backend):  # type: ignore[misc]
+        """ibis on a connection whose configuration is locked: what it would set is noted and not set."""
+
+        @property
+        def settings(self) -> dict[str, Any]:
+            return {}
+
+    return AsItStands.from_connection(con)
+
+
+def _guard_one(backend: Any, item: Guard, rows: int) -> Guarded:
+    from pandera.errors import SchemaErrors
+
+    try:
+        _schema(item, with_rows=rows > 0).validate(backend.table(item.table), lazy=True)
+    except SchemaErrors as errors:
+        return Guarded(item.table, rows, tuple(_fault(error) for error in errors.schema_errors))
+    return Guarded(item.table, rows, ())
+
+
+def _schema(item: Guard, *, with_rows: bool) -> DataFrameSchema:
+    """Over no rows "all of them" is unknown and reads as broken: an empty table is asked for its types alone."""
+    from pandera.ibis import Column as PanderaColumn
+    from pandera.ibis import DataFrameSchema
+
+    columns = {
+        name: PanderaColumn(_type(column.kind), checks=_checks(column) if with_rows else [], nullable=True)
+        for name, column in item.columns.items()
+    }
+    return DataFrameSchema(columns, name=item.table)
+
+
+def _checks(column: Column) -> list[Check]:
+    from pandera.ibis import Check
+
+    checks = []
+    if column.required:
+        # `nullable=False` would fetch every row that breaks it
+        checks.append(Check(_present, name="required", ignore_na=False, n_failure_cases=FAILURE_CASES))
+    if column.words:
+        checks.append(Check.isin(column.words, n_failure_cases=FAILURE_CASES))
+    if column.low is not None:
+        checks.append(Check.ge(column.low, n_failure_cases=FAILURE_CASES))
+    if column.high is not None:
+        checks.append(Check.le(column.high, n_failure_cases=FAILURE_CASES))
+    return checks
+
+
+def _type(kind: Kind) -> Any:
+    from ibis.expr import datatypes
+
+    return {
+        Kind.TEXT: str,
+        Kind.INT32: datatypes.int32,
+        Kind.INT64: datatypes.int64,
+        Kind.FLOAT: datatypes.float64,
+        Kind.TRUTH: bool,
+        Kind.MOMENT: datatypes.Timestamp(scale=6),
+        Kind.LISTED: None,
+    }[kind]
+
+
+def _present(data: Any) -> Any:
+    return data.table[data.key].notnull()
+
+
+def _fault(error: Any) -> Fault:
+    """The column and the rule; the error's own text may quote values and is left alone."""
+    check = error.check
+    if error.reason_code.name == "COLUMN_NOT_IN_DATAFRAME":
+        return Fault(str(error.failure_cases), "is missing")
+    return Fault(str(error.schema.name), str(getattr(check, "name", check)))
