@@ -146,7 +146,10 @@ def _claim(out: Path, names: tuple[str, ...]) -> None:
     """Makes the folder, or clears an earlier case of the same files out of it; anything else in it is left and said."""
     if out.exists() and not out.is_dir():
         raise BadInput(f"{out} is a file; name a folder to write the case into.")
-    out.mkdir(parents=True, exist_ok=True)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as problem:
+        raise BadInput(f"{out} cannot be made ({problem.strerror}); name a folder that you may write to.") from problem
     strangers = sorted({entry.name for entry in out.iterdir()} - set(names))
     if strangers:
         raise BadInput(f"{out} already holds '{strangers[0]}', which is not part of this case; name an empty folder.")
@@ -159,7 +162,7 @@ def _write_text(path: Path, text: str) -> None:
 
 def _whole_case(order: _Order, seed: int, style: Rendering, *, mfa_steps: bool) -> _Draft:
     story = tell(order.family, seed, mfa_steps=mfa_steps)
-    tally = Tally(order.variant, frozenset(story.home_countries))
+    tally = Tally(order.variant, frozenset({HOME_COUNTRY}))
     for event in story.sign_ins:
         tally.sign_in(event)
     for record in story.audit:
@@ -237,6 +240,13 @@ def _single_log(order: _Order, seed: int, style: Rendering) -> _Draft:
 
 
 def _label(order: _Order, seed: int, draft: _Draft, names: tuple[str, ...]) -> dict[str, object]:
+    """The truth as a document.
+
+    ``events``, ``by_outcome`` and ``true_outcome`` count rows by log type; of the audit log, outcomes speak of logons
+    only. ``by_outcome`` is what the evidence can show after the damage of the variant, ``true_outcome`` what happened.
+    ``recommended`` and ``field_states`` (of the sign-in log) list answers of which any one is right. ``verdict`` is null
+    where no case is told.
+    """
     tally, story = draft.tally, draft.story
     return {
         "family": order.family,

@@ -120,11 +120,11 @@ def routine(draws: Draws, time: datetime, person: Person) -> AuditRecord:
 
 
 def _weighted(share: float) -> Routine:
-    for kind in ROUTINES:
+    for kind in ROUTINES[:-1]:
         share -= kind.weight
         if share < 0:
             return kind
-    return ROUTINES[0]
+    return ROUTINES[-1]
 
 
 def _with_port(draws: Draws, person: Person) -> str:

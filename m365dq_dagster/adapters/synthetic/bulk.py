@@ -50,10 +50,7 @@ def _moments(draws: Draws, rows: int) -> Iterator[datetime]:
 
 
 def _deed(share: float) -> Deed:
-    for limit, deed in CUMULATED:
-        if share < limit:
-            return deed
-    return Deed.SIGNED_IN  # pragma: no cover - the shares add up to 1 and a draw stays below it
+    return next(deed for limit, deed in CUMULATED if share < limit)
 
 
 def _sign_in(draws: Draws, moment: datetime, people: Sequence[Person]) -> SignIn:

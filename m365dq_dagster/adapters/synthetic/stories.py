@@ -34,7 +34,6 @@ class Story:
     audit: list[AuditRecord] = field(default_factory=list)
     legacy: list[LegacyAttempt] = field(default_factory=list)
     compromised: tuple[str, ...] = ()
-    home_countries: tuple[str, ...] = (HOME_COUNTRY,)
 
 
 def tell(family: Family, seed: int, *, mfa_steps: bool) -> Story:
@@ -75,8 +74,8 @@ def _breach(draws: Draws, *, mfa_steps: bool) -> Story:
         sign_ins,
         "BREACH_INDICATED",
         "188 sign-ins from abroad succeeded on eight accounts whose owners were at work at home within the same hours; "
-        "the attacker's browsers and systems are mostly unlike theirs. Nobody else succeeded abroad: two travellers were "
-        "blocked by policy, four sprayed accounts saw a wrong password, and every legacy attempt failed.",
+        "the attacker's browsers and systems are mostly unlike theirs. Nobody else succeeded abroad: two travellers "
+        "were blocked by policy, four sprayed accounts saw a wrong password, and every legacy attempt failed.",
         audit=_breach_audit(draws, sign_ins, stolen, others, OCULUS_EVENTS - len(sign_ins) - len(legacy)),
         legacy=legacy,
         compromised=tuple(sorted(person.account for person in victims)),

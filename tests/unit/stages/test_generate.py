@@ -1,0 +1,153 @@
+import json
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from m365dq_dagster.core.errors import BadInput
+from m365dq_dagster.stages.generate import EXPECTED, GeneratedCase, generate
+
+
+def truth(case: GeneratedCase) -> dict[str, object]:
+    return json.loads(case.expected.read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module")
+def oculus(tmp_path_factory: pytest.TempPathFactory) -> GeneratedCase:
+    return generate("oculus", tmp_path_factory.mktemp("oculus"))
+
+
+def test_oculus_is_three_logs_a_context_and_the_truth(oculus: GeneratedCase) -> None:
+    names = ["01_Oculus_SignInLogs.csv", "07_Oculus_FullAuditLog.csv", "10_Oculus_LegacyAuth.csv"]
+    assert [path.name for path in oculus.files] == names
+    assert sorted(path.name for path in oculus.folder.iterdir()) == sorted([*names, "case.toml", EXPECTED])
+    context = tomllib.loads((oculus.folder / "case.toml").read_text(encoding="utf-8"))
+    assert context == {"case": "oculus", "home_countries": ["AU"]}
+    assert oculus.rows == 27_000
+
+
+def test_the_truth_of_oculus_says_what_happened_and_what_can_still_be_shown(oculus: GeneratedCase) -> None:
+    expected = truth(oculus)
+    assert expected["verdict"] == "BREACH_INDICATED"
+    assert expected["foreign_successes"] == 188
+    assert len(expected["compromised_accounts"]) == 8
+    assert expected["mail_items_accessed"] == 160
+    assert expected["legacy_attempts"] == {"50126": 232, "50053": 122}
+    assert sum(expected["events"].values()) == 27_000
+    assert expected["field_states"] == {"status_error_code": ["CORRUPTED"]}
+    assert expected["recommended"]["sign_in_logs"] == ["conditional_access_status"]
+    shown, real = expected["by_outcome"]["sign_in_logs"], expected["true_outcome"]["sign_in_logs"]
+    assert set(shown) == {"SUCCESS", "BLOCKED_AFTER_FIRST_FACTOR", "UNKNOWN"}
+    assert {"REJECTED", "INTERRUPTED", "NOT_EVALUATED"} <= set(real)
+    assert sum(shown.values()) == sum(real.values()) == expected["events"]["sign_in_logs"]
+
+
+def test_the_audit_log_of_a_case_comes_from_the_compliance_portal_where_asked_for(tmp_path: Path) -> None:
+    case = generate("mostly-success", tmp_path / "case", audit_shape="purview-csv")
+    assert case.files[-1].read_text(encoding="utf-8-sig").startswith('"RecordId","CreationDate"')
+
+
+def test_an_invented_one_may_also_be_called_uniform(tmp_path: Path) -> None:
+    expected = truth(generate("oculus", tmp_path / "case", variant="invented-one"))
+    assert expected["field_states"] == {"status_error_code": ["CORRUPTED", "CONTRADICTED", "UNIFORM"]}
+
+
+def test_a_healthy_code_column_is_recommended_and_shows_the_true_outcomes(tmp_path: Path) -> None:
+    expected = truth(generate("healthy", tmp_path / "case"))
+    assert expected["recommended"]["sign_in_logs"] == ["status_error_code"]
+    assert expected["field_states"] == {"status_error_code": ["LOW_CONTRAST"]}
+    assert expected["by_outcome"] == expected["true_outcome"]
+    assert (expected["verdict"], expected["foreign_successes"]) == ("BREACH_INDICATED", 188)
+
+
+@pytest.mark.parametrize(
+    ("family", "verdict", "state"),
+    [
+        ("all-blocked", "ALL_BLOCKED", "RELIABLE"),
+        ("single-country", "NO_BREACH_INDICATED", "UNIFORM"),
+        ("mostly-success", "NO_BREACH_INDICATED", "LOW_CONTRAST"),
+        ("one-user", "NO_BREACH_INDICATED", "RELIABLE"),
+    ],
+)
+def test_each_sibling_states_its_verdict(tmp_path: Path, family: str, verdict: str, state: str) -> None:
+    expected = truth(generate(family, tmp_path / "case"))
+    assert expected["verdict"] == verdict
+    assert expected["field_states"] == {"status_error_code": [state]}
+    assert expected["compromised_accounts"] == []
+    assert expected["foreign_successes"] == 0
+    assert expected["why"]
+
+
+@pytest.mark.parametrize(("family", "log_type"), [("ual", "unified_audit_log"), ("legacy", "legacy_auth_logs")])
+def test_a_single_log_claims_no_verdict(tmp_path: Path, family: str, log_type: str) -> None:
+    case = generate(family, tmp_path / "case", rows=200)
+    expected = truth(case)
+    assert expected["events"] == {log_type: 200}
+    assert expected["verdict"] is None
+    assert expected["field_states"] == {}
+    assert case.rows == 200
+
+
+def test_a_single_log_has_ten_thousand_rows_unless_told(tmp_path: Path) -> None:
+    case = generate("signins", tmp_path / "case")
+    assert case.rows == 10_000
+    assert sum(truth(case)["by_outcome"]["sign_in_logs"].values()) == 10_000
+
+
+def test_without_context_no_case_toml_is_written_and_an_earlier_one_goes(tmp_path: Path) -> None:
+    generate("one-user", tmp_path / "case")
+    again = generate("one-user", tmp_path / "case", context=False)
+    assert not (again.folder / "case.toml").exists()
+
+
+def test_the_portal_keeps_interactive_and_other_sign_ins_apart(tmp_path: Path) -> None:
+    names = [path.name.partition("_")[0] for path in generate("one-user", tmp_path / "case").files]
+    assert names == ["InteractiveSignIns", "NonInteractiveSignIns"]
+    only = generate("all-blocked", tmp_path / "other")
+    assert len(only.files) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ({"family": "octopus"}, "'octopus' is no family; choose one of: oculus, healthy"),
+        ({"family": "oculus", "variant": "intact"}, "'intact' is no variant of 'oculus'"),
+        (
+            {"family": "healthy", "variant": "type-name"},
+            "'type-name' is no variant of 'healthy'; choose one of: intact",
+        ),
+        ({"family": "oculus", "shape": "ual-csv"}, "'ual-csv' is no shape for 'oculus'"),
+        ({"family": "ual", "shape": "portal-csv"}, "choose one of: ual-csv, purview-csv"),
+        ({"family": "oculus", "audit_shape": "xml"}, "'xml' is no shape of the audit log"),
+        ({"family": "oculus", "rows": 5}, "'oculus' is a whole case of fixed size"),
+        ({"family": "signins", "rows": 0}, "0 rows cannot be generated"),
+        ({"family": "signins", "rows": 20_000_001}, "a number from 1 to 20000000"),
+    ],
+)
+def test_a_request_that_does_not_fit_is_refused_in_one_sentence(
+    tmp_path: Path, arguments: dict[str, object], sentence: str
+) -> None:
+    with pytest.raises(BadInput, match=sentence):
+        generate(out=tmp_path / "case", **arguments)  # type: ignore[arg-type]
+    assert not (tmp_path / "case").exists()
+
+
+def test_a_folder_with_other_files_is_left_alone(tmp_path: Path) -> None:
+    folder = tmp_path / "evidence"
+    folder.mkdir()
+    (folder / "real.csv").write_text("evidence")
+    with pytest.raises(BadInput, match=r"already holds 'real.csv'.*name an empty folder"):
+        generate("one-user", folder)
+    assert [path.name for path in folder.iterdir()] == ["real.csv"]
+
+
+def test_a_file_in_the_place_of_the_folder_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "case").write_text("")
+    with pytest.raises(BadInput, match="is a file; name a folder"):
+        generate("one-user", tmp_path / "case")
+
+
+def test_a_folder_that_cannot_be_made_is_said_in_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(BadInput, match=r"cannot be made \(.+\); name a folder that you may write to"):
+        generate("one-user", tmp_path / "file" / "case")
