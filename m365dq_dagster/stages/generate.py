@@ -244,8 +244,8 @@ def _label(order: _Order, seed: int, draft: _Draft, names: tuple[str, ...]) -> d
 
     ``events``, ``by_outcome`` and ``true_outcome`` count rows by log type; of the audit log, outcomes speak of logons
     only. ``by_outcome`` is what the evidence can show after the damage of the variant, ``true_outcome`` what happened.
-    ``recommended`` and ``field_states`` (of the sign-in log) list answers of which any one is right. ``verdict`` is null
-    where no case is told.
+    ``recommended`` and ``field_states`` (of the sign-in log) list answers of which any one is right. ``verdict`` is
+    null where no case is told.
     """
     tally, story = draft.tally, draft.story
     return {
