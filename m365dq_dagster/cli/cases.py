@@ -1,0 +1,24 @@
+"""`m365dq cases`: the list of cases, for the shift that takes over."""
+
+from __future__ import annotations
+
+import typer
+
+from m365dq_dagster.cli import terminal
+from m365dq_dagster.cli.options import AsJson
+from m365dq_dagster.cli.workbench import workbench
+
+COLUMNS = ("case", "stage", "verdict", "blocked_by", "last_run")
+
+
+def cases(ctx: typer.Context, as_json: AsJson = False) -> None:
+    """List the cases: stage, verdict, what blocks, last run."""
+    rows = workbench(ctx).cases()
+    if as_json:
+        terminal.emit(rows)
+    elif not rows:
+        terminal.say("There are no cases yet; start with `m365dq demo` or `m365dq run FOLDER`.")
+    else:
+        titles = ("Case", "Stage", "Verdict", "Blocked by", "Last run")
+        shown = ([row.get(name) for name in COLUMNS] for row in rows)
+        terminal.console().print(terminal.table(f"{len(rows)} cases", titles, shown, free=("Blocked by",)))

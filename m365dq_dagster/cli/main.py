@@ -1,0 +1,154 @@
+"""The program `m365dq`: its commands in one list, and the one wrapper that turns failures into exit codes.
+
+Exit codes: 0 done, 1 a blocking check failed, 2 bad input or usage, 3 internal error, 4 another run of the case works.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tempfile
+import traceback
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+from typer.core import TyperGroup
+
+from m365dq_dagster import __version__
+from m365dq_dagster.cli import alerts, cases, codes, dashboard, generate, report, run, show, terminal, ui
+from m365dq_dagster.core.errors import M365dqError
+from m365dq_dagster.core.printable import printable
+
+STOPPED = 130
+
+
+class Program(TyperGroup):
+    """The group of all commands; it never lets a traceback through."""
+
+    def main(self, args: Sequence[str] | None = None, *_: Any, **extra: Any) -> NoReturn:
+        """Run one command and leave with its exit code."""
+        given = list(sys.argv[1:] if args is None else args)
+        raise SystemExit(self.outcome(given, extra.get("obj")))
+
+    def outcome(self, given: list[str], obj: object = None) -> int:
+        """Run one command; a failure becomes one sentence, on stdout too, as JSON, where `--json` was asked for."""
+        try:
+            with self.make_context("m365dq", given.copy(), obj=obj) as context:
+                self.invoke(context)
+            sys.stdout.flush()
+            return 0
+        except typer.Exit as left:
+            sys.stdout.flush()
+            return left.exit_code
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+            return 0
+        except (KeyboardInterrupt, typer.Abort):
+            return _failed("Stopped; the last published state of the case is untouched.", STOPPED, given)
+        except M365dqError as error:
+            return _failed(str(error), error.exit_code, given)
+        except typer.TyperException as error:
+            return _failed(_usage(error), 2, given)
+        except Exception as error:
+            return _failed(_unexpected(error), 3, given)
+
+
+def _failed(sentence: str, code: int, given: Sequence[str]) -> int:
+    line = printable(sentence, limit=2000)
+    terminal.note(f"m365dq: {line}")
+    if "--json" in given:
+        sys.stdout.write(json.dumps({"error": line, "exit_code": code}) + "\n")
+        sys.stdout.flush()
+    return code
+
+
+def _usage(error: typer.TyperException) -> str:
+    context = getattr(error, "ctx", None)
+    command = context.command_path if context else "m365dq"
+    return f"{error.format_message().rstrip('.')}; `{command} --help` shows what can be given."
+
+
+def _unexpected(error: Exception) -> str:
+    kind = type(error).__name__
+    kept = _log(error)
+    where = f"the details are in {kept}" if kept else "the details could not be written anywhere"
+    return f"Internal error ({kind}); the last published state is untouched, and {where}."
+
+
+def _log(error: Exception) -> Path | None:
+    """Keep the traceback in a file that only the owner reads: under the home folder, else in the temporary folder."""
+    name = f"error-{datetime.now(UTC):%Y%m%dT%H%M%S}-{os.getpid()}.log"
+    text = "".join(traceback.format_exception(error))
+    for folder in (_home_logs, lambda: Path(tempfile.gettempdir())):
+        try:
+            path = folder() / name
+            with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+                file.write(text)
+        except (OSError, M365dqError):
+            continue
+        return path
+    return None
+
+
+def _home_logs() -> Path:
+    from m365dq_dagster.adapters.settings import Settings
+
+    folder = Settings.load().home / "logs"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    return folder
+
+
+app = typer.Typer(
+    name="m365dq",
+    cls=Program,
+    help="May I trust this conclusion about this Microsoft 365 account, and can I prove it?",
+    epilog="Start with `m365dq demo`, then `m365dq run FOLDER` on your own exports.",
+    invoke_without_command=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"max_content_width": 100},
+)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        terminal.say(f"m365dq {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def program(
+    ctx: typer.Context,
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and leave.", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
+    """May I trust this conclusion about this Microsoft 365 account, and can I prove it?"""
+    if ctx.invoked_subcommand is None:
+        sys.stdout.write(ctx.get_help() + "\n")
+
+
+app.command("demo")(run.demo)
+app.command("run")(run.run)
+app.command("cases")(cases.cases)
+app.command("show")(show.show)
+app.command("report")(report.report)
+app.command("generate")(generate.generate)
+app.command("ui")(ui.ui)
+app.command("dashboard")(dashboard.dashboard)
+app.add_typer(alerts.app, name="alerts")
+app.add_typer(codes.app, name="codes")
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

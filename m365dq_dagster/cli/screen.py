@@ -1,0 +1,161 @@
+"""The one screen after a run: at most 40 lines of 100 columns, what cannot be concluded first.
+
+The words come from `core.narrative`; nothing is judged here.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from m365dq_dagster.cli.terminal import COLOURS, SCREEN_WIDTH, cell
+from m365dq_dagster.core import narrative
+from m365dq_dagster.core.printable import printable
+
+LINES = 40
+ACCOUNTS = 10
+LABEL = 15
+
+
+@dataclass(frozen=True)
+class Footer:
+    """What the screen says beside the document: where things are, how long it took, and whether anything was done."""
+
+    report: str | None
+    home: str
+    total_seconds: float
+    unchanged_since: str | None = None
+
+
+def compose(document: Mapping[str, Any], footer: Footer, width: int = SCREEN_WIDTH) -> RenderableType:
+    """The screen of a case; the accounts table takes the lines that the rest leaves."""
+    head = _head(document, footer)
+    tail = _grid([*_labelled(document), *_closing(document, footer)])
+    room = LINES - _height(Group(*head, tail), width)
+    accounts = _accounts(document, room)
+    space = [Text("")] if room - _height(Group(*accounts), width) >= 2 else []
+    return Group(*head, *space, *accounts, *space, tail)
+
+
+def _height(part: RenderableType, width: int) -> int:
+    sink = Console(file=io.StringIO(), width=width, emoji=False, markup=False, highlight=False)
+    return len(sink.render_lines(part, pad=False))
+
+
+def _head(document: Mapping[str, Any], footer: Footer) -> list[RenderableType]:
+    lines: list[RenderableType] = []
+    if footer.unchanged_since is not None:
+        lines.append(cell(f"Nothing has changed since {footer.unchanged_since}; nothing was done."))
+    confidence = document.get("confidence")
+    verdict = narrative.verdict_word(document) + (f", confidence {confidence}" if confidence else "")
+    line = cell(verdict, COLOURS.get(str(document.get("status")), "bold"))
+    line.append(f"   case {printable(document.get('case'))}", style="dim")
+    lines += [line, cell(narrative.why(document))]
+    banner = narrative.override_banner(document)
+    if banner:
+        lines.append(cell(banner, "bold yellow"))
+    lines += _bullets("What cannot be concluded:", narrative.texts(document, "cannot_conclude"), 3)
+    return lines
+
+
+def _bullets(title: str, sentences: Sequence[str], most: int) -> list[RenderableType]:
+    if not sentences:
+        return []
+    shown: list[RenderableType] = [cell(title, "bold yellow")]
+    shown += [cell(f"- {_cut(text, 94)}") for text in sentences[:most]]
+    if len(sentences) > most:
+        shown.append(cell(f"- and {len(sentences) - most} more in the report"))
+    return shown
+
+
+def _cut(text: str, width: int) -> str:
+    return text if len(text) <= width else text[: width - 1].rstrip() + "…"
+
+
+def _accounts(document: Mapping[str, Any], lines: int) -> list[RenderableType]:
+    rows = narrative.accounts_worst_first(document)
+    if not rows:
+        return []
+    room = max(1, min(ACCOUNTS, lines - 3))
+    grid = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    grid.add_column("Account", no_wrap=True, overflow="ellipsis", max_width=36)
+    grid.add_column("Verdict", no_wrap=True)
+    grid.add_column("Conf.", no_wrap=True)
+    for name in ("Success", "Foreign", "Foreign rate"):
+        grid.add_column(name, justify="right", no_wrap=True)
+    for row in rows[:room]:
+        grid.add_row(*_account(row))
+    more = len(rows) - room
+    hint = f"and {narrative.plural(more, 'more account')}: m365dq show {document.get('case')} accounts"
+    return [grid, *([cell(hint, "dim")] if more > 0 else [])]
+
+
+def _account(row: Mapping[str, Any]) -> list[Text]:
+    word = str(row.get("verdict"))
+    return [
+        cell(row.get("account")),
+        cell(narrative.ACCOUNT_VERDICTS.get(word, word), COLOURS.get(word, "")),
+        cell(row.get("confidence")),
+        cell(narrative.count(row.get("success"))),
+        cell(narrative.count(row.get("foreign_success"))),
+        cell(narrative.percent(row.get("foreign_attempt_success_rate"))),
+    ]
+
+
+def _labelled(document: Mapping[str, Any]) -> list[tuple[str, str]]:
+    quality = narrative.part(document, "quality")
+    failed = [
+        f"{row.get('reason')} What to do: {row.get('runbook')}" for row in narrative.items(quality, "failed_checks")
+    ]
+    figures = narrative.sign_in_figures(document)
+    return [
+        *zip(("Sign-ins", "From abroad"), figures, strict=False),
+        *_some("Trust", narrative.trusted(document), 2),
+        *_some("Do not trust", narrative.distrusted(document), 2),
+        *_some("Failed checks", failed, 2),
+        *_some("Not known", narrative.unknowns(document), 1),
+        ("Files", narrative.files_summary(document)),
+        *_not_tested(document),
+    ]
+
+
+def _some(label: str, sentences: Sequence[str], most: int) -> list[tuple[str, str]]:
+    shown = [_cut(text, 2 * (SCREEN_WIDTH - LABEL) - 24) for text in sentences[:most]]
+    if shown and len(sentences) > most:
+        shown[-1] += f" (and {len(sentences) - most} more)"
+    return [(label if index == 0 else "", text) for index, text in enumerate(shown)]
+
+
+def _not_tested(document: Mapping[str, Any]) -> list[tuple[str, str]]:
+    untested = narrative.texts(document, "not_tested")
+    if not untested:
+        return []
+    return [("Not tested", _cut("; ".join(untested), SCREEN_WIDTH - LABEL))]
+
+
+def _closing(document: Mapping[str, Any], footer: Footer) -> list[tuple[str, str]]:
+    seconds = document.get("seconds")
+    inside = f"{seconds:.1f} s to judge, " if isinstance(seconds, (int, float)) else ""
+    view = "quality" if narrative.part(document, "quality").get("status") == "FAIL" else "accounts"
+    view = "findings" if narrative.items(document, "findings") else view
+    return [
+        *([("Report", footer.report)] if footer.report else []),
+        ("Next", f"open the report; m365dq show {document.get('case')} {view}; m365dq ui"),
+        ("Home", footer.home),
+        ("Time", f"{inside}{footer.total_seconds:.1f} s in total"),
+    ]
+
+
+def _grid(rows: Sequence[tuple[str, str]]) -> Table:
+    grid = Table(box=None, show_header=False, pad_edge=False, padding=(0, 1, 0, 0))
+    grid.add_column(no_wrap=True, width=LABEL - 1, style="bold")
+    grid.add_column(overflow="fold")
+    for label, text in rows:
+        grid.add_row(cell(label), cell(text))
+    return grid

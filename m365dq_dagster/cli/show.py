@@ -1,0 +1,291 @@
+"""`m365dq show`: a case read back, one view at a time, down to the raw lines a finding rests on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Annotated, Any
+
+import typer
+from rich.console import Group, RenderableType
+from rich.table import Table
+
+from m365dq_dagster.cli import terminal
+from m365dq_dagster.cli.options import AsJson, CaseName
+from m365dq_dagster.cli.terminal import cell, table
+from m365dq_dagster.cli.workbench import Workbench, workbench
+from m365dq_dagster.core import narrative
+from m365dq_dagster.core.errors import BadInput
+
+Document = Mapping[str, Any]
+
+
+def show(
+    ctx: typer.Context,
+    case: CaseName,
+    view: Annotated[str, typer.Argument(metavar="[VIEW]", help="What to show; see below.")] = "summary",
+    finding: Annotated[
+        str | None, typer.Argument(metavar="[FINDING]", help="With `evidence`: a finding, e.g. F-001.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Read the results of a case back.
+
+    Views: summary, files, quality, fields, accounts, findings, conflicts, indicators, completeness, quarantine,
+    progress; and `evidence F-001`, which prints the raw lines a finding rests on.
+    """
+    bench = workbench(ctx)
+    if view not in KEYS and view not in ("evidence", "progress"):
+        raise BadInput(f"There is no view {view[:40]!r}; the views are {', '.join(KEYS)}, progress and evidence.")
+    if finding is not None and view != "evidence":
+        raise BadInput(f"{finding[:40]!r} was not expected after {view}; only `evidence` takes a finding.")
+    if view == "progress":
+        _progress(bench.progress(case), as_json=as_json)
+    elif view == "evidence":
+        _evidence(bench, case, finding, as_json=as_json)
+    else:
+        _view(bench.document(case), view, as_json=as_json)
+
+
+def _view(document: Document, view: str, *, as_json: bool) -> None:
+    if not as_json:
+        terminal.console().print(VIEWS[view](document))
+    elif view == "summary":
+        terminal.emit(document)
+    else:
+        terminal.emit({key: document.get(key) for key in KEYS[view]})
+
+
+def _summary(document: Document) -> RenderableType:
+    lines: list[RenderableType] = []
+    confidence = document.get("confidence")
+    lines.append(
+        cell(f"{narrative.verdict_word(document)}" + (f", confidence {confidence}" if confidence else ""), "bold")
+    )
+    lines.append(cell(narrative.why(document)))
+    if banner := narrative.override_banner(document):
+        lines.append(cell(banner, "yellow"))
+    lines += [cell(f"Cannot be concluded: {text}") for text in narrative.texts(document, "cannot_conclude")]
+    facts = [
+        ("Case", document.get("case")),
+        ("Stage", document.get("stage")),
+        ("Judged at", document.get("started_at")),
+        ("Rule pack", document.get("rule_pack")),
+        *zip(("Sign-ins", "From abroad"), narrative.sign_in_figures(document), strict=False),
+        *(("Trust", text) for text in narrative.trusted(document)),
+        *(("Do not trust", text) for text in narrative.distrusted(document)),
+        *(("Not known", text) for text in narrative.unknowns(document)),
+        ("Files", narrative.files_summary(document)),
+        *(("Not tested", text) for text in narrative.texts(document, "not_tested")),
+    ]
+    lines.append(_pairs(facts))
+    lines.append(cell(narrative.RESIDUAL_RISK))
+    return Group(*lines)
+
+
+def _pairs(facts: Iterable[tuple[str, object]]) -> RenderableType:
+    grid = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
+    grid.add_column(no_wrap=True, style="bold")
+    grid.add_column(overflow="fold")
+    for label, value in facts:
+        grid.add_row(cell(label), cell(value))
+    return grid
+
+
+def _files(document: Document) -> RenderableType:
+    columns = ("File", "Status", "Log type", "Rows", "Kept", "Copies", "Set aside", "From", "To")
+    files = narrative.items(document, "files")
+    rows = (
+        (
+            row.get("path"),
+            row.get("status"),
+            row.get("log_type"),
+            *(narrative.count(row.get(key)) for key in narrative.ROW_COUNTS),
+            _day(row.get("first_event")),
+            _day(row.get("last_event")),
+        )
+        for row in files
+    )
+    why = [cell(f"{row.get('path')}: {row.get('reason')}") for row in files if row.get("reason")]
+    numbers = ("Rows", "Kept", "Copies", "Set aside")
+    return Group(table("Files", columns, rows, numbers), *why, cell(narrative.files_summary(document)))
+
+
+def _day(moment: object) -> str:
+    return str(moment)[:10] if moment else "-"
+
+
+def _quality(document: Document) -> RenderableType:
+    quality = narrative.part(document, "quality")
+    rows = (
+        (row.get("check"), row.get("reason"), row.get("runbook")) for row in narrative.items(quality, "failed_checks")
+    )
+    parts: list[RenderableType] = [cell(f"Quality gate: {quality.get('status')}")]
+    if banner := narrative.override_banner(document):
+        parts.append(cell(banner, "yellow"))
+    parts.append(table("Failed checks", ("Check", "Reason", "What to do"), rows, free=("Reason",)))
+    return Group(*parts)
+
+
+def _fields(document: Document) -> RenderableType:
+    rows = narrative.items(document, "fields")
+    log_types = dict.fromkeys(str(row.get("log_type")) for row in rows)
+    tables = [_fields_of(name, [row for row in rows if row.get("log_type") == name]) for name in log_types]
+    return Group(*tables, *(cell(f"Trust: {text}") for text in narrative.trusted(document)))
+
+
+def _fields_of(log_type: str, rows: list[Mapping[str, Any]]) -> RenderableType:
+    columns = ("Field", "Role", "Score", "State", "Heard", "Filled", "Most common", "Why")
+    shown = (
+        (
+            row.get("field"),
+            row.get("role"),
+            narrative.score(row.get("score")),
+            row.get("state"),
+            "yes" if row.get("may_testify") else "no",
+            narrative.percent(row.get("population")),
+            narrative.elided(row.get("top_raw") or row.get("top_value") or "-", 24),
+            "; ".join(narrative.texts(row, "reasons")) or narrative.CAUSES.get(str(row.get("cause")), ""),
+        )
+        for row in rows
+    )
+    return table(f"Fields of {log_type}", columns, shown, ("Score", "Filled"), ("Most common", "Why"))
+
+
+def _accounts(document: Document) -> RenderableType:
+    columns = ("Account", "Verdict", "Conf.", "Success", "Foreign", "Rate", "Home", "Why")
+    rows = (
+        (
+            row.get("account"),
+            row.get("verdict"),
+            row.get("confidence"),
+            narrative.count(row.get("success")),
+            narrative.count(row.get("foreign_success")),
+            narrative.percent(row.get("foreign_attempt_success_rate")),
+            ", ".join(narrative.texts(row, "home_countries")) or "unknown",
+            "; ".join(narrative.texts(row, "reasons")),
+        )
+        for row in narrative.accounts_worst_first(document)
+    )
+    return table("Accounts, worst first", columns, rows, ("Success", "Foreign", "Rate"), ("Why",))
+
+
+def _findings(document: Document) -> RenderableType:
+    rows = (
+        (
+            row.get("id"),
+            row.get("severity"),
+            row.get("confidence"),
+            "yes" if row.get("verified") else "NO",
+            row.get("claim"),
+            ", ".join(str(item.get("field")) for item in narrative.items(row, "fields_used")),
+            f"{len(narrative.items(row, 'evidence'))} lines",
+        )
+        for row in narrative.items(document, "findings")
+    )
+    columns = ("Finding", "Severity", "Conf.", "Verified", "Claim", "Witnesses", "Evidence")
+    leads = (
+        (row.get("kind"), ", ".join(narrative.texts(row, "accounts")), ", ".join(narrative.texts(row, "addresses")),
+         row.get("from"), row.get("to"))
+        for row in narrative.items(document, "leads")
+    )  # fmt: skip
+    hint = cell(f"The raw lines of a finding: m365dq show {document.get('case')} evidence F-001")
+    return Group(
+        table("Findings", columns, rows, free=("Claim", "Witnesses")),
+        table("Leads", ("Kind", "Accounts", "Addresses", "From", "To"), leads, free=("Accounts", "Addresses")),
+        hint,
+    )
+
+
+def _conflicts(document: Document) -> RenderableType:
+    rows = (
+        (
+            row.get("kind"),
+            narrative.count(row.get("rows")),
+            row.get("detail"),
+            ", ".join(narrative.texts(row, "example_event_ids")),
+        )
+        for row in narrative.items(document, "conflicts")
+    )
+    return table("Contradictions", ("Kind", "Rows", "Detail", "Examples"), rows, ("Rows",), ("Detail", "Examples"))
+
+
+def _indicators(document: Document) -> RenderableType:
+    columns = ("Operation", "Type", "Severity", "Rows", "Accounts", "Detail")
+    rows = (
+        (
+            row.get("operation"),
+            row.get("type"),
+            row.get("severity"),
+            narrative.count(row.get("rows")),
+            ", ".join(narrative.texts(row, "accounts")),
+            ", ".join(f"{key}: {value}" for key, value in narrative.part(row, "detail").items()),
+        )
+        for row in narrative.items(document, "indicators")
+    )
+    return table("Indicators", columns, rows, ("Rows",), ("Accounts", "Detail"))
+
+
+def _completeness(document: Document) -> RenderableType:
+    rows = (
+        (row.get("kind"), row.get("log_type"), row.get("from"), row.get("to"), row.get("detail"))
+        for row in narrative.items(document, "completeness")
+    )
+    title = "Is it all there? Leads, not proof"
+    return table(title, ("Kind", "Log type", "From", "To", "Detail"), rows, free=("Detail",))
+
+
+def _quarantine(document: Document) -> RenderableType:
+    rows = ((row.get("reason"), narrative.count(row.get("rows"))) for row in narrative.items(document, "quarantine"))
+    return table("Rows set aside as unreadable", ("Reason", "Rows"), rows, ("Rows",))
+
+
+def _progress(state: Document, *, as_json: bool) -> None:
+    if as_json:
+        terminal.emit({"progress": state})
+        return
+    terminal.say(state["sentence"])
+    rows = [(task, stage) for stage, tasks in state["incomplete_tasks"].items() for task in tasks]
+    if rows:
+        terminal.console().print(table("What comes next", ("Task", "Stage"), rows))
+
+
+def _evidence(bench: Workbench, case: str, finding: str | None, *, as_json: bool) -> None:
+    if finding is None:
+        raise BadInput(
+            f"Say which finding: `m365dq show {case} evidence F-001`; `m365dq show {case} findings` lists them."
+        )
+    lines = bench.evidence(case, finding)
+    if as_json:
+        terminal.emit({"evidence": lines})
+        return
+    for line in lines:
+        where = f"{line.get('file')}:{line.get('row')}"
+        terminal.say(f"{where}  {line['raw'] if line.get('raw') is not None else '(' + str(line.get('problem')) + ')'}")
+
+
+VIEWS: dict[str, Callable[[Document], RenderableType]] = {
+    "summary": _summary,
+    "files": _files,
+    "quality": _quality,
+    "fields": _fields,
+    "accounts": _accounts,
+    "findings": _findings,
+    "conflicts": _conflicts,
+    "indicators": _indicators,
+    "completeness": _completeness,
+    "quarantine": _quarantine,
+}
+
+KEYS: dict[str, tuple[str, ...]] = {
+    "summary": (),
+    "files": ("files",),
+    "quality": ("quality",),
+    "fields": ("fields",),
+    "accounts": ("accounts",),
+    "findings": ("findings", "leads"),
+    "conflicts": ("conflicts",),
+    "indicators": ("indicators",),
+    "completeness": ("completeness",),
+    "quarantine": ("quarantine",),
+}
+"""The views of a case document, each with the keys that `--json` prints; `summary` prints them all."""

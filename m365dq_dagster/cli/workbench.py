@@ -1,0 +1,212 @@
+"""Where the commands meet the stages: settings, registry, store and rule pack, opened when first needed.
+
+Every heavy import of the command line is in here. Nothing is printed and nothing is judged here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from m365dq_dagster.core.errors import BadInput
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from m365dq_dagster.adapters.case_store import CaseStore
+    from m365dq_dagster.adapters.registry import Registry
+    from m365dq_dagster.adapters.settings import Settings
+    from m365dq_dagster.core.metrics import Dashboard
+    from m365dq_dagster.stages.case_run import Override, Progress
+
+
+@dataclass(frozen=True)
+class RunRequest:
+    """One `m365dq run` as it was asked for."""
+
+    folder: Path
+    case: str | None = None
+    add: bool = False
+    home_countries: tuple[str, ...] = ()
+    date_order: str | None = None
+    override: Override | None = None
+    options: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What a run left behind: the published document, where its report is, and since when nothing has changed."""
+
+    document: dict[str, Any]
+    report: Path | None
+    unchanged_since: str | None = None
+
+
+class Workbench:
+    """The collaborators of one command. Settings are read and the registry is opened when first asked for."""
+
+    @cached_property
+    def settings(self) -> Settings:
+        """The settings of this installation; makes the home folder."""
+        from m365dq_dagster.adapters.settings import Settings
+
+        return Settings.load()
+
+    @property
+    def home(self) -> Path:
+        """The home folder, where all state lives."""
+        return self.settings.home
+
+    @cached_property
+    def store(self) -> CaseStore:
+        """The folder of cases."""
+        from m365dq_dagster.adapters.case_store import CaseStore
+
+        return CaseStore(self.settings.cases_dir)
+
+    @contextmanager
+    def registry(self) -> Iterator[Registry]:
+        """The registry, closed again after the block."""
+        from m365dq_dagster.adapters.registry import Registry
+
+        with Registry.open(self.settings.registry_url) as registry:
+            yield registry
+
+    def cases(self) -> list[dict[str, Any]]:
+        """One plain row a case, by id."""
+        from m365dq_dagster.stages.progress import case_mapping
+
+        with self.registry() as registry:
+            return [case_mapping(record) for record in registry.cases()]
+
+    def progress(self, case_id: str) -> dict[str, Any]:
+        """Where the case stands, what blocks it and what comes next."""
+        from m365dq_dagster.core.context import valid_case_id
+        from m365dq_dagster.stages.progress import case_progress, progress_mapping
+
+        with self.registry() as registry:
+            return progress_mapping(case_progress(registry, valid_case_id(case_id)))
+
+    def generate(
+        self, name: str, out: Path, rows: int | None, seed: int, shape: str | None, variant: str | None, **extra: Any
+    ) -> dict[str, Any]:
+        """Write labelled evidence and say what was written."""
+        from m365dq_dagster.stages.generate import generate
+
+        made = generate(name, out, seed=seed, rows=rows, shape=shape, variant=variant, **extra)
+        return {
+            "family": made.family,
+            "variant": made.variant,
+            "seed": seed,
+            "folder": str(made.folder),
+            "files": [str(path) for path in made.files],
+            "rows": made.rows,
+            "expected": str(made.expected),
+        }
+
+    def alerts(self, state: str | None) -> list[dict[str, Any]]:
+        """The alerts, newest first, as plain rows."""
+        from m365dq_dagster.core.alerts import AlertState
+        from m365dq_dagster.stages.alerts import list_alerts
+
+        word = state.upper() if state else None
+        if word is not None and word not in set(AlertState):
+            raise BadInput(f"There is no alert state {word[:40]!r}; the states are {', '.join(AlertState)}.")
+        with self.registry() as registry:
+            return list_alerts(registry, word)
+
+    def ack(self, alert: int, actor: str) -> None:
+        """Acknowledge an alert."""
+        with self.registry() as registry:
+            registry.ack(alert, actor, self.now())
+
+    def test_alert(self) -> dict[str, Any]:
+        """Send a test mail through the configured server."""
+        from m365dq_dagster.stages.alerts import send_test
+
+        return send_test(self.settings, self.now())
+
+    def codes(self, value: str | None, log_type: str | None, field: str | None) -> list[dict[str, Any]]:
+        """The status-code reference, brought up to the rule pack's; only what fits the filters."""
+        from m365dq_dagster.adapters.rule_pack import load_rule_pack
+        from m365dq_dagster.stages.codes import code_mapping, load_codes, look_up
+
+        with self.registry() as registry:
+            load_codes(registry, load_rule_pack(), self.now())
+            found = registry.status_codes() if value is None else look_up(registry, value)
+        return [
+            code_mapping(code) for code in found if log_type in (None, code.log_type) and field in (None, code.field)
+        ]
+
+    def unknown_codes(self, days: int) -> list[dict[str, Any]]:
+        """The codes seen in the last days that are in no table, with their rows in each case."""
+        from m365dq_dagster.stages.codes import unknown_codes
+
+        with self.registry() as registry:
+            found = unknown_codes(registry, self.now() - timedelta(days=days))
+        return [
+            {"log_type": key[0], "field": key[1], "value": key[2], "rows": sum(cases.values()), "cases": dict(cases)}
+            for key, cases in found.items()
+        ]
+
+    def dashboard(self, days: int) -> Dashboard:
+        """The metrics page of the last days."""
+        from m365dq_dagster.stages.metrics import compute_dashboard
+
+        with self.registry() as registry:
+            return compute_dashboard(registry, self.now(), days)
+
+    def document(self, case_id: str) -> dict[str, Any]:
+        """The published document of a case. `BadInput` where the case is not known or was never published."""
+        raise NotImplementedError
+
+    def run(self, request: RunRequest, progress: Progress) -> RunResult:
+        """Judge a folder of evidence, or say since when nothing has changed."""
+        raise NotImplementedError
+
+    def demo_evidence(self) -> Path:
+        """The folder of the synthetic Oculus case, made where it is missing."""
+        raise NotImplementedError
+
+    def evidence(self, case_id: str, finding: str) -> list[dict[str, Any]]:
+        """The raw lines a finding rests on."""
+        raise NotImplementedError
+
+    def rendered(self, case_id: str, form: str) -> str:
+        """The report of a case as text."""
+        from m365dq_dagster.stages.report import rendered
+
+        return rendered(self.document(case_id), form)
+
+    def write_report(self, case_id: str, form: str, out: Path | None) -> Path:
+        """Write the report of a case to `out`, else to the file that belongs to its published generation."""
+        from m365dq_dagster.stages.report import export
+
+        document = self.document(case_id)
+        return export(document, form, out or self.store.case_dir(case_id))
+
+    def ui_command(self, host: str, port: int) -> list[str]:
+        """The command that serves the UI."""
+        raise NotImplementedError
+
+    def start_ui(self, command: list[str]) -> int:
+        """Serve the UI until it is stopped; returns its exit code."""
+        raise NotImplementedError
+
+    def now(self) -> datetime:
+        """The moment, aware and in UTC."""
+        from m365dq_dagster.adapters.clock import SystemClock
+
+        return SystemClock().now()
+
+
+def workbench(ctx: typer.Context) -> Workbench:
+    """The collaborators that the command was handed, else those of this installation."""
+    return ctx.obj if isinstance(ctx.obj, Workbench) else Workbench()

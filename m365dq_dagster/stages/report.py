@@ -1,0 +1,80 @@
+"""The report of a case: its document as a page for people and as JSON for programs.
+
+What was concluded is not judged again here.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from m365dq_dagster import __version__
+from m365dq_dagster.adapters import templates
+from m365dq_dagster.core import narrative
+from m365dq_dagster.core.checks import CheckResult
+from m365dq_dagster.core.errors import BadInput
+
+FORMATS = ("html", "json")
+
+
+@dataclass(frozen=True)
+class ReportReport:
+    """Where the report of a generation was written, and the sentence it opens with."""
+
+    html: Path
+    json: Path
+    headline: str
+    checks: tuple[CheckResult, ...] = ()
+
+
+def write_report(document: Mapping[str, Any], folder: Path) -> ReportReport:
+    """Write `report.html` and `report.json` into the folder, which is made where it is missing; replaces older ones."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    paths = {form: folder / f"report.{form}" for form in FORMATS}
+    for form, path in paths.items():
+        write_text(path, rendered(document, form))
+    return ReportReport(paths["html"], paths["json"], headline(document))
+
+
+def headline(document: Mapping[str, Any]) -> str:
+    """The verdict sentence, naming the case, as on-call reads it."""
+    confidence = document.get("confidence")
+    word = narrative.verdict_word(document) + (f" (confidence {confidence})" if confidence else "")
+    return f"Case {document.get('case')}: {word}. {narrative.why(document)}"
+
+
+def rendered(document: Mapping[str, Any], form: str) -> str:
+    """The report as text; one page where a blocking check withheld the verdict. `BadInput` for another format."""
+    if form == "json":
+        return json.dumps(document, indent=2, ensure_ascii=True, default=str) + "\n"
+    if form == "html":
+        name = "blocked" if narrative.part(document, "quality").get("status") == "FAIL" else "report"
+        return templates.render(name, document=document, say=narrative, version=__version__)
+    raise BadInput(f"There is no report format {form[:20]!r}; the formats are {' and '.join(FORMATS)}.")
+
+
+def export(document: Mapping[str, Any], form: str, out: Path) -> Path:
+    """Write the report to a file, or into a folder as `<case>.<format>`. `BadInput` where that cannot be written."""
+    text = rendered(document, form)
+    path = out.expanduser().absolute()
+    if path.is_dir():
+        path = path / f"{document.get('case')}.{form}"
+    try:
+        write_text(path, text)
+    except OSError as error:
+        raise BadInput(
+            f"{path} cannot be written ({error.strerror}); give --out a file in a folder that exists."
+        ) from None
+    return path
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file in one step, readable for its owner only, so that no reader meets half of it."""
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+        file.write(text)
+    os.replace(partial, path)

@@ -1,0 +1,332 @@
+"""Case documents as the contract has them, written by hand: what screens, views and pages are tried on."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+Document = dict[str, Any]
+
+CODE = "status_error_code"
+CA = "conditional_access_status"
+TYPE_NAME = "Microsoft.Graph.PowerShell.Models.MicrosoftGraphSignInStatus"
+ESCAPE = "\x1b]0;owned\x07\x1b[31mred\x1b[0m"
+
+
+def oculus() -> Document:
+    """A breach on eight accounts, judged by Conditional Access because the code column holds a type name."""
+    return {
+        "case": "oculus",
+        "status": "BREACH_INDICATED",
+        "confidence": "MEDIUM",
+        "rule_pack": "sha256:" + "ab" * 32,
+        "started_at": "2026-03-31T08:00:00Z",
+        "seconds": 1.24,
+        "stage": "REPORTED",
+        "quality": {
+            "status": "PASS",
+            "failed_checks": [
+                {
+                    "check": "outcome_field_rejected",
+                    "reason": "sign_in_logs.status_error_code is CORRUPTED; conditional_access_status stands in.",
+                    "runbook": "docs/runbooks/quality-check-failure.md",
+                }
+            ],
+            "override": None,
+        },
+        "files": [
+            _file("sign_ins.csv", "powershell_numbered_csv", "sign_in_logs", 2987, duplicates=12),
+            _file("ual/audit_1.csv", "ual_csv", "unified_audit_log", 20000, quarantined=3),
+            _file("legacy.csv", "legacy_csv", "legacy_auth_logs", 354),
+            {
+                **_file("notes.txt", None, None, 0),
+                "status": "UNRECOGNISED",
+                "reason": "its first line names no column of a known export",
+            },
+        ],
+        "quarantine": [{"reason": "AUDITDATA_UNPARSABLE", "rows": 3}],
+        "completeness": [
+            {
+                "kind": "HOLE",
+                "log_type": "unified_audit_log",
+                "from": "2025-11-11T01:00:00Z",
+                "to": "2025-11-11T09:00:00Z",
+                "detail": "8 hours without an event where 20 minutes are usual",
+            }
+        ],
+        "sign_ins": {
+            "events": 2975,
+            "flows": 2900,
+            "by_outcome": {"SUCCESS": 2711, "BLOCKED_AFTER_FIRST_FACTOR": 46, "UNKNOWN": 218},
+            "normalized": {"SUCCESS": 2711, "FAILURE": 46, "UNKNOWN": 218},
+            "decision_coverage": 0.9267,
+            "foreign_attempt_success_rate": 0.8034,
+            "foreign_share_of_success": 0.0693,
+            "foreign_share_of_all": 0.0632,
+            "foreign_successes": 188,
+        },
+        "by_log_type": {
+            "sign_in_logs": {"events": 2975, "by_outcome": {"SUCCESS": 2711}},
+            "unified_audit_log": {},
+            "legacy_auth_logs": {},
+        },
+        "fields": [
+            _field(CODE, "CORRUPTED", 0.0, cause="SERIALISATION_LOST", top_raw=TYPE_NAME, provenance="source:Status"),
+            _field("status", "CORRUPTED", 0.0, cause="SERIALISATION_LOST", top_raw=TYPE_NAME),
+            _field(CA, "RELIABLE", 0.51, top_value="success"),
+            {**_field("operation", "RELIABLE", 0.97), "log_type": "unified_audit_log"},
+            {**_field(CA, "NOT_APPLICABLE", None), "log_type": "legacy_auth_logs", "cause": None},
+            {**_field("country", "RELIABLE", 1.0), "role": "place"},
+        ],
+        "recommended": {
+            "sign_in_logs": {
+                "field": CA,
+                "score": 0.51,
+                "confidence": "LOW",
+                "instead_of": [CODE],
+                "reasons": ["the only field that still tells a success from a block"],
+            },
+            "unified_audit_log": {
+                "field": "operation",
+                "score": 0.97,
+                "confidence": "HIGH",
+                "instead_of": [],
+                "reasons": [],
+            },
+        },
+        "unknown_codes": [{"log_type": "unified_audit_log", "field": "error_number", "value": "512345", "rows": 2}],
+        "unknown_values": [{"log_type": "sign_in_logs", "field": "result", "value": "Sucess", "rows": 84}],
+        "conflicts": [
+            {
+                "kind": "ADDRESS_IN_TWO_COUNTRIES",
+                "rows": 10,
+                "detail": "198.51.100.7 is placed in RU and in AU",
+                "example_event_ids": ["e-1"],
+            }
+        ],
+        "accounts": [
+            *(_account(f"user{number}@contoso.example", "COMPROMISE_INDICATED") for number in range(1, 9)),
+            _account("traveller@contoso.example", "SUSPICIOUS"),
+            *(_account(f"calm{number}@contoso.example", "NO_INDICATION") for number in range(1, 6)),
+        ],
+        "indicators": [
+            {
+                "type": "exfiltration",
+                "operation": "MailItemsAccessed",
+                "severity": "WARNING",
+                "rows": 160,
+                "accounts": ["user1@contoso.example"],
+                "detail": {"Sync": 3, "Bind": 157},
+            }
+        ],
+        "findings": [
+            {
+                "id": f"F-{number:03d}",
+                "claim": f"user{number}@contoso.example: 24 of 24 foreign sign-in attempts succeeded, from RU",
+                "severity": "CRITICAL",
+                "verified": True,
+                "confidence": "MEDIUM",
+                "fields_used": [{"field": CA, "score": 0.51}],
+                "contradictions": 0,
+                "evidence": [{"file": "sign_ins.csv", "row": number}, {"file": "sign_ins.csv", "row": number + 20}],
+            }
+            for number in range(1, 9)
+        ],
+        "leads": [
+            {
+                "kind": "SUCCESS_AFTER_REJECTIONS",
+                "accounts": ["traveller@contoso.example"],
+                "addresses": ["198.51.100.7"],
+                "from": "2025-11-12T03:00:00Z",
+                "to": "2025-11-12T04:00:00Z",
+            }
+        ],
+        "not_tested": ["sign-ins through a proxy in the same country", "token replay (no non-interactive log)"],
+        "cannot_conclude": ["218 sign-ins: Conditional Access did not apply, and no other field tells how they ended"],
+        "alerts": [
+            {
+                "rule": "breach_indicator",
+                "severity": "CRITICAL",
+                "recipients": ["ir@contoso.example"],
+                "delivered": True,
+            }
+        ],
+    }
+
+
+def blocked() -> Document:
+    """No outcome field may testify: the verdict is withheld and nothing is found."""
+    document = oculus()
+    reason = "sign_in_logs: no field that tells how a sign-in ended may testify; export the status object expanded."
+    check = {"check": "outcome_field_present", "reason": reason, "runbook": "docs/runbooks/quality-check-failure.md"}
+    return {
+        **document,
+        "case": "stuck",
+        "status": "CANNOT_CONCLUDE",
+        "confidence": None,
+        "stage": "CHECKED",
+        "quality": {"status": "FAIL", "failed_checks": [check], "override": None},
+        "sign_ins": None,
+        "recommended": {},
+        "accounts": [],
+        "findings": [],
+        "leads": [],
+        "indicators": [],
+        "conflicts": [],
+        "alerts": [],
+        "cannot_conclude": [reason],
+    }
+
+
+def overridden() -> Document:
+    """The same case judged although the gate said no: every finding carries it."""
+    document = oculus()
+    document["quality"] = {
+        "status": "OVERRIDDEN",
+        "failed_checks": blocked()["quality"]["failed_checks"],
+        "override": {"reason": "lab exercise", "actor": "jo", "expires": "2026-12-31"},
+    }
+    for finding in document["findings"]:
+        finding["verified"] = False
+    return document
+
+
+def all_blocked() -> Document:
+    """Four attempts, none succeeded."""
+    document = _quiet("disabled-account", "ALL_BLOCKED", "MEDIUM")
+    document["sign_ins"].update(
+        events=4,
+        flows=4,
+        by_outcome={"NOT_GRANTED": 4},
+        normalized={"SUCCESS": 0, "FAILURE": 4, "UNKNOWN": 0},
+        foreign_attempt_success_rate=None,
+        foreign_share_of_success=None,
+    )
+    return document
+
+
+def clean() -> Document:
+    """Sign-ins succeeded and nothing points to an intruder."""
+    return _quiet("quiet", "NO_BREACH_INDICATED", "LOW")
+
+
+def hostile() -> Document:
+    """A breach in which names, values and claims were chosen by the attacker."""
+    document = oculus()
+    script = "<script>alert('x')</script>"
+    formula = "=cmd|'/c calc'!A1"
+    document["accounts"][0]["account"] = script + ESCAPE
+    document["accounts"][1]["account"] = formula
+    document["accounts"][0]["reasons"] = ["[bold red]not markup[/] " + ESCAPE]
+    document["files"][0]["path"] = 'x" onmouseover="alert(1).csv\u202egpj'
+    document["findings"][0]["claim"] = script + " https://evil.example/ " + ESCAPE
+    document["unknown_values"][0]["value"] = "{{ 7 * 7 }}" + ESCAPE
+    document["cannot_conclude"] = [script + ESCAPE]
+    document["quality"]["failed_checks"][0]["reason"] = script
+    return document
+
+
+def crowded() -> Document:
+    """Everything at once and long: what the one screen must still hold."""
+    document = overridden()
+    document["accounts"] = [_account(f"user{n}@contoso.example", "COMPROMISE_INDICATED") for n in range(40)]
+    document["cannot_conclude"] = [f"point {n}: " + "words " * 40 for n in range(12)]
+    document["quality"]["failed_checks"] = document["quality"]["failed_checks"] * 6
+    document["fields"] = [_field(f"field_{n}", "CORRUPTED", 0.0, cause="IMPORTER_DEFAULT") for n in range(9)]
+    document["recommended"] = {f"log_{n}": document["recommended"]["sign_in_logs"] for n in range(6)}
+    document["unknown_codes"] = document["unknown_codes"] * 30
+    document["unknown_values"] = document["unknown_values"] * 30
+    document["not_tested"] = ["something " * 10] * 12
+    return document
+
+
+def _quiet(case: str, status: str, confidence: str) -> Document:
+    document = copy.deepcopy(oculus())
+    document.update(
+        case=case, status=status, confidence=confidence, findings=[], leads=[], indicators=[], conflicts=[], alerts=[],
+        unknown_codes=[], unknown_values=[], cannot_conclude=[], completeness=[], quarantine=[],
+    )  # fmt: skip
+    document["quality"] = {"status": "PASS", "failed_checks": [], "override": None}
+    document["accounts"] = [_account("calm@contoso.example", "NO_INDICATION")]
+    document["fields"] = [_field(CODE, "LOW_CONTRAST", 0.9, top_value="0")]
+    document["recommended"] = {
+        "sign_in_logs": {"field": CODE, "score": 0.9, "confidence": "HIGH", "instead_of": [], "reasons": []}
+    }
+    document["files"] = document["files"][:1]
+    document["sign_ins"].update(foreign_successes=0)
+    return document
+
+
+def _file(
+    path: str, kind: str | None, log_type: str | None, rows: int, duplicates: int = 0, quarantined: int = 0
+) -> Document:
+    return {
+        "path": path,
+        "sha256": "cd" * 32,
+        "bytes": rows * 200,
+        "format": kind,
+        "log_type": log_type,
+        "status": "IMPORTED",
+        "reason": None,
+        "rows_read": rows,
+        "rows_imported": rows - duplicates - quarantined,
+        "rows_duplicate": duplicates,
+        "rows_quarantined": quarantined,
+        "rows_declared": None,
+        "first_event": "2025-10-01T00:00:00Z" if rows else None,
+        "last_event": "2025-11-30T00:00:00Z" if rows else None,
+        "date_order": "ISO",
+    }
+
+
+def _field(
+    name: str,
+    state: str,
+    score: float | None,
+    cause: str | None = None,
+    top_value: str | None = None,
+    top_raw: str | None = None,
+    provenance: str = "source",
+) -> Document:
+    good = state in ("RELIABLE", "LOW_CONTRAST", "UNIFORM")
+    return {
+        "log_type": "sign_in_logs",
+        "field": name,
+        "role": "outcome",
+        "applicable_rows": 2975,
+        "population": 1.0 if good else 0.0,
+        "top_value": top_value,
+        "top_raw": top_raw or top_value,
+        "top_share": 0.9 if good else 1.0,
+        "uniqueness_ratio": 0.0017,
+        "normalized_entropy": 0.4 if good else 0.0,
+        "discriminatory_power": score,
+        "decisiveness": score,
+        "consistency": 1.0,
+        "base_score": score,
+        "score": score,
+        "state": state,
+        "may_testify": good,
+        "cause": cause,
+        "reasons": [],
+        "provenance": provenance,
+    }
+
+
+def _account(name: str, verdict: str) -> Document:
+    bad = verdict == "COMPROMISE_INDICATED"
+    return {
+        "account": name,
+        "events": 40,
+        "success": 24,
+        "blocked_after_first_factor": 1,
+        "rejected": 3,
+        "unknown": 0,
+        "foreign_success": 23 if bad else 0,
+        "foreign_attempt_success_rate": 1.0 if bad else None,
+        "home_countries": ["AU"],
+        "home_source": "case.toml",
+        "verdict": verdict,
+        "confidence": "MEDIUM" if bad else "LOW",
+        "reasons": ["V1: 24 of 24 foreign attempts succeeded, from RU"] if bad else [],
+    }

@@ -1,0 +1,138 @@
+"""`cases`, `show progress`, `alerts`, `codes` and `dashboard` answer from the registry of the home folder."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from m365dq_dagster.adapters.registry import Registry
+from m365dq_dagster.core.outcome import CaseStage, Severity
+from tests.support.program import call, call_json
+from tests.support.sample_document import ESCAPE
+
+NOW = datetime.now(UTC)
+
+
+@pytest.fixture
+def filled(home: Path) -> None:
+    """One blocked case, one alert and one unknown code."""
+    with Registry.open(f"sqlite:///{home / 'registry.sqlite3'}") as registry:
+        registry.register_case("c1", "/evidence/c1", {}, NOW)
+        registry.set_stage("c1", CaseStage.IMPORTED, NOW, blocked_by="ledger" + ESCAPE)
+        registry.raise_alert("breach_indicator", "c1", "s", Severity.CRITICAL, "Breach " + ESCAPE, ["a@b.example"], NOW)
+        registry.record_sightings("c1", [("unified_audit_log", "error_number", "512345", 2, None, None)], NOW)
+        registry.record_import("c1", "r1", NOW, 1.5, 10, "FAIL", "ledger", 3, NOW - timedelta(minutes=1))
+
+
+def test_an_empty_home_has_no_cases_and_says_how_to_begin() -> None:
+    assert "m365dq demo" in call("cases").stdout
+    assert call_json("cases") == []
+
+
+@pytest.mark.usefixtures("filled")
+def test_cases_lists_stage_and_what_blocks() -> None:
+    out = call("cases").stdout
+    assert "IMPORTED" in out
+    assert "ledger\\x1b" in out
+    assert call_json("cases")[0]["case"] == "c1"
+
+
+@pytest.mark.usefixtures("filled")
+def test_progress_says_where_a_case_stands_and_what_comes_next() -> None:
+    out = call("show", "c1", "progress").stdout
+    assert out.startswith("Case c1 stands at IMPORTED, 2 of 11 tasks done; blocked by ledger")
+    assert "check_fields" in out
+    shown = call_json("show", "c1", "progress")["progress"]
+    assert (shown["tasks_done"], shown["tasks_total"], shown["next_stage"]) == (2, 11, "CHECKED")
+
+
+def test_progress_of_a_finished_case_has_nothing_left(registry: Registry) -> None:
+    registry.register_case("c2", "/e", {}, NOW)
+    for stage in CaseStage:
+        registry.set_stage("c2", stage, NOW)
+    out = call("show", "c2", "progress").stdout
+    assert "nothing is left to do" in out
+    assert "What comes next" not in out
+
+
+@pytest.mark.parametrize("case", ["nobody", "../etc", "UPPER"])
+@pytest.mark.parametrize("view", ["progress", "summary"])
+def test_an_unknown_or_impossible_case_is_exit_2(case: str, view: str) -> None:
+    result = call("show", case, view)
+    assert result.exit_code == 2
+    assert result.stderr.count("\n") == 1
+
+
+@pytest.mark.usefixtures("filled")
+def test_alerts_are_listed_filtered_and_acknowledged() -> None:
+    out = call("alerts", "list").stdout
+    assert "\\x1b]0;" in out
+    assert "\x1b" not in out
+    alert = call_json("alerts", "list", "--state", "recorded")[0]
+    assert {
+        "rule",
+        "severity",
+        "message",
+        "recipients",
+        "case",
+        "subject",
+        "state",
+        "raised_at",
+        "delivered_at",
+    } <= set(alert)
+    assert call_json("alerts", "ack", str(alert["id"]), "--actor", "jo") == {
+        "id": alert["id"], "state": "ACKNOWLEDGED", "actor": "jo",
+    }  # fmt: skip
+    assert "is acknowledged by" in call("alerts", "ack", str(alert["id"])).stdout
+    assert call("alerts", "list", "--state", "RECORDED").stdout == "There are no alerts.\n"
+
+
+def test_an_unknown_alert_or_state_is_exit_2() -> None:
+    assert call("alerts", "ack", "99").exit_code == 2
+    result = call("alerts", "list", "--state", "lost")
+    assert result.exit_code == 2
+    assert "the states are RECORDED" in result.stderr
+
+
+def test_a_test_alert_needs_a_mail_server() -> None:
+    result = call("alerts", "test", "--json")
+    assert result.exit_code == 2
+    assert "M365DQ_SMTP_HOST" in json.loads(result.stdout)["error"]
+
+
+def test_codes_are_looked_up_and_never_guessed() -> None:
+    assert "bad_credentials" in call("codes", "lookup", "50126").stdout
+    found = call_json("codes", "lookup", "50126", "--log-type", "sign_in_logs", "--field", "status_error_code")
+    assert [row["code_value"] for row in found] == ["50126"]
+    result = call("codes", "lookup", "512345")
+    assert result.exit_code == 2
+    assert "not guessed" in result.stderr
+
+
+def test_the_list_of_codes_has_the_columns_of_the_specification() -> None:
+    rows = call_json("codes", "list", "--log-type", "sign_in_logs")
+    assert len(rows) > 50
+    assert {"log_type", "field_name", "code_value", "meaning", "severity", "category", "first_factor", "state"} <= set(
+        rows[0]
+    )
+
+
+@pytest.mark.usefixtures("filled")
+def test_unknown_codes_are_listed_with_their_cases() -> None:
+    assert "512345" in call("codes", "unknown").stdout
+    assert call_json("codes", "unknown") == [
+        {"log_type": "unified_audit_log", "field": "error_number", "value": "512345", "rows": 2, "cases": {"c1": 2}}
+    ]
+
+
+def test_no_unknown_codes_is_said() -> None:
+    assert "No unknown codes were seen in the last 7 days." in call("codes", "unknown", "--days", "7").stdout
+
+
+@pytest.mark.usefixtures("filled")
+def test_the_dashboard_is_the_page_of_the_specification() -> None:
+    out = call("dashboard").stdout
+    assert out.startswith("M365 IR Data Quality Dashboard")
+    assert "0% (0/1 imports)" in out
+    assert call_json("dashboard", "--days", "7")["period"]

@@ -1,0 +1,73 @@
+"""The screen after a run fits, says first what cannot be concluded, and stays neutral."""
+
+import io
+from typing import Any
+
+import pytest
+
+from m365dq_dagster.cli import screen, terminal
+from tests.support import sample_document
+
+FOOTER = screen.Footer("/home/jo/.m365dq/cases/oculus/report.html", "/home/jo/.m365dq", 9.83)
+SAMPLES = ["oculus", "blocked", "overridden", "all_blocked", "clean", "hostile", "crowded"]
+
+
+def shown(document: dict[str, Any], footer: screen.Footer = FOOTER) -> str:
+    sink = io.StringIO()
+    terminal.console(sink, width=100).print(screen.compose(document, footer))
+    return sink.getvalue()
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_it_is_one_screen(name: str) -> None:
+    lines = shown(getattr(sample_document, name)()).splitlines()
+    assert len(lines) <= screen.LINES
+    assert max(len(line) for line in lines) <= terminal.SCREEN_WIDTH
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_no_escape_of_the_evidence_is_left(name: str) -> None:
+    text = shown(getattr(sample_document, name)())
+    assert "\x1b" not in text
+    assert "\u202e" not in text
+
+
+def test_what_cannot_be_concluded_stands_before_the_accounts() -> None:
+    text = shown(sample_document.oculus())
+    assert text.index("218 sign-ins: Conditional Access") < text.index("user1@contoso.example")
+
+
+def test_it_opens_with_the_verdict_and_its_confidence() -> None:
+    assert shown(sample_document.oculus()).startswith("BREACH INDICATED, confidence MEDIUM   case oculus")
+    assert shown(sample_document.blocked()).startswith("CANNOT CONCLUDE   case stuck")
+
+
+def test_it_gives_figures_fields_files_and_both_times() -> None:
+    text = " ".join(shown(sample_document.oculus()).split())
+    for words in (
+        "188 successes", "80.3 %", "92.7 %", "judge by conditional_access_status", "status_error_code and status",
+        "3 imported, 1 unrecognised", "'512345'", "(and 1 more)", "docs/runbooks/quality-check-failure.md",
+        "1.2 s to judge, 9.8 s in total", "report.html", "m365dq ui", "/home/jo/.m365dq",
+    ):  # fmt: skip
+        assert words in text, words
+
+
+def test_more_accounts_than_fit_are_counted() -> None:
+    assert "and 4 more accounts: m365dq show oculus accounts" in shown(sample_document.oculus())
+
+
+def test_an_override_is_on_the_screen() -> None:
+    assert "NOT VERIFIED" in shown(sample_document.overridden())
+
+
+def test_nothing_done_is_said_first() -> None:
+    footer = screen.Footer(None, "/h", 0.5, unchanged_since="2026-03-01T08:00:00Z")
+    text = shown({**sample_document.clean(), "seconds": None}, footer)
+    assert text.startswith("Nothing has changed since 2026-03-01T08:00:00Z; nothing was done.")
+    assert "Report" not in text
+    assert "0.5 s in total" in text
+
+
+def test_a_case_without_accounts_or_untested_points_has_a_screen() -> None:
+    assert "Account" not in shown(sample_document.blocked())
+    assert "Not tested" not in shown({**sample_document.clean(), "not_tested": []})

@@ -1,0 +1,145 @@
+"""The sentences say what the document holds, no more."""
+
+from typing import Any
+
+import pytest
+
+from m365dq_dagster.core import narrative
+from tests.support import sample_document
+
+
+@pytest.mark.parametrize(
+    ("share", "shown"),
+    [
+        (0.94, "94 %"), (0.8034, "80.3 %"), (1.0, "100 %"), (0.99999, "99.9 %"), (0.0, "0 %"), (0.00001, "< 0.1 %"),
+        (None, "-"), (1, "100 %"),
+    ],
+)  # fmt: skip
+def test_a_share_is_never_rounded_to_all_or_nothing(share: object, shown: str) -> None:
+    assert narrative.percent(share) == shown
+
+
+def test_counts_and_scores_have_a_dash_for_none() -> None:
+    assert (narrative.count(1234), narrative.count(None)) == ("1,234", "-")
+    assert (narrative.score(0.984), narrative.score(None)) == ("0.98", "-")
+
+
+def test_plurals() -> None:
+    assert narrative.plural(1, "file") == "1 file"
+    assert narrative.plural(2, "file") == "2 files"
+    assert narrative.plural(2, "success", "successes") == "2 successes"
+
+
+def test_the_reason_of_a_breach_counts_accounts_and_successes_from_abroad() -> None:
+    assert narrative.why(sample_document.oculus()) == (
+        "8 accounts show signs of compromise: 184 sign-ins of theirs succeeded from outside their home countries."
+    )
+
+
+def test_the_reason_of_a_breach_of_one_account_is_in_the_singular() -> None:
+    document = sample_document.oculus()
+    document["accounts"] = document["accounts"][:1]
+    assert narrative.why(document).startswith("1 account shows signs of compromise: 23 sign-ins")
+
+
+def test_all_blocked_names_the_rows_where_the_password_was_right() -> None:
+    document = sample_document.all_blocked()
+    assert narrative.why(document).startswith("None of 4 attempts succeeded")
+    assert "password was right" not in narrative.why(document)
+    document["sign_ins"]["by_outcome"] = {"BLOCKED_AFTER_FIRST_FACTOR": 2, "REJECTED": 2}
+    assert "in 2 of them the password was right" in narrative.why(document)
+
+
+def test_no_breach_never_says_more_than_what_was_tested() -> None:
+    assert "only for what was tested" in narrative.why(sample_document.clean())
+
+
+def test_a_withheld_verdict_names_the_failed_check() -> None:
+    assert "outcome_field_present" in narrative.why(sample_document.blocked())
+
+
+def test_a_verdict_left_open_by_suspicious_accounts_says_how_many() -> None:
+    document = {**sample_document.oculus(), "status": "CANNOT_CONCLUDE"}
+    assert narrative.why(document).startswith("1 account must be looked at")
+    assert "does not allow a conclusion" in narrative.why({**document, "accounts": []})
+
+
+def test_an_unknown_verdict_is_shown_as_it_is() -> None:
+    assert narrative.verdict_word({"status": "NEW_WORD"}) == "NEW_WORD"
+    assert narrative.verdict_word(sample_document.oculus()) == "BREACH INDICATED"
+
+
+def test_accounts_come_worst_first_and_unknown_verdicts_last() -> None:
+    document = sample_document.oculus()
+    document["accounts"].append({"account": "odd", "verdict": "NEW_WORD"})
+    names = [row["account"] for row in narrative.accounts_worst_first(document)]
+    assert names[0] == "user1@contoso.example"
+    assert names[8] == "traveller@contoso.example"
+    assert names[-1] == "odd"
+
+
+def test_trust_names_the_field_and_what_it_stands_in_for() -> None:
+    assert narrative.trusted(sample_document.oculus()) == [
+        "sign_in_logs: judge by conditional_access_status (score 0.51), not by status_error_code",
+        "unified_audit_log: judge by operation (score 0.97)",
+    ]
+    assert narrative.trusted({"recommended": {"a": None, "b": {"field": None}}}) == []
+
+
+def test_distrust_gathers_fields_with_one_reason_and_leaves_out_what_does_not_apply() -> None:
+    sentences = narrative.distrusted(sample_document.oculus())
+    assert len(sentences) == 1
+    assert sentences[0].startswith("sign_in_logs: status_error_code and status: corrupted, the export wrote the type")
+    assert "100 % hold" in sentences[0]
+    assert sample_document.TYPE_NAME[-10:] in sentences[0]
+
+
+def test_a_field_without_a_known_cause_is_described_by_its_state() -> None:
+    assert narrative.field_reason({"state": "CONTRADICTED"}) == "contradicted by other fields"
+    assert narrative.field_reason({"state": "NEW", "cause": "NEW"}) == "NEW"
+
+
+def test_a_long_value_keeps_both_ends() -> None:
+    assert narrative.elided("short") == "short"
+    assert len(narrative.elided("x" * 100, 24)) == 24
+    assert narrative.elided("ab" + "x" * 100 + "yz", 12).endswith("yz")
+
+
+def test_unknown_codes_and_values_are_listed_with_their_rows() -> None:
+    assert narrative.unknowns(sample_document.oculus()) == [
+        "unknown code '512345' in unified_audit_log.error_number (2 rows)",
+        "unknown value 'Sucess' in sign_in_logs.result (84 rows)",
+    ]
+
+
+def test_the_ledger_in_one_sentence_balances() -> None:
+    assert narrative.files_summary(sample_document.oculus()) == (
+        "3 imported, 1 unrecognised; 23,341 rows read = 23,326 kept + 12 duplicate + 3 set aside as unreadable"
+    )
+    assert narrative.files_summary({"files": [{"status": "ODD"}]}).startswith("1 odd; 0 rows read")
+    assert narrative.files_summary({}).startswith("no files; 0 rows")
+
+
+def test_the_figures_give_all_three_ratios_by_name() -> None:
+    everything, foreign = narrative.sign_in_figures(sample_document.oculus())
+    assert "2,975 rows in 2,900 attempts" in everything
+    assert "188 successes; 80.3 % of the attempts from abroad succeeded" in foreign
+    assert "6.9 % of all successes and 6.3 % of all sign-ins" in foreign
+
+
+def test_the_figures_without_foreign_attempts_or_sign_ins_say_so() -> None:
+    assert "no attempts that count" in narrative.sign_in_figures(sample_document.all_blocked())[1]
+    assert narrative.sign_in_figures(sample_document.blocked()) == ["no sign-ins were judged"]
+
+
+def test_an_override_is_never_silent() -> None:
+    assert narrative.override_banner(sample_document.oculus()) == ""
+    banner = narrative.override_banner(sample_document.overridden())
+    assert all(word in banner for word in ("NOT VERIFIED", "jo", "2026-12-31", "lab exercise"))
+
+
+@pytest.mark.parametrize("odd", [{"files": None}, {"files": "x"}, {"files": [1, None]}, {}])
+def test_missing_parts_are_empty(odd: dict[str, Any]) -> None:
+    assert narrative.items(odd, "files") == []
+    assert narrative.part(odd, "files") == {}
+    assert narrative.texts(odd, "other") == []

@@ -1,0 +1,49 @@
+"""A report is written whole, privately, and says what the document says."""
+
+import json
+import stat
+from pathlib import Path
+
+import pytest
+
+from m365dq_dagster.core.errors import BadInput
+from m365dq_dagster.stages import report
+from tests.support import sample_document
+
+
+def test_both_forms_are_written_for_the_owner_only(tmp_path: Path) -> None:
+    written = report.write_report(sample_document.oculus(), tmp_path / "reports" / "g1")
+    assert json.loads(written.json.read_text(encoding="utf-8")) == sample_document.oculus()
+    assert written.html.read_text(encoding="utf-8").startswith("<!doctype html>")
+    assert {stat.S_IMODE(path.stat().st_mode) for path in (written.html, written.json)} == {0o600}
+    assert sorted(path.name for path in written.html.parent.iterdir()) == ["report.html", "report.json"]
+
+
+def test_the_headline_names_case_verdict_and_reason() -> None:
+    assert report.headline(sample_document.oculus()).startswith(
+        "Case oculus: BREACH INDICATED (confidence MEDIUM). 8 accounts show"
+    )
+    assert report.headline(sample_document.blocked()).startswith(
+        "Case stuck: CANNOT CONCLUDE. The evidence did not pass"
+    )
+
+
+def test_writing_again_replaces(tmp_path: Path) -> None:
+    report.write_report(sample_document.oculus(), tmp_path)
+    written = report.write_report(sample_document.clean(), tmp_path)
+    assert json.loads(written.json.read_text(encoding="utf-8"))["case"] == "quiet"
+
+
+def test_an_unknown_format_is_refused() -> None:
+    with pytest.raises(BadInput, match="formats are html and json"):
+        report.rendered(sample_document.oculus(), "pdf")
+
+
+def test_an_export_goes_into_a_folder_or_to_a_file(tmp_path: Path) -> None:
+    assert report.export(sample_document.oculus(), "json", tmp_path) == tmp_path / "oculus.json"
+    assert report.export(sample_document.oculus(), "json", tmp_path / "x") == tmp_path / "x"
+
+
+def test_a_place_that_cannot_be_written_is_bad_input(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="cannot be written"):
+        report.export(sample_document.oculus(), "json", tmp_path / "no" / "x.json")
