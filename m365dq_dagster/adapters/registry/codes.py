@@ -54,7 +54,9 @@ class Codes(RegistryPart):
 
 def _codes(connection: Connection, value: str | None = None) -> list[StatusCode]:
     table, details = status_code_reference, status_code_details
-    query = sa.select(table, *(details.c[name] for name in EXTRA)).select_from(table.outerjoin(details))
+    state = sa.func.coalesce(details.c.state, "ACTIVE").label("state")
+    extra = (details.c[name] for name in EXTRA if name != "state")
+    query = sa.select(table, *extra, state).select_from(table.outerjoin(details))
     if value is not None:
         query = query.where(table.c.code_value == value)
     return [_code(row) for row in connection.execute(query.order_by(*(table.c[name] for name in KEY)))]

@@ -11,7 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from m365dq_dagster.adapters.registry.part import AnyRow, RegistryPart, upsert
+from m365dq_dagster.adapters.registry.part import AnyRow, RegistryPart, insert_new
 from m365dq_dagster.adapters.registry.records import AlertRecord
 from m365dq_dagster.adapters.registry.tables import alerts
 from m365dq_dagster.core.alerts import AlertState, retry_after
@@ -43,24 +43,13 @@ class Outbox(RegistryPart):
         """
         with self._writing() as connection:
             latest = _latest(connection, rule, case_id, subject)
-            if latest is not None and (window is None or now - latest.raised_at < window):
-                _count_again(connection, latest.alert_id, now)
-                return False
-            row = {
-                "rule": str(rule),
-                "case_id": case_id,
-                "subject": subject,
-                "episode": 0 if latest is None else latest.episode + 1,
-                "severity": Severity(severity).value,
-                "message": message,
-                "recipients": list(recipients),
-                "state": AlertState.RECORDED.value,
-                "raised_at": now,
-                "last_raised_at": now,
-                "times_raised": 1,
-                "attempts": 0,
-            }
-            return upsert(connection, alerts, [row], ["rule", "case_id", "subject", "episode"]) == 1
+            if latest is None or (window is not None and now - latest.raised_at >= window):
+                row = _new_row(rule, case_id, subject, severity, message, recipients, now)
+                row["episode"] = 0 if latest is None else latest.episode + 1
+                if insert_new(connection, alerts, row, ["rule", "case_id", "subject", "episode"]):
+                    return True
+            _count_again(connection, _latest(connection, rule, case_id, subject), now)
+            return False
 
     def alerts(self, state: str | None = None, case_id: str | None = None) -> list[AlertRecord]:
         """The alerts, newest first; only those of one state or case where given."""
@@ -123,8 +112,26 @@ def _latest(connection: Connection, rule: str, case_id: str, subject: str) -> An
     return connection.execute(query.order_by(alerts.c.episode.desc()).limit(1)).one_or_none()
 
 
-def _count_again(connection: Connection, alert_id: int, now: datetime) -> None:
-    change = alerts.update().where(alerts.c.alert_id == alert_id)
+def _new_row(
+    rule: str, case_id: str, subject: str, severity: Severity, message: str, recipients: Sequence[str], now: datetime
+) -> dict[str, Any]:
+    return {
+        "rule": str(rule),
+        "case_id": case_id,
+        "subject": subject,
+        "severity": Severity(severity).value,
+        "message": message,
+        "recipients": list(recipients),
+        "state": AlertState.RECORDED.value,
+        "raised_at": now,
+        "last_raised_at": now,
+        "times_raised": 1,
+        "attempts": 0,
+    }
+
+
+def _count_again(connection: Connection, latest: AnyRow | None, now: datetime) -> None:
+    change = alerts.update().where(alerts.c.alert_id == (latest.alert_id if latest else None))
     connection.execute(change.values(times_raised=alerts.c.times_raised + 1, last_raised_at=now))
 
 

@@ -34,21 +34,26 @@ def upsert(
     rows: Iterable[Mapping[str, Any]],
     keys: Sequence[str],
     update: Sequence[str] = (),
-) -> int:
+) -> None:
     """Insert rows; where the key is taken, the columns of `update` take the new values, or the row is left as it is.
 
-    Returns how many rows were inserted or updated. Two writers of the same key never fail.
+    Two writers of the same key never fail.
     """
     pending = [dict(row) for row in rows]
     if not pending:
-        return 0
+        return
     statement = _insert(connection, table)
     if update:
         values = {name: statement.excluded[name] for name in update}
-        statement = statement.on_conflict_do_update(index_elements=list(keys), set_=values)
+        connection.execute(statement.on_conflict_do_update(index_elements=list(keys), set_=values), pending)
     else:
-        statement = statement.on_conflict_do_nothing(index_elements=list(keys))
-    return connection.execute(statement, pending).rowcount
+        connection.execute(statement.on_conflict_do_nothing(index_elements=list(keys)), pending)
+
+
+def insert_new(connection: Connection, table: sa.Table, row: Mapping[str, Any], keys: Sequence[str]) -> bool:
+    """Insert a row unless its key is taken; True where it was inserted."""
+    statement = _insert(connection, table).values(dict(row)).on_conflict_do_nothing(index_elements=list(keys))
+    return connection.execute(statement.returning(table.c[keys[0]])).one_or_none() is not None
 
 
 def _insert(connection: Connection, table: sa.Table) -> postgresql.Insert | sqlite.Insert:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from m365dq_dagster.adapters.registry.part import AnyRow, RegistryPart, upsert
+from m365dq_dagster.adapters.registry.part import AnyRow, RegistryPart, insert_new, upsert
 from m365dq_dagster.adapters.registry.records import CodeSighting, ImportRecord, ScoreRecord, ScoreRow
 from m365dq_dagster.adapters.registry.tables import (
     cases,
@@ -141,7 +141,8 @@ class Runs(RegistryPart):
         table = code_sightings
         query = sa.select(table).where(table.c.flagged, table.c.first_sighted_at.between(start, end))
         with self._reading() as connection:
-            return [_sighting(row) for row in connection.execute(query.order_by(table.c.first_sighted_at))]
+            found = connection.execute(query.order_by(table.c.first_sighted_at, table.c.case_id, table.c.code_value))
+            return [_sighting(row) for row in found]
 
     def schema_version_seen(self, log_type: str, api_version: str, fields: Sequence[str], now: datetime) -> bool:
         """True where this list of fields was seen before for the log type; a new one is kept.
@@ -156,7 +157,7 @@ class Runs(RegistryPart):
             "notes": json.dumps(list(fields), ensure_ascii=False)[:4000],
         }
         with self._writing() as connection:
-            return upsert(connection, schema_versions, [row], ["log_type", "api_version", "schema_hash"]) == 0
+            return not insert_new(connection, schema_versions, row, ["log_type", "api_version", "schema_hash"])
 
 
 def schema_hash(fields: Sequence[str]) -> str:

@@ -155,7 +155,7 @@ def _status_code_reference() -> None:
         sa.Column("severity", sa.Text(), nullable=False),
         sa.Column("first_seen", sa.Date(), nullable=False),
         sa.Column("last_validated", sa.Date(), nullable=False),
-        sa.Column("deprecated", sa.Boolean(), server_default=sa.text("0"), nullable=False),
+        sa.Column("deprecated", sa.Boolean(), server_default=sa.false(), nullable=False),
         sa.CheckConstraint(
             "severity IN ('INFO', 'WARNING', 'CRITICAL')", name=op.f("ck_status_code_reference_severity")
         ),

@@ -1,0 +1,60 @@
+"""One suite, two engines: every test that takes ``store`` or ``address`` runs on SQLite and on a real Postgres."""
+
+import uuid
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from m365dq_dagster.adapters.registry import Registry
+from m365dq_dagster.adapters.registry.tables import metadata
+from tests.support.databases import NoPostgres, fresh_database, postgres_server
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """The address of a running Postgres; skips, saying why, where none can be started."""
+    with ExitStack() as stack:
+        try:
+            address = stack.enter_context(postgres_server())
+        except NoPostgres as reason:
+            print(f"Postgres is left out: {reason}")
+            pytest.skip(f"Postgres is left out: {reason}")
+        yield address
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def address(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The address of an empty database."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'registry.sqlite3'}"
+        return
+    with fresh_database(request.getfixturevalue("postgres"), f"t{uuid.uuid4().hex[:12]}") as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def postgres_registry(postgres: str) -> Iterator[str]:
+    """The address of a database that is migrated once and emptied before every test."""
+    with fresh_database(postgres, "registry") as url:
+        Registry.open(url).close()
+        yield url
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Registry]:
+    """An empty registry."""
+    if request.param == "sqlite":
+        url = f"sqlite:///{tmp_path / 'registry.sqlite3'}"
+    else:
+        url = request.getfixturevalue("postgres_registry")
+        _empty(url)
+    with Registry.open(url) as registry:
+        yield registry
+
+
+def _empty(url: str) -> None:
+    with psycopg.connect(url) as connection:
+        connection.execute(f"TRUNCATE {', '.join(metadata.tables)} RESTART IDENTITY CASCADE")
