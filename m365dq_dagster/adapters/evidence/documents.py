@@ -1,0 +1,228 @@
+"""Records of JSON documents: arrays, `{"value": [...]}`, one object a line, bare objects, and several of these in one file. Used where the engine cannot
+read a document by itself; memory stays bounded by the largest record. What a record means is decided elsewhere."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, TextIO
+
+from m365dq_dagster.core.ledger import QuarantineReason
+
+READ_CHARS = 1 << 20
+MAX_RECORD_CHARS = 1 << 26
+WRAPPER_KEYS = ("value", "Value")
+_SPACE = re.compile(r"[\s,\ufeff]*")
+_DECODER = json.JSONDecoder()
+
+
+class DocumentShape(StrEnum):
+    """How the records of a JSON file are laid out."""
+
+    LINES = "lines"
+    ARRAY = "array"
+    WRAPPED = "wrapped"
+    OBJECTS = "objects"
+
+
+@dataclass(frozen=True)
+class DocumentHead:
+    """How a JSON file begins, with the top-level keys of its first records."""
+
+    shape: DocumentShape
+    samples: tuple[dict[str, Any], ...]
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The keys seen in the first records, in order of appearance."""
+        return tuple(dict.fromkeys(key for sample in self.samples for key in sample))
+
+
+@dataclass(frozen=True)
+class JsonRecord:
+    """The text of one record, or the reason why it is none."""
+
+    text: str
+    reason: QuarantineReason | None = None
+
+
+def looks_like_json(text: str) -> bool:
+    """True where the first character that is no blank opens an object or an array."""
+    return text.lstrip("\ufeff \t\r\n").startswith(("{", "["))
+
+
+def document_head(text: str, samples: int = 50) -> DocumentHead:
+    """Shape and first records from the beginning of a file; broken records are passed over."""
+    shape = _shape(text)
+    found: list[dict[str, Any]] = []
+    for record in split(iter([text]), shape):
+        value = _loads(record.text) if record.reason is None else None
+        if isinstance(value, dict):
+            found.append(value)
+        if len(found) >= samples:
+            break
+    return DocumentHead(shape, tuple(found))
+
+
+def read_records(stream: TextIO, shape: DocumentShape) -> Iterator[JsonRecord]:
+    """Every record of a file in order; what cannot be read comes out with its reason."""
+    if shape is DocumentShape.LINES:
+        return (_line(line) for line in stream if line.strip("\ufeff \t\r\n,"))
+    return split(iter(lambda: stream.read(READ_CHARS), ""), shape)
+
+
+def split(chunks: Iterator[str], shape: DocumentShape) -> Iterator[JsonRecord]:
+    """The records of a document that comes in pieces.
+
+    A record that cannot be read ends where the next one of the same make begins; without such a place the rest is JSON_TRUNCATED.
+    """
+    text = _Pieces(chunks)
+    while True:
+        text.skip(_SPACE)
+        if not text.more():
+            return
+        char = text.peek()
+        if char in "[]":
+            text.advance(1)
+        elif char == "}" and shape is DocumentShape.WRAPPED:
+            text.advance(1)
+        elif char == "{" and shape is DocumentShape.WRAPPED and text.enter_wrapper():
+            continue
+        elif shape is DocumentShape.WRAPPED and text.skip_member():
+            continue
+        else:
+            yield text.take_record()
+
+
+class _Pieces:
+    """A window on a document that is read in pieces, at a position."""
+
+    def __init__(self, chunks: Iterator[str]) -> None:
+        self.chunks = chunks
+        self.text = ""
+        self.at = 0
+        self.next_record: re.Pattern[str] | None = None
+
+    def more(self) -> bool:
+        return self.at < len(self.text) or self._fill()
+
+    def peek(self) -> str:
+        return self.text[self.at]
+
+    def advance(self, count: int) -> None:
+        self.at += count
+
+    def skip(self, pattern: re.Pattern[str]) -> None:
+        while True:
+            found = pattern.match(self.text, self.at)
+            self.at = found.end() if found else self.at
+            if self.at < len(self.text) or not self._fill():
+                return
+
+    def enter_wrapper(self) -> bool:
+        """Step into the array of `{"value": [`; False where the object at the position is no wrapper."""
+        self._fill_to(4096)
+        found = _WRAPPER.match(self.text, self.at)
+        if not found:
+            return False
+        self.at = found.end()
+        return True
+
+    def skip_member(self) -> bool:
+        """Step over a member of the wrapper that follows its array, such as the next link."""
+        self._fill_to(4096)
+        found = _MEMBER.match(self.text, self.at)
+        if not found:
+            return False
+        self.at = found.end()
+        return True
+
+    def take_record(self) -> JsonRecord:
+        """The value at the position, whatever it is."""
+        while True:
+            try:
+                value, end = _DECODER.raw_decode(self.text, self.at)
+            except (ValueError, RecursionError) as error:
+                if not self._cut_off(error) or not self._fill_to(2 * (len(self.text) - self.at) + READ_CHARS):
+                    return self._take_broken()
+                continue
+            if not isinstance(value, dict):
+                return self._taken(end, QuarantineReason.JSON_NOT_OBJECT)
+            self.next_record = self.next_record or _signature(value)
+            return self._taken(end, None)
+
+    def _cut_off(self, error: Exception) -> bool:
+        """True where the value ends with the window and may go on in the next piece."""
+        if not isinstance(error, json.JSONDecodeError) or len(self.text) - self.at > MAX_RECORD_CHARS:
+            return False
+        return error.msg.startswith("Unterminated string") or error.pos >= len(self.text) - 16
+
+    def _take_broken(self) -> JsonRecord:
+        """What lies before the next record of the same make, or all that is left."""
+        searched = self.at
+        while True:
+            found = self.next_record.search(self.text, searched) if self.next_record else None
+            if found:
+                return self._taken(found.start() + 1, QuarantineReason.JSON_UNPARSABLE)
+            if len(self.text) - self.at > MAX_RECORD_CHARS:
+                self.text, self.at = self.text[self.at : self.at + READ_CHARS] + self.text[-READ_CHARS:], 0
+            length = len(self.text) - self.at
+            if not self._fill():
+                return self._taken(len(self.text), QuarantineReason.JSON_TRUNCATED)
+            searched = max(0, length - 65_536)
+
+    def _taken(self, end: int, reason: QuarantineReason | None) -> JsonRecord:
+        text = self.text[self.at : end]
+        self.at = end
+        return JsonRecord(text, reason)
+
+    def _fill(self) -> bool:
+        piece = next(self.chunks, "")
+        self.text, self.at = self.text[self.at :] + piece, 0
+        return bool(piece)
+
+    def _fill_to(self, count: int) -> bool:
+        before = len(self.text) - self.at
+        while len(self.text) - self.at < count and self._fill():
+            pass
+        return len(self.text) - self.at > before
+
+
+_STRING = r'"(?:[^"\\]|\\.)*"'
+_SCALAR = rf"(?:{_STRING}|-?\d[\d.eE+-]*|true|false|null)"
+_WRAPPER = re.compile(rf'\{{\s*(?:{_STRING}\s*:\s*{_SCALAR}\s*,\s*)*"[Vv]alue"\s*:\s*\[')
+_MEMBER = re.compile(rf"{_STRING}\s*:\s*{_SCALAR}")
+
+
+def _signature(record: dict[str, Any]) -> re.Pattern[str] | None:
+    """What opens a record of this file: its first two keys. A nested object that starts otherwise is not taken for a record."""
+    keys = [re.escape(json.dumps(key, ensure_ascii=False)) for key in list(record)[:2]]
+    if len(keys) < 2:
+        return None
+    return re.compile(rf"\}}\s*,?\s*(?=\{{\s*{keys[0]}\s*:\s*{_SCALAR}\s*,\s*{keys[1]}\s*:)")
+
+
+def _shape(text: str) -> DocumentShape:
+    body = text.lstrip("\ufeff \t\r\n")
+    if body.startswith("["):
+        return DocumentShape.ARRAY
+    if _WRAPPER.match(body):
+        return DocumentShape.WRAPPED
+    lines = [line for line in body.splitlines()[:20] if line.strip()]
+    whole = sum(1 for line in lines[:-1] or lines if isinstance(_loads(line), dict))
+    return DocumentShape.LINES if whole and whole * 2 >= len(lines[:-1] or lines) else DocumentShape.OBJECTS
+
+
+def _line(line: str) -> JsonRecord:
+    text = line.strip("\ufeff \t\r\n")
+    return JsonRecord(text[:-1] if text.endswith(",") else text)
+
+
+def _loads(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None

@@ -1,0 +1,122 @@
+"""Which files an evidence folder holds, with size and hash. Links are listed and never followed; contents are looked at elsewhere."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from m365dq_dagster.core.errors import BadInput
+from m365dq_dagster.core.ledger import FileReason
+
+CONTEXT_NAMES = frozenset({"case.toml", "expected.json"})
+"""Files that speak about the case and are no evidence: what the responder knows, and the labels of synthetic cases, which are never opened."""
+
+CHUNK = 1 << 20
+
+
+@dataclass(frozen=True)
+class Fingerprint:
+    """What one pass over a file's bytes tells: its SHA-256, and the line ends and quotes that its row count is held against."""
+
+    sha256: str
+    newlines: int
+    blank_lines: int
+    quotes: int
+
+
+@dataclass(frozen=True)
+class FoundFile:
+    """One file of the folder. `path` is relative with forward slashes and printable; `trouble` says why it was not opened."""
+
+    path: str
+    location: Path
+    bytes: int
+    fingerprint: Fingerprint | None
+    trouble: FileReason | None = None
+    detail: str = ""
+
+    @property
+    def sha256(self) -> str | None:
+        """SHA-256 of the bytes, or None where the file was not opened."""
+        return self.fingerprint.sha256 if self.fingerprint else None
+
+
+def evidence_files(folder: Path) -> tuple[FoundFile, ...]:
+    """Every file below the folder at any depth, ordered by path, without `CONTEXT_NAMES`.
+
+    Raises `BadInput` where the folder does not exist or cannot be listed.
+    """
+    root = folder.resolve()
+    if not root.is_dir():
+        raise BadInput(f"{folder}: there is no such folder; give the folder that holds the exported logs.")
+    return tuple(_found(root, path) for path in sorted(_walk(root)) if path.name not in CONTEXT_NAMES)
+
+
+def evidence_digest(files: tuple[FoundFile, ...]) -> str:
+    """SHA-256 over the paths and hashes of all files: the same evidence gives the same digest, wherever it lies."""
+    digest = hashlib.sha256()
+    for file in files:
+        digest.update(f"{file.path}\0{file.sha256 or file.trouble}\0".encode())
+    return digest.hexdigest()
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    pending = [folder]
+    while pending:
+        current = pending.pop()
+        try:
+            entries = list(os.scandir(current))
+        except OSError as error:
+            if current == folder:
+                raise BadInput(f"{folder}: the folder cannot be listed ({error.strerror}); give yourself read permission.") from None
+            yield current
+            continue
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                pending.append(Path(entry.path))
+            else:
+                yield Path(entry.path)
+
+
+def _found(root: Path, path: Path) -> FoundFile:
+    name = _printable(path.relative_to(root).as_posix())
+    try:
+        state = path.lstat()
+    except OSError as error:
+        return FoundFile(name, path, 0, None, FileReason.UNREADABLE, error.strerror or "")
+    if stat.S_ISLNK(state.st_mode):
+        return FoundFile(name, path, 0, None, FileReason.LINK)
+    if stat.S_ISDIR(state.st_mode):
+        return FoundFile(name, path, 0, None, FileReason.UNREADABLE, "the folder cannot be listed")
+    if not stat.S_ISREG(state.st_mode):
+        return FoundFile(name, path, 0, None, FileReason.NOT_A_FILE)
+    try:
+        fingerprint = _fingerprint(str(path), state.st_size, state.st_mtime_ns, state.st_ino)
+    except OSError as error:
+        return FoundFile(name, path, state.st_size, None, FileReason.UNREADABLE, error.strerror or "")
+    return FoundFile(name, path, state.st_size, fingerprint)
+
+
+@lru_cache(maxsize=4096)
+def _fingerprint(path: str, size: int, modified_ns: int, inode: int) -> Fingerprint:
+    """One pass over the bytes; remembered for as long as size, time and inode of the file stay what they are."""
+    digest = hashlib.sha256()
+    newlines = blank = quotes = 0
+    with open(os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0)), "rb") as stream:
+        while chunk := stream.read(CHUNK):
+            digest.update(chunk)
+            newlines += chunk.count(b"\n")
+            quotes += chunk.count(b'"')
+            blank += chunk.count(b"\n\n") + chunk.count(b"\n\r\n")
+    return Fingerprint(digest.hexdigest(), newlines, blank, quotes)
+
+
+def _printable(path: str) -> str:
+    """The path with bytes that are no text, and control characters, written as escapes."""
+    text = path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)

@@ -1,0 +1,243 @@
+"""Looks at one file, finds its format, and brings its records into the engine: by the engine itself where the file is well formed, record by record
+where it is not. Both ways number records alike, so that a row leads back to its line.
+
+`row_no` counts the records of a file from 1, in the file's order. In tables the header, `#TYPE` and blank lines are no records and a record with
+embedded newlines is one; in JSON documents it is the place of the element, whatever wraps it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+
+import duckdb
+import pyarrow as pa
+
+from m365dq_dagster.adapters.evidence import documents
+from m365dq_dagster.adapters.evidence.delimited import TableHead, records, table_head
+from m365dq_dagster.adapters.evidence.documents import DocumentHead, DocumentShape, document_head, looks_like_json
+from m365dq_dagster.adapters.evidence.folder import Fingerprint, FoundFile
+from m365dq_dagster.adapters.evidence.formats import FormatDefinition, ImportPlan, recognise
+from m365dq_dagster.adapters.evidence.text import TextHead, open_text, read_head
+from m365dq_dagster.adapters.sql import intake as sql
+from m365dq_dagster.core.ledger import DateSighting, FileReason
+
+MAX_RAW = 1_000_000
+"""Characters kept of the raw text of a quarantined row."""
+
+BATCH_ROWS = 5_000
+BATCH_CHARS = 1 << 25
+RELATION = "intake_records"
+
+
+@dataclass(frozen=True)
+class RecognisedFile:
+    """A file whose format is known, with what is needed to read it."""
+
+    file: FoundFile
+    plan: ImportPlan
+    head: TextHead
+    table: TableHead | None = None
+    document: DocumentHead | None = None
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The header, or the top-level keys seen."""
+        return self.table.columns if self.table else (self.document.keys if self.document else ())
+
+
+@dataclass(frozen=True)
+class NotRecognised:
+    """A file that is not read, and why."""
+
+    file: FoundFile
+    reason: FileReason
+    detail: str = ""
+    encoding: str | None = None
+    columns: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Staged:
+    """A file in the staging table: how many records, and whether the engine read it by itself."""
+
+    rows: int
+    tolerant: bool
+
+
+def look_at(file: FoundFile, formats: Iterable[FormatDefinition]) -> RecognisedFile | NotRecognised:
+    """Which format a file has, by what stands in it and never by its name."""
+    if file.trouble:
+        return NotRecognised(file, file.trouble, file.detail)
+    try:
+        head = read_head(file.location)
+    except OSError as error:
+        return NotRecognised(file, FileReason.UNREADABLE, error.strerror or "")
+    if isinstance(head, FileReason):
+        return NotRecognised(file, head)
+    if looks_like_json(head.text):
+        return _document(file, head, formats)
+    return _table(file, head, formats)
+
+
+def stage_file(con: duckdb.DuckDBPyConnection, seen: RecognisedFile) -> Staged:
+    """Bring every record of a file into the staging table, in order; nothing is left out and nothing added."""
+    if seen.head.plain_utf8:
+        try:
+            rows = _stage_fast(con, seen)
+        except duckdb.Error:
+            rows = None
+        if rows is not None:
+            return Staged(rows, tolerant=False)
+    return Staged(_stage_tolerant(con, seen), tolerant=True)
+
+
+def date_sightings(con: duckdb.DuckDBPyConnection, plan: ImportPlan) -> tuple[DateSighting, ...]:
+    """The distinct dates of the staged file that do not begin with the year."""
+    if "event_time" not in plan.fields:
+        return ()
+    rows = con.execute(sql.date_sightings(plan)).fetchall()
+    return tuple(DateSighting(int(first), int(second), int(year), count) for first, second, year, count in rows)
+
+
+def raw_records(seen: RecognisedFile, row_numbers: Iterable[int]) -> dict[int, str]:
+    """The source's own text of some records, by `row_no`."""
+    wanted = set(row_numbers)
+    found: dict[int, str] = {}
+    for number, text in enumerate(_raw_texts(seen) if wanted else (), 1):
+        if number in wanted:
+            found[number] = text[:MAX_RAW]
+            if len(found) == len(wanted):
+                break
+    return found
+
+
+def _document(file: FoundFile, head: TextHead, formats: Iterable[FormatDefinition]) -> RecognisedFile | NotRecognised:
+    document = document_head(head.text)
+    plan = recognise(document.keys, "json", formats)
+    if plan:
+        return RecognisedFile(file, plan, head, document=document)
+    reason = FileReason.UNKNOWN_KEYS if document.keys else FileReason.BROKEN_JSON
+    return NotRecognised(file, reason, ", ".join(document.keys), head.encoding, document.keys)
+
+
+def _table(file: FoundFile, head: TextHead, formats: Iterable[FormatDefinition]) -> RecognisedFile | NotRecognised:
+    table = table_head(head.text)
+    if table is None:
+        return NotRecognised(file, FileReason.NO_HEADER, encoding=head.encoding)
+    plan = recognise(table.columns, "csv", formats)
+    if plan:
+        return RecognisedFile(file, plan, head, table=table)
+    return NotRecognised(file, FileReason.UNKNOWN_HEADER, ", ".join(table.columns), head.encoding, table.columns)
+
+
+def _stage_fast(con: duckdb.DuckDBPyConnection, seen: RecognisedFile) -> int | None:
+    """The number of rows the engine read, or None where the file's line ends speak against that number."""
+    if seen.table:
+        relation = sql.read_csv(seen.file.location, seen.table)
+    elif seen.document and seen.document.shape in (DocumentShape.ARRAY, DocumentShape.LINES):
+        relation = sql.read_json(seen.file.location, seen.plan, array=seen.document.shape is DocumentShape.ARRAY)
+    else:
+        return None
+    con.execute(sql.stage(seen.plan, relation, has_faults=False, cells=len(seen.columns)))
+    rows = _count(con)
+    return rows if seen.document or _plausible(rows, seen.table, seen.file.fingerprint) else None
+
+
+def _plausible(rows: int, table: TableHead | None, fingerprint: Fingerprint | None) -> bool:
+    """An independent look: a table has as many records as line ends, unless blank lines or quoted newlines lie between."""
+    if table is None or fingerprint is None or fingerprint.newlines == 0:
+        return False
+    most = fingerprint.newlines - table.skip_lines + 1
+    if fingerprint.quotes:
+        return 0 < rows <= most or most - fingerprint.blank_lines <= 1
+    return most - 1 - fingerprint.blank_lines <= rows <= most
+
+
+def _stage_tolerant(con: duckdb.DuckDBPyConnection, seen: RecognisedFile) -> int:
+    reader = pa.RecordBatchReader.from_batches(_schema(seen), _batches(seen))
+    con.register(RELATION, reader)
+    try:
+        relation = RELATION if seen.table else sql.parsed_lines(RELATION, seen.plan)
+        con.execute(sql.stage(seen.plan, relation, has_faults=True, cells=len(seen.columns)))
+    finally:
+        con.unregister(RELATION)
+    return _count(con)
+
+
+def _positions(seen: RecognisedFile) -> list[int]:
+    if seen.plan.hash_rows:
+        return list(range(len(seen.columns)))
+    return [column.position for column in seen.plan.used]
+
+
+def _schema(seen: RecognisedFile) -> pa.Schema:
+    cells = [f"c{position}" for position in _positions(seen)] if seen.table else ["line"]
+    return pa.schema([(name, pa.string()) for name in ("fault", "raw", *cells)])
+
+
+def _batches(seen: RecognisedFile) -> Iterator[pa.RecordBatch]:
+    schema = _schema(seen)
+    rows = _table_rows(seen) if seen.table else _document_rows(seen)
+    while batch := _take(rows):
+        yield pa.RecordBatch.from_arrays([pa.array(column, pa.string()) for column in zip(*batch, strict=True)], schema=schema)
+
+
+def _take(rows: Iterator[tuple[str | None, ...]]) -> list[tuple[str | None, ...]]:
+    batch: list[tuple[str | None, ...]] = []
+    size = 0
+    for row in islice(rows, BATCH_ROWS):
+        batch.append(row)
+        size += sum(len(cell) for cell in row if cell)
+        if size > BATCH_CHARS:
+            break
+    return batch
+
+
+def _table_rows(seen: RecognisedFile) -> Iterator[tuple[str | None, ...]]:
+    assert seen.table
+    positions = _positions(seen)
+    blank = (None,) * len(positions)
+    with open_text(seen.file.location, seen.head.encoding) as stream:
+        for record in records(islice(stream, seen.table.skip_lines, None), seen.table.delimiter, len(seen.table.columns)):
+            if record.cells is None:
+                yield str(record.reason), record.raw[:MAX_RAW], *blank
+            else:
+                yield None, None, *(record.cells[position] or None for position in positions)
+
+
+def _document_rows(seen: RecognisedFile) -> Iterator[tuple[str | None, ...]]:
+    assert seen.document
+    with open_text(seen.file.location, seen.head.encoding) as stream:
+        for record in documents.read_records(stream, seen.document.shape):
+            if record.reason:
+                yield str(record.reason), record.text[:MAX_RAW], None
+            else:
+                yield None, None, record.text
+
+
+def _raw_texts(seen: RecognisedFile) -> Iterator[str]:
+    with open_text(seen.file.location, seen.head.encoding) as stream:
+        if seen.table:
+            lines = islice(stream, seen.table.skip_lines, None)
+            yield from (record.raw for record in records(lines, seen.table.delimiter, len(seen.table.columns), keep_raw=True))
+        elif seen.document:
+            yield from (record.text for record in documents.read_records(stream, seen.document.shape))
+
+
+def _count(con: duckdb.DuckDBPyConnection) -> int:
+    row = con.execute(sql.statement("staged_rows")).fetchone()
+    return int(row[0]) if row else 0
+
+
+def hashed(seen: Sequence[RecognisedFile]) -> tuple[RecognisedFile, ...]:
+    """The same files; those without any event id are compared row by row where several have one format."""
+    formats = [file.plan.definition.id for file in seen]
+    return tuple(
+        replace(file, plan=file.plan.with_hashes())
+        if file.table and "event_id" not in file.plan.fields and formats.count(file.plan.definition.id) > 1
+        else file
+        for file in seen
+    )
+

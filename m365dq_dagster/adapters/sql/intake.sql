@@ -1,0 +1,168 @@
+-- Words of the import. Each macro turns the text of a cell into a canonical value or NULL; none makes up a value.
+
+-- name: macros
+CREATE OR REPLACE TEMP MACRO intake_lost(cell) AS
+    starts_with(cell, 'Microsoft.Graph.') OR starts_with(cell, 'Microsoft.Open.') OR starts_with(cell, 'System.')
+    OR starts_with(cell, '@{') OR starts_with(cell, 'Microsoft.Exchange.') OR cell = '[object Object]';
+CREATE OR REPLACE TEMP MACRO intake_text(cell) AS
+    CASE WHEN trim(cell) IN ('', 'None', 'hidden', '<null>', 'Not Available', 'null') OR intake_lost(trim(cell)) THEN NULL ELSE trim(cell) END;
+CREATE OR REPLACE TEMP MACRO intake_digits(cell) AS
+    CASE WHEN regexp_full_match(cell, '\s*\d+\s*') THEN trim(cell) END;
+CREATE OR REPLACE TEMP MACRO intake_words(cell) AS
+    CASE WHEN regexp_full_match(cell, '\s*\d+\s*') OR starts_with(trim(cell), '{') THEN NULL ELSE intake_text(cell) END;
+CREATE OR REPLACE TEMP MACRO intake_boolean(cell) AS
+    CASE lower(trim(cell)) WHEN 'true' THEN true WHEN 'yes' THEN true WHEN 'false' THEN false WHEN 'no' THEN false END;
+CREATE OR REPLACE TEMP MACRO intake_number(cell) AS try_cast(intake_text(cell) AS BIGINT);
+CREATE OR REPLACE TEMP MACRO intake_country(cell) AS
+    CASE WHEN length(cell) = 2 THEN upper(cell) ELSE cell END;
+CREATE OR REPLACE TEMP MACRO intake_location_country(cell) AS
+    CASE WHEN regexp_full_match(trim(cell), '[A-Za-z]{2}') THEN trim(cell)
+         WHEN contains(cell, ',') THEN intake_text(string_split(cell, ',')[-1]) END;
+CREATE OR REPLACE TEMP MACRO intake_location_city(cell) AS
+    CASE WHEN len(string_split(cell, ',')) >= 3 THEN intake_text(string_split(cell, ',')[1]) END;
+CREATE OR REPLACE TEMP MACRO intake_location_state(cell) AS
+    CASE WHEN len(string_split(cell, ',')) >= 3 THEN intake_text(string_split(cell, ',')[-2]) END;
+CREATE OR REPLACE TEMP MACRO intake_named(cell, wanted) AS
+    list_filter(from_json(CASE WHEN json_valid(cell) AND json_type(cell) = 'ARRAY' THEN cell END, '[{"Name":"VARCHAR","Value":"VARCHAR"}]'),
+                lambda pair: pair.Name = wanted)[1].Value;
+CREATE OR REPLACE TEMP MACRO intake_unquoted(token) AS
+    CASE WHEN token IN ('', 'None') THEN NULL
+         WHEN left(token, 1) IN ('''', '"') THEN replace(replace(token[2:-2], '\''', ''''), '\\', '\')
+         ELSE token END;
+CREATE OR REPLACE TEMP MACRO intake_python(cell, keys) AS
+    intake_unquoted(regexp_extract(cell,
+        '^\s*\{(?:[^''"{}\[\]]|''(?:[^''\\]|\\.)*''|"(?:[^"\\]|\\.)*"|\{(?:[^''"{}]|''(?:[^''\\]|\\.)*''|"(?:[^"\\]|\\.)*")*\}'
+        || '|\[(?:[^''"\[\]]|''(?:[^''\\]|\\.)*''|"(?:[^"\\]|\\.)*")*\])*?[''"](?:' || keys
+        || ')[''"]\s*:\s*(''(?:[^''\\]|\\.)*''|"(?:[^"\\]|\\.)*"|[^,}\]\s]+)', 1));
+CREATE OR REPLACE TEMP MACRO intake_address(cell) AS
+    CASE WHEN regexp_full_match(cell, '\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}') THEN cell
+         WHEN regexp_full_match(cell, '\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}:\d+') THEN string_split(cell, ':')[1]
+         WHEN regexp_full_match(cell, '\[?::[fF]{4}:\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}(\](:\d+)?)?')
+             THEN regexp_extract(cell, '\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}')
+         WHEN regexp_full_match(cell, '\[[0-9a-fA-F:.]*:[0-9a-fA-F:.]*(%\w+)?\](:\d+)?') THEN lower(regexp_extract(cell, '\[([0-9a-fA-F:.]+)', 1))
+         WHEN regexp_full_match(cell, '[0-9a-fA-F.]*:[0-9a-fA-F.]*:[0-9a-fA-F:.]*(%\w+)?') THEN lower(string_split(cell, '%')[1]) END;
+CREATE OR REPLACE TEMP MACRO intake_iso(cell) AS
+    CASE WHEN regexp_matches(cell, '[+-]\d{2}:?\d{2}\s*$') THEN try_cast(trim(cell) AS TIMESTAMPTZ) AT TIME ZONE 'UTC'
+         ELSE try_cast(trim(cell) AS TIMESTAMP) END;
+CREATE OR REPLACE TEMP MACRO intake_epoch(cell) AS
+    epoch_ms(try_cast(regexp_extract(cell, '^\s*/Date\((-?\d{1,15})', 1) AS BIGINT));
+CREATE OR REPLACE TEMP MACRO intake_slashed(cell) AS
+    regexp_replace(replace(replace(replace(trim(cell), ',', ''), chr(8239), ' '), chr(160), ' '), '^(\d{1,2})[/.-](\d{1,2})[/.-](\d{4})', '\1/\2/\3');
+CREATE OR REPLACE TEMP MACRO intake_is_system(name) AS
+    name IS NULL OR name = '' OR starts_with(name, 'nt authority') OR starts_with(name, 'nt service') OR starts_with(name, 'serviceprincipal_')
+    OR starts_with(name, 'app@sharepoint') OR starts_with(name, 's-1-5-') OR name IN ('system', 'not available', 'unknown', 'anonymous')
+    OR starts_with(name, '00000000-0000-0000-0000-000000000000');
+CREATE OR REPLACE TEMP MACRO intake_is_guid(name) AS
+    regexp_full_match(name, '\{?[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}\}?');
+
+-- name: date_sightings
+SELECT parts.first, parts.second, parts.year, count(*) AS rows
+FROM (
+    SELECT regexp_extract(event_text, '^\s*(\d{1,2})[/.-](\d{1,2})[/.-](\d{4})', ['first', 'second', 'year']) AS parts
+    FROM intake_times WHERE event_text IS NOT NULL AND NOT regexp_matches(event_text, '^\s*\d{4}-')
+) WHERE parts.year <> '' GROUP BY ALL
+
+-- name: clear_files
+DELETE FROM files
+-- name: clear_quarantine
+DELETE FROM quarantine
+-- name: clear_duplicates
+DELETE FROM duplicates
+-- name: clear_completeness
+DELETE FROM completeness
+-- name: clear_provenance
+DELETE FROM field_provenance
+
+-- name: row_hashes
+CREATE OR REPLACE TEMP TABLE intake_row_hashes (file_id INTEGER, row_no BIGINT, row_hash VARCHAR)
+
+-- name: canonical_tables
+SELECT table_name, column_name, data_type FROM duckdb_columns()
+WHERE database_name = current_database() AND NOT internal AND schema_name = 'main'
+  AND table_name IN (SELECT table_name FROM duckdb_columns() WHERE column_name = 'event_time_raw' AND database_name = current_database())
+ORDER BY table_name, column_index
+
+-- name: staged_rows
+SELECT count(*) FROM intake_staging
+
+-- name: file
+INSERT INTO files (file_id, path, sha256, bytes, encoding, format, log_type, status, reason, rows_read, rows_declared, date_order, header)
+VALUES ($file_id, $path, $sha256, $bytes, $encoding, $format, $log_type, $status, $reason, $rows_read, $rows_declared, $date_order, $header)
+
+-- name: quarantine_known
+INSERT INTO quarantine (file_id, row_no, reason, detail, raw)
+SELECT $file_id, rowid + 1, fault, NULL, raw FROM intake_staging WHERE fault IS NOT NULL AND raw IS NOT NULL
+
+-- name: quarantine_silent
+SELECT rowid + 1 AS row_no, fault FROM intake_staging WHERE fault IS NOT NULL AND raw IS NULL ORDER BY 1
+
+-- name: quarantine_fetched
+INSERT INTO quarantine (file_id, row_no, reason, detail, raw) SELECT $file_id, row_no, reason, NULL, raw FROM intake_fetched
+
+-- name: remember_hashes
+INSERT INTO intake_row_hashes SELECT $file_id, rowid + 1, row_hash FROM intake_staging WHERE fault IS NULL AND row_hash IS NOT NULL
+
+-- name: same_rows
+INSERT INTO duplicates (file_id, row_no, of_file_id, of_row_no, rule)
+WITH copies AS (
+    SELECT h.file_id, h.row_no, f.format, h.row_hash, count(*) OVER (PARTITION BY f.format, h.row_hash, h.file_id) AS times,
+           row_number() OVER (PARTITION BY f.format, h.row_hash, h.file_id ORDER BY h.row_no) AS place
+    FROM intake_row_hashes AS h JOIN files AS f USING (file_id)
+),
+keepers AS (
+    SELECT format, row_hash, arg_min(file_id, (-times, file_id)) AS file_id FROM copies GROUP BY ALL
+)
+SELECT c.file_id, c.row_no, k.file_id, kept.row_no, 'SAME_ROW_IN_ANOTHER_FILE'
+FROM copies AS c
+JOIN keepers AS k ON k.format = c.format AND k.row_hash = c.row_hash AND k.file_id <> c.file_id
+JOIN copies AS kept ON kept.format = c.format AND kept.row_hash = c.row_hash AND kept.file_id = k.file_id AND kept.place = c.place
+
+-- name: settle_files
+UPDATE files SET
+    rows_imported = coalesce(t.imported, 0), first_event = t.first_event, last_event = t.last_event,
+    rows_duplicate = (SELECT count(*) FROM duplicates AS d WHERE d.file_id = files.file_id),
+    rows_quarantined = (SELECT count(*) FROM quarantine AS q WHERE q.file_id = files.file_id)
+FROM (SELECT f.file_id, i.imported, i.first_event, i.last_event FROM files AS f LEFT JOIN intake_imported AS i USING (file_id)) AS t
+WHERE t.file_id = files.file_id
+
+-- name: ledger
+SELECT path, rows_read, rows_imported, rows_duplicate, rows_quarantined FROM files WHERE rows_read > 0 ORDER BY file_id
+
+-- name: quarantine_by_reason
+SELECT f.path, q.reason, count(*) AS rows FROM quarantine AS q JOIN files AS f USING (file_id) GROUP BY ALL ORDER BY rows DESC, f.path, q.reason LIMIT 20
+
+-- name: repeated_ids_across_formats
+SELECT count(*) AS events, string_agg(DISTINCT formats, '; ') AS formats
+FROM (
+    SELECT r.event_id, string_agg(DISTINCT f.format, ' and ' ORDER BY f.format) AS formats
+    FROM intake_repeated AS r JOIN files AS f USING (file_id) GROUP BY r.event_id HAVING count(DISTINCT f.format) > 1
+)
+
+-- name: completeness_leads
+SELECT kind, coalesce(log_type, '') AS log_type, detail FROM completeness ORDER BY kind, log_type, from_time, detail
+
+-- name: record_completeness
+INSERT INTO completeness (kind, log_type, from_time, to_time, detail) VALUES ($kind, $log_type, $begins, $ends, $detail)
+
+-- name: throttled
+SELECT account, min(event_time) AS begins, max(event_time) AS ends, count(*) AS rows
+FROM unified_audit_log WHERE is_throttled GROUP BY account ORDER BY account
+
+-- name: sign_in_types
+SELECT count(*) FILTER (WHERE is_interactive OR lower(sign_in_event_type) IN ('interactiveuser', 'signinlogs')) AS interactive,
+       count(*) FILTER (WHERE is_interactive = false OR contains(lower(sign_in_event_type), 'noninteractive')) AS non_interactive,
+       count(*) FILTER (WHERE contains(lower(sign_in_event_type), 'serviceprincipal')) AS service_principal,
+       count(*) FILTER (WHERE contains(lower(sign_in_event_type), 'managedidentity')) AS managed_identity,
+       count(*) FILTER (WHERE is_interactive IS NOT NULL OR sign_in_event_type IS NOT NULL) AS typed, count(*) AS rows
+FROM sign_in_logs
+
+-- name: provenance
+INSERT INTO field_provenance (file_id, log_type, field, provenance) VALUES (?, ?, ?, ?)
+
+-- name: mark_copies
+UPDATE files SET status = 'ALREADY_IMPORTED', reason = 'The same bytes as ' || first.path || '; nothing in it was counted twice.'
+FROM (SELECT sha256, arg_min(path, file_id) AS path, min(file_id) AS file_id FROM files WHERE rows_read > 0 GROUP BY sha256) AS first
+WHERE files.sha256 = first.sha256 AND files.file_id > first.file_id AND files.rows_read > 0
+
+-- name: imported_files
+SELECT path, rows_read, rows_declared, log_type, format, first_event, last_event FROM files WHERE rows_read > 0 ORDER BY file_id

@@ -1,0 +1,341 @@
+"""Intake: from a folder to canonical tables and a ledger in which every file and every row is accounted for.
+
+What a value means is judged later; here nothing is decided but what a file is, which rows are events, which are copies, and what is missing.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+import pyarrow as pa
+
+from m365dq_dagster.adapters.evidence.folder import evidence_files
+from m365dq_dagster.adapters.evidence.formats import FormatDefinition, parse_format
+from m365dq_dagster.adapters.evidence.staging import (
+    NotRecognised,
+    RecognisedFile,
+    date_sightings,
+    hashed,
+    look_at,
+    raw_records,
+    stage_file,
+)
+from m365dq_dagster.adapters.sql import intake as sql
+from m365dq_dagster.adapters.sql.intake import TargetColumn
+from m365dq_dagster.core.checks import CheckResult
+from m365dq_dagster.core.ledger import (
+    REMEDIES,
+    DateDecision,
+    FileCounts,
+    FileReason,
+    Gap,
+    declared_mismatch,
+    decide_date_order,
+    explain,
+    holes,
+    quarantine_share,
+)
+from m365dq_dagster.core.outcome import CaseStage, DateOrder, FileStatus, LogType, Severity
+
+if TYPE_CHECKING:
+    from m365dq_dagster.stages.case_run import CaseRun
+
+STAGE = "intake"
+RUNBOOK = "docs/runbooks/quality-check-failure.md"
+THROTTLED_FOR = timedelta(hours=24)
+MAX_HOLES = 50
+
+
+@dataclass(frozen=True)
+class IntakeReport:
+    """What came in: the ledger's sums, and the checks on it."""
+
+    files: tuple[FileCounts, ...]
+    files_found: int
+    files_recognised: int
+    rows_by_log_type: Mapping[str, int]
+    checks: tuple[CheckResult, ...]
+
+    @property
+    def rows_read(self) -> int:
+        """Records read from all recognised files."""
+        return sum(file.read for file in self.files)
+
+    @property
+    def rows_imported(self) -> int:
+        """Events now in the canonical tables."""
+        return sum(file.imported for file in self.files)
+
+    @property
+    def rows_duplicate(self) -> int:
+        """Records that are copies of an event and count once."""
+        return sum(file.duplicate for file in self.files)
+
+    @property
+    def rows_quarantined(self) -> int:
+        """Records that could not be read."""
+        return sum(file.quarantined for file in self.files)
+
+
+def run(run: CaseRun) -> IntakeReport:
+    """Take the case's folder in. Poor evidence ends in the ledger and in the checks, never in an error.
+
+    Raises `BadInput` where the folder cannot be listed or a format file of the rule pack is wrong.
+    """
+    formats = tuple(parse_format(data, f"format {data.get('id', '?')}") for data in run.pack.formats)
+    report = _Import(run.con, formats, run.context.date_order, run.progress.step).take_in(run)
+    now = run.clock.now()
+    run.registry.set_stage(run.case_id, CaseStage.IMPORTED, now)
+    for task in ("read_files", "balance_ledger"):
+        run.registry.finish_task(run.case_id, CaseStage.IMPORTED, task, now)
+    return report
+
+
+class _Import:
+    """One pass over a folder into one generation."""
+
+    def __init__(self, con: duckdb.DuckDBPyConnection, formats: tuple[FormatDefinition, ...], asked: DateOrder | None, step: Any) -> None:
+        self.con = con
+        self.formats = formats
+        self.asked = asked
+        self.step = step
+        self.targets: dict[str, list[TargetColumn]] = {}
+        self.untimed: list[int] = []
+
+    def take_in(self, run: CaseRun) -> IntakeReport:
+        self._prepare()
+        found = evidence_files(run.folder)
+        seen = [look_at(file, self.formats) for file in found]
+        ready = {file.file.path: file for file in hashed([item for item in seen if isinstance(item, RecognisedFile)])}
+        for file_id, item in enumerate(seen, 1):
+            self.step(STAGE, item.file.path, file_id, len(seen))
+            if isinstance(item, NotRecognised):
+                self._list(file_id, item)
+            else:
+                self._take(file_id, ready[item.file.path])
+        self._settle()
+        self._completeness({file_id: item for file_id, item in enumerate(seen, 1) if isinstance(item, RecognisedFile)})
+        return self._report(len(found), len(ready))
+
+    def _prepare(self) -> None:
+        for name in ("macros", "clear_files", "clear_quarantine", "clear_duplicates", "clear_completeness", "clear_provenance", "row_hashes"):
+            self.con.execute(sql.statement(name))
+        for table, column, kind in self.con.execute(sql.statement("canonical_tables")).fetchall():
+            self.targets.setdefault(table, []).append(TargetColumn(column, kind))
+        for table in self.targets:
+            self.con.execute(sql.clear(table))
+
+    def _list(self, file_id: int, item: NotRecognised) -> None:
+        refused = item.reason in (FileReason.LINK, FileReason.NOT_A_FILE, FileReason.UNREADABLE, FileReason.ARCHIVE, FileReason.SPREADSHEET)
+        status = FileStatus.EMPTY if item.reason is FileReason.EMPTY else FileStatus.REFUSED if refused else FileStatus.UNRECOGNISED
+        self._file(file_id, item, status, explain(item.reason, item.detail), encoding=item.encoding)
+
+    def _take(self, file_id: int, item: RecognisedFile) -> None:
+        log_type = item.plan.definition.log_type
+        if log_type not in self.targets:
+            self._file(file_id, item, FileStatus.UNRECOGNISED, explain(FileReason.LATER_LOG_TYPE, log_type), encoding=item.head.encoding)
+            return
+        rows = stage_file(self.con, item).rows
+        decision = self._dates(item)
+        self._quarantine(file_id, item)
+        self.con.execute(sql.insert(item.plan, self.targets[log_type], decision.reading if decision else DateOrder.MDY), {"file_id": file_id})
+        self.con.execute(sql.statement("remember_hashes"), {"file_id": file_id})
+        self._provenance(file_id, item)
+        if not item.plan.time_identifies:
+            self.untimed.append(file_id)
+        self._file(
+            file_id,
+            item,
+            FileStatus.IMPORTED if rows else FileStatus.EMPTY,
+            None if rows else explain(FileReason.NO_ROWS),
+            encoding=item.head.encoding,
+            format=item.plan.definition.id,
+            log_type=log_type,
+            rows_read=rows,
+            rows_declared=self._declared(item),
+            date_order=self._order(item, decision, log_type, file_id),
+        )
+
+    def _file(self, file_id: int, item: RecognisedFile | NotRecognised, status: FileStatus, reason: str | None, **facts: Any) -> None:
+        values = {"format": None, "log_type": None, "rows_read": 0, "rows_declared": None, "date_order": None, **facts}
+        values |= {"file_id": file_id, "path": item.file.path, "sha256": item.file.sha256, "bytes": item.file.bytes}
+        values |= {"status": status.value, "reason": reason, "header": json.dumps(item.columns) if item.columns else None}
+        self.con.execute(sql.statement("file"), values)
+
+    def _dates(self, item: RecognisedFile) -> DateDecision | None:
+        fixed = item.plan.definition.date_order
+        sightings = date_sightings(self.con, item.plan)
+        return decide_date_order(sightings, self.asked or fixed) if sightings else None
+
+    def _order(self, item: RecognisedFile, decision: DateDecision | None, log_type: str, file_id: int) -> str | None:
+        if decision:
+            return decision.order.value
+        row = self.con.execute(sql.timed_rows(log_type), {"file_id": file_id}).fetchone()
+        return DateOrder.ISO.value if row and row[0] else None
+
+    def _declared(self, item: RecognisedFile) -> int | None:
+        statement = sql.declared_rows(item.plan)
+        row = self.con.execute(statement).fetchone() if statement else None
+        return int(row[0]) if row and row[0] is not None else None
+
+    def _quarantine(self, file_id: int, item: RecognisedFile) -> None:
+        self.con.execute(sql.statement("quarantine_known"), {"file_id": file_id})
+        silent = self.con.execute(sql.statement("quarantine_silent")).fetchall()
+        if not silent:
+            return
+        texts = raw_records(item, (row_no for row_no, _ in silent))
+        columns = {"row_no": [row for row, _ in silent], "reason": [why for _, why in silent], "raw": [texts.get(row) for row, _ in silent]}
+        self.con.register("intake_fetched", pa.table(columns))
+        self.con.execute(sql.statement("quarantine_fetched"), {"file_id": file_id})
+        self.con.unregister("intake_fetched")
+
+    def _provenance(self, file_id: int, item: RecognisedFile) -> None:
+        log_type = item.plan.definition.log_type
+        origins = sql.derived_provenance(item.plan, self.targets[log_type])
+        rows = [(file_id, log_type, field, origin) for field, origin in origins.items()]
+        self.con.executemany(sql.statement("provenance"), rows)
+
+    def _settle(self) -> None:
+        self.con.execute(sql.statement("same_rows"))
+        for log_type, columns in self.targets.items():
+            self.con.execute(sql.repeated_ids(log_type))
+            self.con.execute(sql.same_ids(log_type, columns, self.untimed))
+            events, formats = self.con.execute(sql.statement("repeated_ids_across_formats")).fetchone() or (0, "")
+            if events:
+                self._lead("OVERLAP", log_type, None, None, f"{events:,} event ids occur in {formats}; each format was counted by itself")
+            self.con.execute(sql.drop_duplicates(log_type))
+        self.con.execute(sql.count_imported(self.targets))
+        self.con.execute(sql.statement("settle_files"))
+        self.con.execute(sql.statement("mark_copies"))
+        self.con.execute(sql.explain_quarantine({str(reason): text for reason, text in REMEDIES.items()}))
+
+    def _completeness(self, taken: Mapping[int, RecognisedFile]) -> None:
+        for path, rows, declared, log_type, format_id, begins, ends in self.con.execute(sql.statement("imported_files")).fetchall():
+            caps = {cap for item in taken.values() if item.plan.definition.id == format_id for cap in item.plan.definition.caps}
+            if rows in caps:
+                self._lead("CAP", log_type, begins, ends, f"{path} holds exactly {rows:,} rows, a limit of this export; export it in shorter windows")
+            if mismatch := declared_mismatch(declared, rows):
+                self._lead("DECLARED_MISMATCH", log_type, begins, ends, f"{path} {mismatch}")
+        self._missing_logs()
+        for account, begins, ends, rows in self.con.execute(sql.statement("throttled")).fetchall():
+            self._lead(
+                "THROTTLED", LogType.UAL, begins, ends + THROTTLED_FOR if ends else None,
+                f"{account}: {rows:,} MailItemsAccessed rows say IsThrottled; up to 24 h of mail reads were not logged",
+            )  # fmt: skip
+        for log_type in self.targets:
+            self._holes(log_type)
+
+    def _missing_logs(self) -> None:
+        for log_type, words in ((LogType.SIGN_IN, "sign-in logs"), (LogType.UAL, "unified audit log")):
+            if not self._rows(log_type):
+                self._lead("MISSING_LOG_TYPE", log_type, None, None, f"the folder holds no {words}; nothing can be said about what they would show")
+        interactive, non_interactive, principals, identities, typed, rows = self.con.execute(sql.statement("sign_in_types")).fetchone() or [0] * 6
+        if not rows:
+            return
+        if not typed:
+            detail = "no file says whether its sign-ins are interactive; absent sign-in types cannot be told"
+            self._lead("MISSING_LOG_TYPE", LogType.SIGN_IN, None, None, detail)
+            return
+        counts = {"interactive": interactive, "non-interactive": non_interactive, "service principal": principals, "managed identity": identities}
+        absent = [name for name, count in counts.items() if not count]
+        if absent:
+            self._lead("MISSING_LOG_TYPE", LogType.SIGN_IN, None, None, f"no {', '.join(absent)} sign-ins in the folder")
+
+    def _holes(self, log_type: str) -> None:
+        minutes = self.con.execute(sql.busy_minutes(log_type)).fetchall()
+        gaps = [Gap(before[1], after[0]) for before, after in zip(minutes, minutes[1:], strict=False)]
+        events = sum(count for _, _, count in minutes)
+        quick = timedelta(0) if events > 2 * len(minutes) else None
+        for gap in sorted(holes(gaps, quick), key=lambda gap: -gap.length)[:MAX_HOLES]:
+            self._lead("HOLE", log_type, gap.begins, gap.ends, f"no event for {gap.length}, unlike the rest of this log: a lead, not a proof")
+
+    def _lead(self, kind: str, log_type: str, begins: Any, ends: Any, detail: str) -> None:
+        values = {"kind": kind, "log_type": str(log_type), "begins": begins, "ends": ends, "detail": detail}
+        self.con.execute(sql.statement("record_completeness"), values)
+
+    def _rows(self, log_type: str) -> int:
+        row = self.con.execute(sql.count_rows(log_type)).fetchone() if log_type in self.targets else None
+        return int(row[0]) if row else 0
+
+    def _report(self, found: int, recognised: int) -> IntakeReport:
+        counts = tuple(FileCounts(*row) for row in self.con.execute(sql.statement("ledger")).fetchall())
+        rows = {log_type: self._rows(log_type) for log_type in self.targets}
+        reasons = self._table("quarantine_by_reason", ("file", "reason", "rows"))
+        leads = self._table("completeness_leads", ("kind", "log_type", "detail"))
+        return IntakeReport(counts, found, recognised, rows, checks(counts, found, reasons, leads, 0.10))
+
+    def _table(self, statement: str, names: Iterable[str]) -> tuple[dict[str, object], ...]:
+        return tuple(dict(zip(names, row, strict=True)) for row in self.con.execute(sql.statement(statement)).fetchall())
+
+
+def checks(
+    counts: tuple[FileCounts, ...],
+    found: int,
+    reasons: tuple[dict[str, object], ...],
+    leads: tuple[dict[str, object], ...],
+    share_allowed: float,
+) -> tuple[CheckResult, ...]:
+    """The four checks on what came in, from the ledger's numbers; `share_allowed` is the policy's share of quarantined rows."""
+    return (
+        _balance(counts),
+        _recognised(counts, found),
+        _quarantined(counts, reasons, share_allowed),
+        _leads(leads),
+    )
+
+
+def _balance(counts: tuple[FileCounts, ...]) -> CheckResult:
+    wrong = [file for file in counts if not file.balances]
+    rows = sum(file.read for file in counts)
+    headline = (
+        f"{wrong[0].path}: {wrong[0].read:,} rows read are not {wrong[0].imported:,} imported + {wrong[0].duplicate:,} duplicate +"
+        f" {wrong[0].quarantined:,} quarantined; this is a fault of the program, report it and do not use the verdict."
+        if wrong
+        else f"Every one of {rows:,} rows of {len(counts)} files is imported, a duplicate or in quarantine."
+    )
+    table = tuple(_counts(file) for file in wrong[:20])
+    return CheckResult("ledger_balances", STAGE, not wrong, True, Severity.CRITICAL, headline, RUNBOOK, table, "LEDGER_BROKEN" if wrong else "")
+
+
+def _counts(file: FileCounts) -> dict[str, object]:
+    return {
+        "file": file.path, "read": file.read, "imported": file.imported, "duplicate": file.duplicate, "quarantined": file.quarantined,
+    }  # fmt: skip
+
+
+def _recognised(counts: tuple[FileCounts, ...], found: int) -> CheckResult:
+    passed = any(file.imported for file in counts)
+    headline = (
+        f"{len(counts)} of {found} files hold known logs, {sum(file.imported for file in counts):,} events."
+        if passed
+        else f"None of {found} files in the folder holds a row of a known log; see the files' reasons and export the logs as CSV or JSON."
+    )
+    return CheckResult(
+        "recognised_evidence", STAGE, passed, True, Severity.CRITICAL, headline, RUNBOOK, (), "" if passed else "NO_RECOGNISED_EVIDENCE"
+    )
+
+
+def _quarantined(counts: tuple[FileCounts, ...], reasons: tuple[dict[str, object], ...], allowed: float) -> CheckResult:
+    share = quarantine_share(counts)
+    rows = sum(file.quarantined for file in counts)
+    passed = share <= allowed
+    headline = f"{rows:,} rows ({share:.1%}) could not be read; at most {allowed:.0%} may be." if rows else "Every row could be read."
+    if not passed:
+        headline += " Export the named files again, then run the case again."
+    return CheckResult(
+        "quarantine_share", STAGE, passed, True, Severity.CRITICAL if not passed else Severity.WARNING if rows else Severity.INFO,
+        headline, RUNBOOK, reasons, "" if passed else "TOO_MUCH_QUARANTINED",
+    )  # fmt: skip
+
+
+def _leads(leads: tuple[dict[str, object], ...]) -> CheckResult:
+    headline = f"{len(leads)} leads that something is missing from the evidence." if leads else "Nothing speaks for missing evidence."
+    return CheckResult(
+        "completeness_leads", STAGE, not leads, False, Severity.WARNING if leads else Severity.INFO, headline, RUNBOOK, leads[:20],
+        "INCOMPLETE" if leads else "",
+    )  # fmt: skip
