@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -56,3 +58,20 @@ class CaseRun:
     progress: Progress = field(default_factory=Silent)
     override: Override | None = None
     options: Mapping[str, str] = field(default_factory=dict)
+    more_folders: tuple[Path, ...] = ()
+    begun: float = field(default_factory=time.monotonic)
+
+    @property
+    def folders(self) -> tuple[Path, ...]:
+        """The folder the case was registered with and those added to it since."""
+        return (self.folder, *self.more_folders)
+
+    @property
+    def seconds(self) -> float:
+        """How long the run has been going on."""
+        return time.monotonic() - self.begun
+
+    @property
+    def started_at(self) -> datetime:
+        """When the run began, aware, in UTC."""
+        return self.clock.now() - timedelta(seconds=self.seconds)

@@ -13,12 +13,17 @@ from pathlib import Path
 from typing import Any
 
 from m365dq_dagster import __version__
-from m365dq_dagster.adapters import templates
+from m365dq_dagster.adapters import measure, templates
 from m365dq_dagster.core import narrative
 from m365dq_dagster.core.checks import CheckResult
 from m365dq_dagster.core.errors import BadInput
+from m365dq_dagster.core.outcome import CaseStage
+from m365dq_dagster.stages import alerts
+from m365dq_dagster.stages import document as case_document
+from m365dq_dagster.stages.case_run import CaseRun
 
 FORMATS = ("html", "json")
+RUN_KEY = "report_run"
 
 
 @dataclass(frozen=True)
@@ -31,20 +36,37 @@ class ReportReport:
     checks: tuple[CheckResult, ...] = ()
 
 
+def run(run: CaseRun) -> ReportReport:
+    """Close the case: document and alerts into the generation, the report beside it, REPORTED unless it is blocked."""
+    run.progress.step("report", "writing the report")
+    now, stage = run.clock.now(), run.registry.current_stage(run.case_id) or CaseStage.IMPORTED
+    body = case_document.build(run, stage=str(stage))
+    if body["quality"]["status"] != "FAIL" and stage in (CaseStage.VERIFIED, CaseStage.REPORTED):
+        run.registry.set_stage(run.case_id, CaseStage.REPORTED, now)
+        body["stage"] = str(CaseStage.REPORTED)
+    body["alerts"] = alerts.raise_for_document(run.registry, body, now)
+    case_document.keep(run.con, body)
+    measure.note(run.con, RUN_KEY, run.run_id)
+    return write_report(body, report_dir(run.case_dir, run.run_id))
+
+
+def is_made(run: CaseRun) -> bool:
+    """Whether this run has made the report already."""
+    return measure.noted(run.con, RUN_KEY) == run.run_id
+
+
+def report_dir(case_dir: Path, generation: str) -> Path:
+    """Where the report of a generation is written."""
+    return case_dir / "reports" / generation
+
+
 def write_report(document: Mapping[str, Any], folder: Path) -> ReportReport:
     """Write `report.html` and `report.json` into the folder, which is made where it is missing; replaces older ones."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     paths = {form: folder / f"report.{form}" for form in FORMATS}
     for form, path in paths.items():
         write_text(path, rendered(document, form))
-    return ReportReport(paths["html"], paths["json"], headline(document))
-
-
-def headline(document: Mapping[str, Any]) -> str:
-    """The verdict sentence, naming the case, as on-call reads it."""
-    confidence = document.get("confidence")
-    word = narrative.verdict_word(document) + (f" (confidence {confidence})" if confidence else "")
-    return f"Case {document.get('case')}: {word}. {narrative.why(document)}"
+    return ReportReport(paths["html"], paths["json"], str(document.get("headline")))
 
 
 def rendered(document: Mapping[str, Any], form: str) -> str:

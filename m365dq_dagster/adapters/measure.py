@@ -1,0 +1,414 @@
+"""Measures the evidence of a case in SQL and keeps what was judged of it. Every number that `core` judges by is counted here; nothing is judged here."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+import duckdb
+
+from m365dq_dagster.adapters import sql
+from m365dq_dagster.adapters.rule_pack import RulePack
+from m365dq_dagster.core.adjudication import Access, Client, Combo, Decision, Mark, Word
+from m365dq_dagster.core.checks import CheckResult, failed_blocking
+from m365dq_dagster.core.context import CaseContext
+from m365dq_dagster.core.outcome import LogType, Role, Severity
+from m365dq_dagster.core.policy import Policy
+from m365dq_dagster.core.profile import ColumnCounts, FieldSpec
+from m365dq_dagster.core.verdict import AccountEvidence, Lead, LeadKind
+
+Rows = list[tuple[Any, ...]]
+
+RAW_COLUMNS = {"status_error_code", "status", "conditional_access_status", "error_number", "result_status"}
+"""Fields whose text as read is kept beside the cleaned value."""
+
+LOGON_ONLY = {"error_number", "operation", "result_status", "logon_error"}
+"""Fields of the audit log that are profiled on logon rows, because only there they can speak of an outcome."""
+
+SINGLE_FACTOR = {"single": True, "multi": False}
+
+
+@dataclass(frozen=True)
+class Window:
+    """First and last event of the counted sign-ins, and the end of the baseline; None where no row has a time."""
+
+    begins: datetime | None
+    ends: datetime | None
+    baseline_end: datetime | None
+
+
+def run_named(con: duckdb.DuckDBPyConnection, name: str, values: Mapping[str, object] | None = None, *, file: str = "judge") -> Rows:
+    """Run a named statement; rows of its last part are returned."""
+    text = sql.named_statements(file)[name]
+    if values is None:
+        return con.execute(text).fetchall()
+    return con.execute(text, dict(values)).fetchall()
+
+
+def load_pack_tables(con: duckdb.DuckDBPyConnection, pack: RulePack) -> None:
+    """Lookup tables for this connection: known codes, words, operations."""
+    vocabulary = pack.vocabulary
+    run_named(con, "pack_tables")
+    codes = [[c, c in vocabulary.accepted_codes, c in vocabulary.accepted_codes_ropc] for c in vocabulary.codes]
+    words = [
+        *(["status", value, str(word)] for value, word in vocabulary.words.items()),
+        *(["operation", value, str(word)] for value, word in vocabulary.operations.items()),
+        *(["access", value, str(word)] for value, word in vocabulary.access.items()),
+        *(["client", value, str(word)] for value, word in vocabulary.clients.items()),
+    ]
+    operations = [[o.operation, o.indicator, o.severity, o.mitre] for o in pack.operations]
+    _insert(con, "pack_codes", codes)
+    _insert(con, "pack_words", words)
+    _insert(con, "pack_operations", operations)
+
+
+def _insert(con: duckdb.DuckDBPyConnection, table: str, rows: Sequence[Sequence[object]]) -> None:
+    """Insert a few thousand rows in one statement; lists are bound, so values are never pasted."""
+    if not rows:
+        return
+    columns = [list(column) for column in zip(*rows, strict=True)]
+    picks = ", ".join(f"unnest(${index + 1})" for index in range(len(columns)))
+    con.execute(f"INSERT INTO {sql.quote_identifier(table)} SELECT {picks}", columns)
+
+
+def build_logons(con: duckdb.DuckDBPyConnection) -> None:
+    """Reduce every logon to its witnesses' words, one narrow row each."""
+    run_named(con, "logons")
+
+
+def combos(con: duckdb.DuckDBPyConnection) -> dict[LogType, dict[str, Combo]]:
+    """The distinct things that witnesses say, by log type and key, with their row counts."""
+    found: dict[LogType, dict[str, Combo]] = {}
+    for log_type, key, rows in run_named(con, "combos"):
+        code, word, access, client, factor, differ = key.split("|")
+        found.setdefault(LogType(log_type), {})[key] = Combo(
+            LogType(log_type),
+            code,
+            Mark(word) if word in set(Mark) else Word(word),
+            Mark(access) if access in set(Mark) else Access(access),
+            Client(client),
+            SINGLE_FACTOR.get(factor),
+            differ == "1",
+            int(rows),
+        )
+    return found
+
+
+def count_columns(con: duckdb.DuckDBPyConnection, specs: Iterable[FieldSpec]) -> None:
+    """Count every profiled column exactly and keep the counts, so that later steps need not scan again."""
+    con.execute(
+        "CREATE OR REPLACE TABLE column_counts (log_type VARCHAR, field VARCHAR, applicable BIGINT, present BIGINT, type_names BIGINT, "
+        "distinct_values BIGINT, top_value VARCHAR, top_raw VARCHAR, top_rows BIGINT, sum_k_ln_k DOUBLE, valid BIGINT)"
+    )
+    for spec in specs:
+        con.execute(_count_statement(spec))
+
+
+def _count_statement(spec: FieldSpec) -> str:
+    value = f"CAST({sql.quote_identifier(spec.field)} AS VARCHAR)"
+    raw = sql.quote_identifier(spec.field + "_raw") if spec.field in RAW_COLUMNS else value
+    where = "WHERE is_logon" if spec.log is LogType.UAL and spec.field in LOGON_ONLY else ""
+    valid = "length(value) = 2" if spec.role is Role.PLACE and spec.field == "country" else "value IS NOT NULL"
+    return (
+        f"INSERT INTO column_counts SELECT {sql.quote_literal(spec.log_type)}, {sql.quote_literal(spec.field)}, "
+        "coalesce(sum(k), 0), coalesce(sum(k) FILTER (WHERE value IS NOT NULL), 0), "
+        f"coalesce(sum(k) FILTER (WHERE {TYPE_NAME}), 0), count(DISTINCT coalesce(raw, '')), arg_max(value, k), arg_max(raw, k), "
+        f"coalesce(max(k), 0), coalesce(sum(k * ln(k)), 0), coalesce(sum(k) FILTER (WHERE {valid}), 0) "
+        f"FROM (SELECT {value} AS value, {raw} AS raw, count(*) AS k FROM {sql.quote_identifier(spec.log_type)} {where} GROUP BY 1, 2) AS grouped"
+    )
+
+
+TYPE_NAME = (
+    "value IS NULL AND (starts_with(raw, 'Microsoft.') OR starts_with(raw, 'System.') OR starts_with(raw, '@{') "
+    "OR raw = '[object Object]')"
+)
+
+
+def column_counts(con: duckdb.DuckDBPyConnection) -> dict[tuple[str, str], ColumnCounts]:
+    """The kept counts by (log type, field)."""
+    found = {}
+    for row in con.execute("SELECT * FROM column_counts").fetchall():
+        log_type, field, applicable, present, type_names, distinct, top_value, top_raw, top_rows, sum_k, valid = row
+        found[(log_type, field)] = ColumnCounts(
+            int(applicable), int(present), int(type_names), int(distinct), top_value, top_raw, int(top_rows), float(sum_k), int(valid)
+        )
+    return found
+
+
+def filled_log_types(con: duckdb.DuckDBPyConnection) -> dict[LogType, int]:
+    """Rows of every canonical table that holds any."""
+    found = {}
+    for log_type in (LogType.SIGN_IN, LogType.LEGACY, LogType.UAL):
+        row = con.execute(f"SELECT count(*) FROM {sql.quote_identifier(log_type)}").fetchone()
+        if row and row[0]:
+            found[log_type] = int(row[0])
+    return found
+
+
+def unknown_codes(con: duckdb.DuckDBPyConnection) -> Rows:
+    """Well-formed codes that are in no table: log type, field, value, rows, first and last event."""
+    return con.execute(
+        "SELECT log_type, CASE WHEN log_type = 'unified_audit_log' THEN 'error_number' ELSE 'status_error_code' END AS field, code, count(*), "
+        "min(event_time), max(event_time) FROM logons WHERE code_key = 'unknown-code' GROUP BY ALL ORDER BY 1, 2, 4 DESC, 3"
+    ).fetchall()
+
+
+def seen_codes(con: duckdb.DuckDBPyConnection) -> Rows:
+    """Every well-formed code: log type, field, value, rows, first and last event."""
+    return con.execute(
+        "SELECT log_type, CASE WHEN log_type = 'unified_audit_log' THEN 'error_number' ELSE 'status_error_code' END AS field, code, count(*), "
+        "min(event_time), max(event_time) FROM logons WHERE code_key NOT IN ('blank', 'out-of-domain') GROUP BY ALL ORDER BY 1, 2, 3"
+    ).fetchall()
+
+
+def unknown_values(con: duckdb.DuckDBPyConnection, most: int = 200) -> Rows:
+    """Words that no table knows: log type, canonical field, value, rows; the commonest first."""
+    return con.execute(
+        "SELECT log_type, field, value, sum(k) AS row_count FROM ("
+        " SELECT log_type, CASE WHEN log_type = 'unified_audit_log' THEN 'operation' ELSE 'status' END AS field, word AS value, count(*) AS k"
+        " FROM logons WHERE split_part(combo, '|', 2) = 'out-of-domain' GROUP BY ALL"
+        " UNION ALL SELECT log_type, 'conditional_access_status', access, count(*) FROM logons WHERE split_part(combo, '|', 3) = 'out-of-domain' GROUP BY ALL"
+        " UNION ALL SELECT log_type, CASE WHEN log_type = 'unified_audit_log' THEN 'error_number' ELSE 'status_error_code' END, code, count(*)"
+        " FROM logons WHERE code_key = 'out-of-domain' GROUP BY ALL"
+        ") AS unknown GROUP BY ALL ORDER BY row_count DESC, log_type, field, value LIMIT $most",
+        {"most": most},
+    ).fetchall()
+
+
+def provenance(con: duckdb.DuckDBPyConnection) -> dict[tuple[str, str], tuple[str, ...]]:
+    """Where the values of each canonical field come from, over all files."""
+    rows = con.execute(
+        "SELECT log_type, field, list(DISTINCT provenance ORDER BY provenance) FROM field_provenance GROUP BY log_type, field"
+    ).fetchall()
+    return {(log_type, field): tuple(found) for log_type, field, found in rows}
+
+
+def keep_decisions(con: duckdb.DuckDBPyConnection, decided: Iterable[tuple[LogType, str, Decision, bool]]) -> None:
+    """Keep the decision on every combo; the last value says whether a verdict may rest on it."""
+    run_named(con, "decisions_table")
+    _insert(
+        con,
+        "decisions",
+        [
+            [
+                str(log_type),
+                key,
+                str(one.outcome),
+                str(one.confidence),
+                one.decided_by,
+                ",".join(one.witnesses),
+                one.contradiction,
+                one.credential_accepted,
+                one.unknown_code,
+                firm,
+            ]
+            for log_type, key, one, firm in decided
+        ],
+    )
+
+
+def join_decisions(con: duckdb.DuckDBPyConnection, policy: Policy) -> Window:
+    """Give every logon its outcome and the country it is judged by; tells the window of the counted sign-ins."""
+    home = policy.home
+    run_named(con, "address_countries", {"share": home.address_country_share, "days": home.address_country_days})
+    run_named(con, "judged")
+    by_access = con.execute("SELECT count(*) FROM decisions WHERE decided_by = 'conditional_access_status'").fetchone()
+    if by_access and by_access[0]:
+        run_named(con, "corroborate", file="accounts")
+    begins, ends = run_named(con, "window")[0]
+    run_named(con, "success_countries")
+    baseline = begins + (ends - begins) * home.baseline_window if begins and ends else None
+    return Window(begins, ends, baseline)
+
+
+def modal_countries(con: duckdb.DuckDBPyConnection) -> Rows:
+    """Country, accounts whose modal success country it is, all accounts with one. Asks `join_decisions` to have run."""
+    return run_named(con, "modal_countries")
+
+
+def build_events(
+    con: duckdb.DuckDBPyConnection, context: CaseContext, homes: Sequence[str], window: Window, policy: Policy
+) -> None:
+    """Learn each account's own home, mark what is foreign to it, and fold rows into flows."""
+    learn = policy.home
+    run_named(con, "own_homes", {"own_days": learn.own_days, "own_share": learn.own_share, "baseline_end": window.baseline_end})
+    run_named(con, "context_tables")
+    _insert(con, "case_homes", [[country] for country in homes])
+    con.executemany(
+        "INSERT INTO known_travel VALUES ($1, $2, CAST($3 AS TIMESTAMP), CAST($4 AS TIMESTAMP) + INTERVAL 1 DAY)",
+        [[t.account, t.country, t.begins, t.ends] for t in context.travel],
+    ) if context.travel else None
+    _insert(con, "known_egress", [[address] for address in _inside(con, context.egress_ranges)])
+    run_named(con, "flow_starts", {"minutes": policy.flows.minutes})
+    run_named(con, "events")
+    con.execute("DROP TABLE judged")
+    run_named(con, "flows")
+    run_named(con, "normalized_view")
+
+
+def _inside(con: duckdb.DuckDBPyConnection, ranges: Sequence[str]) -> list[str]:
+    if not ranges:
+        return []
+    networks = [ipaddress.ip_network(text) for text in ranges]
+    found = []
+    for (address,) in run_named(con, "distinct_addresses"):
+        try:
+            parsed = ipaddress.ip_address(address)
+        except ValueError:
+            continue
+        if any(parsed in network for network in networks):
+            found.append(address)
+    return found
+
+
+def account_evidence(con: duckdb.DuckDBPyConnection, window: Window, policy: Policy) -> tuple[list[AccountEvidence], list[Lead]]:
+    """What the evidence shows of every account, and the leads."""
+    limits = policy.breach
+    hours = {"hours": limits.overlap_hours}
+    early = {"baseline_end": window.baseline_end}
+    steps: Sequence[tuple[str, Mapping[str, object] | None]] = (
+        ("standing_egress", {"egress_accounts": limits.egress_accounts, "spray_accounts": limits.spray_accounts, **early}),
+        ("home_devices", None),
+        ("foreign_successes", None),
+        ("prior_failures", {"days": limits.prior_failure_days}),
+        ("sprayed_addresses", None),
+        ("overlapping", hours),
+        ("critical_operations", None),
+        ("followed_by_critical", {"hours": limits.indicator_hours, "habit_days": limits.habit_days}),
+        ("foreign_profile", None),
+    )
+    for name, values in steps:
+        run_named(con, name, values, file="accounts")
+    leads = _leads(con, window, policy)
+    by_account: dict[str, list[LeadKind]] = {}
+    for lead in leads:
+        for account in lead.accounts:
+            kinds = by_account.setdefault(account, [])
+            if lead.kind not in kinds:
+                kinds.append(lead.kind)
+    found = []
+    for row in run_named(con, "accounts", file="accounts"):
+        *numbers, own = row
+        names = ACCOUNT_COLUMNS
+        found.append(
+            AccountEvidence(**dict(zip(names, numbers, strict=True)), own_homes=tuple(own or ()), leads=tuple(by_account.get(row[0], ())))
+        )
+    return found, leads
+
+
+ACCOUNT_COLUMNS = (
+    "account",
+    "row_count",
+    "success",
+    "blocked",
+    "rejected",
+    "unknown",
+    "foreign_success",
+    "unknown_codes",
+    "foreign_accepted",
+    "attempts",
+    "success_untimed",
+    "any_device",
+    "foreign_attempts",
+    "foreign_success_flows",
+    "foreign_open",
+    "success_flows",
+    "flow_count",
+    "eligible",
+    "own",
+    "own_or_plausible",
+    "egress",
+    "naming_device",
+    "by_access",
+    "high",
+    "timed",
+    "countries",
+    "days",
+    "home_days",
+    "spray_victims",
+    "prior_failures",
+    "overlapping",
+    "critical_operation",
+)
+
+
+def _leads(con: duckdb.DuckDBPyConnection, window: Window, policy: Policy) -> list[Lead]:
+    limits, early = policy.leads, window.baseline_end
+    found: list[Lead] = []
+    rows = run_named(con, "lead_rejections", {"hours": limits.hours, "rejections": limits.rejections, "baseline_end": early}, file="accounts")
+    found += [Lead(LeadKind.SUCCESS_AFTER_REJECTIONS, (a,), (address,), _iso(b), _iso(e)) for a, address, b, e in rows]
+    rows = run_named(con, "lead_new_addresses", {"accounts": limits.new_address_accounts, "baseline_end": early}, file="accounts")
+    found += [Lead(LeadKind.NEW_ADDRESS_ON_MANY_ACCOUNTS, tuple(a), (address,), _iso(b), _iso(e)) for address, a, b, e in rows]
+    rows = run_named(con, "lead_mfa_denials", {"hours": limits.hours, "denials": limits.mfa_denials}, file="accounts")
+    seen: set[str] = set()
+    for account, begins, ends in rows:
+        if account not in seen:
+            seen.add(account)
+            found.append(Lead(LeadKind.SUCCESS_AFTER_MFA_DENIALS, (account,), (), _iso(begins), _iso(ends)))
+    rows = run_named(con, "lead_legacy", file="accounts")
+    found += [Lead(LeadKind.LEGACY_FOREIGN_SUCCESS, (a,), tuple(addresses or ()), _iso(b), _iso(e)) for a, addresses, b, e in rows]
+    rows = run_named(con, "lead_sessions", file="accounts")
+    found += [
+        Lead(LeadKind.SESSION_IN_TWO_COUNTRIES, tuple(accounts or ()), tuple(addresses or ()), _iso(b), _iso(e))
+        for _, accounts, addresses, b, e in rows
+    ]
+    return found
+
+
+def _iso(moment: datetime | None) -> str | None:
+    return moment.isoformat() + "Z" if moment else None
+
+
+def outcome_rows(con: duckdb.DuckDBPyConnection) -> Rows:
+    """Log type, counted, outcome, rows, firm rows, foreign rows, rows without a country, rows by Conditional Access."""
+    return run_named(con, "case_rows", file="accounts")
+
+
+def keep_json(con: duckdb.DuckDBPyConnection, table: str, rows: Iterable[object]) -> None:
+    """Keep judged things of one kind, one JSON object a row in their order, as table `<table>(position, body)`."""
+    name = sql.quote_identifier(table)
+    con.execute(f"CREATE OR REPLACE TABLE {name} (position INTEGER, body VARCHAR)")
+    _insert(con, table, [[index, json.dumps(row, default=str)] for index, row in enumerate(rows)])
+
+
+def read_json(con: duckdb.DuckDBPyConnection, table: str) -> list[Any]:
+    """What `keep_json` kept, or nothing where the table was never written."""
+    if not has_table(con, table):
+        return []
+    rows = con.execute(f"SELECT body FROM {sql.quote_identifier(table)} ORDER BY position").fetchall()
+    return [json.loads(body) for (body,) in rows]
+
+
+def note(con: duckdb.DuckDBPyConnection, key: str, value: str) -> None:
+    """Keep a word about this generation."""
+    con.execute("INSERT OR REPLACE INTO case_meta VALUES ($1, $2)", [key, value])
+
+
+def noted(con: duckdb.DuckDBPyConnection, key: str) -> str | None:
+    """A word that was kept, or None."""
+    row = con.execute("SELECT value FROM case_meta WHERE key = $1", [key]).fetchone()
+    return str(row[0]) if row else None
+
+
+def keep_failed(con: duckdb.DuckDBPyConnection, stage: str, checks: Iterable[CheckResult]) -> None:
+    """Keep the blocking checks of a stage that failed, in place of those it kept before."""
+    others = [one for one in failed_checks(con) if one.stage != stage]
+    keep_json(con, "failed_checks", (asdict(one) for one in (*others, *failed_blocking(checks))))
+
+
+def failed_checks(con: duckdb.DuckDBPyConnection) -> tuple[CheckResult, ...]:
+    """The blocking checks of this generation that failed."""
+    return tuple(
+        CheckResult(**{**body, "severity": Severity(body["severity"]), "table": tuple(body["table"])})
+        for body in read_json(con, "failed_checks")
+    )
+
+
+def has_table(con: duckdb.DuckDBPyConnection, name: str) -> bool:
+    """Whether a table of that name stands in this generation."""
+    row = con.execute("SELECT count(*) FROM information_schema.tables WHERE table_name = $1", [name]).fetchone()
+    return bool(row and row[0])

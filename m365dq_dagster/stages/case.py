@@ -1,0 +1,207 @@
+"""A case as a whole: which folder and context it has, whether anything has changed since it was last judged, and how a run of it ends."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from m365dq_dagster.adapters.case_store import CaseStore
+from m365dq_dagster.adapters.clock import Clock, SystemClock
+from m365dq_dagster.adapters.evidence.folder import evidence_digest, evidence_files
+from m365dq_dagster.adapters.registry import Registry
+from m365dq_dagster.adapters.rule_pack import RulePack
+from m365dq_dagster.adapters.settings import Settings
+from m365dq_dagster.core.checks import CheckResult
+from m365dq_dagster.core.context import CaseContext, case_id_from_folder, parse_context, valid_case_id
+from m365dq_dagster.core.errors import BadInput
+from m365dq_dagster.core.outcome import DateOrder
+from m365dq_dagster.stages import document, report
+from m365dq_dagster.stages.case_run import CaseRun, Override
+
+CONTEXT_FILE = "case.toml"
+MAX_CONTEXT_BYTES = 1 << 20
+FOLDER_SEPARATOR = "\n"
+VERIFIERS = ("sign_in_logs", "unified_audit_log", "legacy_auth_logs")
+
+
+@dataclass(frozen=True)
+class PreparedCase:
+    """A registered case, ready to be run.
+
+    `identity` is the digest of evidence, context, rule pack and override; `unchanged` says that the published generation was judged from
+    exactly that; `judged_at` is when.
+    """
+
+    case_id: str
+    folder: Path
+    context: CaseContext
+    identity: str
+    unchanged: bool
+    generation_in_force: Path | None
+    judged_at: datetime | None = None
+    more_folders: tuple[Path, ...] = ()
+
+
+def prepare_case(
+    settings: Settings,
+    registry: Registry,
+    store: CaseStore,
+    pack: RulePack,
+    folder: Path,
+    case_id: str | None = None,
+    *,
+    add: bool = False,
+    home_countries: Sequence[str] = (),
+    date_order: DateOrder | None = None,
+    override: Override | None = None,
+    options: Mapping[str, str] | None = None,
+    clock: Clock | None = None,
+) -> PreparedCase:
+    """Register the case with its folder and context, and tell whether there is anything to do.
+
+    The id comes from `case_id`, else from `case.toml`, else from the folder's name. Raises `BadInput` where the folder, the context or the id cannot
+    be used, or where the case is known with another folder and `add` was not asked for.
+    """
+    now = (clock or SystemClock()).now()
+    root = _readable(folder)
+    given = read_context(root)
+    name = valid_case_id(case_id) if case_id else given.case_id or case_id_from_folder(root.name)
+    record = registry.case(name)
+    folders = _folders(name, root, tuple(record.folder.split(FOLDER_SEPARATOR)) if record else (), add=add)
+    context = _context_of(folders).with_options(tuple(home_countries), date_order)
+    if override is not None:
+        registry.add_override(name, override.reason, override.actor, override.expires, now)
+    registry.register_case(name, FOLDER_SEPARATOR.join(str(one) for one in folders), context.as_mapping(), now)
+    return _prepared(registry, store, pack, name, folders, context, override or override_in_force(registry, name, now))
+
+
+def open_case(settings: Settings, registry: Registry, store: CaseStore, case_id: str) -> PreparedCase:
+    """A case that is registered already, with its `case.toml` read anew over what is registered. Raises `BadInput` where it is unknown."""
+    from m365dq_dagster.adapters.rule_pack import load_rule_pack
+
+    record = registry.case(valid_case_id(case_id))
+    if record is None:
+        raise BadInput(f"There is no case {case_id!r}; register it with `m365dq run FOLDER`, or put its folder into the inbox.")
+    folders = tuple(_readable(Path(text)) for text in record.folder.split(FOLDER_SEPARATOR))
+    kept = {key: value for key, value in record.context.items() if value}
+    data = {**kept, **_read_toml(folders[0] / CONTEXT_FILE)}
+    context = parse_context(data, str(folders[0] / CONTEXT_FILE))
+    override = override_in_force(registry, case_id, SystemClock().now())
+    return _prepared(registry, store, load_rule_pack(), case_id, folders, context, override)
+
+
+def override_in_force(registry: Registry, case_id: str, now: datetime) -> Override | None:
+    """The override that was recorded for the case and has not ended."""
+    found = registry.active_override(case_id, now)
+    return Override(found.reason, found.actor, found.expires.isoformat()) if found else None
+
+
+def read_context(folder: Path) -> CaseContext:
+    """The context in the folder's `case.toml`; empty where there is none. Raises `BadInput` where it cannot be read."""
+    return parse_context(_read_toml(folder / CONTEXT_FILE), str(folder / CONTEXT_FILE))
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    if path.is_symlink() or not path.is_file():
+        return {}
+    try:
+        if path.stat().st_size > MAX_CONTEXT_BYTES:
+            raise BadInput(f"{path} is larger than 1 MB and is no case context; remove it or write a short one.")
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise BadInput(f"{path} is not readable TOML ({error}); correct it or remove it.") from None
+    except OSError as error:
+        raise BadInput(f"{path} cannot be read ({error.strerror}); give yourself read permission.") from None
+
+
+def _readable(folder: Path) -> Path:
+    root = folder.expanduser().absolute()
+    if not root.is_dir():
+        raise BadInput(f"{root}: there is no such folder; give the folder that holds the exports.")
+    return root
+
+
+def _folders(case_id: str, root: Path, known: tuple[str, ...], *, add: bool) -> tuple[Path, ...]:
+    if not known or str(root) in known:
+        return tuple(Path(text) for text in known) or (root,)
+    if not add:
+        raise BadInput(
+            f"Case {case_id} belongs to {known[0]}; {root} is another folder. Give --case another id, or --add to add its evidence to the case."
+        )
+    return (*(Path(text) for text in known), root)
+
+
+def _context_of(folders: Iterable[Path]) -> CaseContext:
+    """The context of the first folder that has one."""
+    contexts = [read_context(folder) for folder in folders if (folder / CONTEXT_FILE).is_file()]
+    return contexts[0] if contexts else CaseContext()
+
+
+def _prepared(
+    registry: Registry,
+    store: CaseStore,
+    pack: RulePack,
+    case_id: str,
+    folders: tuple[Path, ...],
+    context: CaseContext,
+    override: Override | None,
+) -> PreparedCase:
+    identity = identity_of(evidence_of(folders), context, pack, override)
+    record = registry.case(case_id)
+    current = store.current(case_id)
+    unchanged = bool(current and record and record.identity == identity)
+    return PreparedCase(
+        case_id, folders[0], context, identity, unchanged, current, record.last_run if record else None, folders[1:]
+    )
+
+
+def evidence_of(folders: Iterable[Path]) -> str:
+    """One digest over the evidence of all folders of a case."""
+    return hashlib.sha256("\0".join(evidence_digest(evidence_files(folder)) for folder in folders).encode()).hexdigest()
+
+
+def identity_of(evidence: str, context: CaseContext, pack: RulePack, override: Override | None) -> str:
+    """What a verdict is judged from, as one digest: the same identity, the same verdict."""
+    skipped = [override.reason, override.actor, override.expires] if override else []
+    parts = [evidence, context.digest(), pack.content_hash, skipped]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+def finish_run(run: CaseRun, failed_checks: Sequence[CheckResult] = ()) -> dict[str, Any]:
+    """End a run that got as far as it may: the report where none was made in this run, then import and verdict into the registry.
+
+    Nothing is published here. Returns the case document.
+    """
+    if not report.is_made(run):
+        report.run(run)
+    now = run.clock.now()
+    body = document.kept(run.con)
+    quality = body["quality"]
+    run.registry.record_import(
+        run.case_id,
+        run.run_id,
+        run.started_at,
+        run.seconds,
+        sum(file["rows_read"] for file in body["files"]),
+        quality["status"],
+        quality["failed_checks"][0]["code"] if quality["failed_checks"] else None,
+        0 if quality["status"] == "FAIL" else len(VERIFIERS),
+        now,
+    )
+    run.registry.set_verdict(run.case_id, body["status"], identity_judged(run), now)
+    return body
+
+
+def identity_judged(run: CaseRun) -> str:
+    """The identity of what was judged, or an empty text where the folder changed while it was read, so that the next run reads it again."""
+    read = dict(run.con.execute("SELECT path, sha256 FROM files WHERE sha256 IS NOT NULL").fetchall())
+    found = {file.path: file.sha256 for folder in run.folders for file in evidence_files(folder) if file.sha256}
+    if read != found and len(run.folders) == 1:
+        return ""
+    return identity_of(evidence_of(run.folders), run.context, run.pack, run.override)

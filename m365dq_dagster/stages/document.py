@@ -1,0 +1,181 @@
+"""The case document: what others script against, built from the tables of a generation and kept in it. Key names are a contract: they are added to, never
+renamed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import duckdb
+
+from m365dq_dagster.adapters import measure
+from m365dq_dagster.adapters.case_store import CaseStore, open_reader
+from m365dq_dagster.core.checks import CheckResult
+from m365dq_dagster.core.errors import BadInput
+from m365dq_dagster.core.outcome import CaseVerdict, Confidence
+from m365dq_dagster.stages.case_run import CaseRun
+
+EMPTY_SIGN_INS: Mapping[str, Any] = {
+    "events": 0,
+    "flows": 0,
+    "by_outcome": {},
+    "normalized": {"SUCCESS": 0, "FAILURE": 0, "UNKNOWN": 0},
+    "decision_coverage": 0.0,
+    "foreign_attempt_success_rate": None,
+    "foreign_share_of_success": None,
+    "foreign_share_of_all": None,
+    "foreign_successes": 0,
+}
+
+
+def build(run: CaseRun, *, stage: str) -> dict[str, Any]:
+    """The whole document, alerts still empty. With blocking checks that failed and no override, nothing is concluded: `findings` is empty."""
+    blocking = measure.failed_checks(run.con)
+    blocked = bool(blocking) and run.override is None
+    return {
+        "case": run.case_id,
+        **_verdict(run, blocking, blocked=blocked),
+        "rule_pack": run.pack.content_hash,
+        "started_at": run.started_at.isoformat(),
+        "seconds": round(run.seconds, 3),
+        "stage": stage,
+        "quality": _quality(run, blocking, blocked=blocked),
+        **_ledger(run.con),
+        "by_log_type": by_log_type(run.con, blocked=blocked),
+        "fields": measure.read_json(run.con, "field_profiles"),
+        "recommended": _recommended(run.con),
+        "unknown_codes": _unknown_codes(run.con),
+        "unknown_values": _unknown_values(run.con),
+        **_judged(run.con, blocked=blocked),
+        "alerts": [],
+        "context": run.context.as_mapping(),
+        "generation": run.run_id,
+    }
+
+
+def _verdict(run: CaseRun, blocking: Sequence[CheckResult], *, blocked: bool) -> dict[str, Any]:
+    kept = measure.read_json(run.con, "case_verdict")
+    if blocked or not kept:
+        reasons = [check.headline for check in blocking] or ["The run did not reach a verdict."]
+        return {
+            "status": str(CaseVerdict.CANNOT_CONCLUDE),
+            "confidence": str(Confidence.LOW),
+            "headline": f"Case {run.case_id}: cannot conclude. A check that guards every conclusion failed; see quality.failed_checks.",
+            "cannot_conclude": reasons,
+            "not_tested": [],
+            "sign_ins": dict(EMPTY_SIGN_INS),
+        }
+    return dict(kept[0])
+
+
+def _quality(run: CaseRun, blocking: Sequence[CheckResult], *, blocked: bool) -> dict[str, Any]:
+    override = run.override
+    status = "FAIL" if blocked else "OVERRIDDEN" if blocking and override else "PASS"
+    return {
+        "status": status,
+        "failed_checks": [
+            {"check": check.name, "reason": check.headline, "code": check.reason, "runbook": check.runbook, "blocking": check.blocking}
+            for check in blocking
+        ],
+        "override": {"reason": override.reason, "actor": override.actor, "expires": override.expires} if override else None,
+    }
+
+
+def _ledger(con: duckdb.DuckDBPyConnection) -> dict[str, Any]:
+    names = (
+        "path, sha256, bytes, encoding, format, log_type, status, reason, rows_read, rows_imported, rows_duplicate, rows_quarantined, "
+        "rows_declared, first_event, last_event, date_order"
+    )
+    files = _mappings(con.execute(f"SELECT {names} FROM files ORDER BY path"))
+    quarantine = _mappings(con.execute("SELECT reason, count(*) AS rows FROM quarantine GROUP BY reason ORDER BY reason"))
+    completeness = _mappings(
+        con.execute('SELECT kind, log_type, from_time AS "from", to_time AS "to", detail FROM completeness ORDER BY kind, log_type, from_time, detail')
+    )
+    return {"files": files, "quarantine": quarantine, "completeness": completeness}
+
+
+def by_log_type(con: duckdb.DuckDBPyConnection, *, blocked: bool = False) -> dict[str, Any]:
+    """Events of every canonical table, and for its logons the outcomes."""
+    found: dict[str, Any] = {}
+    for log_type, rows in measure.filled_log_types(con).items():
+        found[str(log_type)] = {"events": rows, "by_outcome": {}}
+    if blocked or not measure.has_table(con, "events"):
+        return found
+    counted = con.execute("SELECT log_type, outcome, count(*) FROM events GROUP BY log_type, outcome ORDER BY log_type, outcome").fetchall()
+    for log_type, outcome, count in counted:
+        found[log_type]["by_outcome"][outcome] = count
+    for entry in found.values():
+        logons = sum(entry["by_outcome"].values())
+        open_rows = sum(entry["by_outcome"].get(word, 0) for word in ("UNKNOWN", "CONFLICT"))
+        entry["logons"] = logons
+        entry["decision_coverage"] = round((logons - open_rows) / logons, 6) if logons else None
+    return found
+
+
+def _recommended(con: duckdb.DuckDBPyConnection) -> dict[str, Any]:
+    return {row.pop("log_type"): row for row in measure.read_json(con, "recommendations")}
+
+
+def _unknown_codes(con: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
+    if not measure.has_table(con, "logons"):
+        return []
+    return [{"log_type": r[0], "field": r[1], "value": r[2], "rows": int(r[3])} for r in measure.unknown_codes(con)]
+
+
+def _unknown_values(con: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
+    """The field is named as the source names it, because that is where the analyst looks for the value."""
+    if not measure.has_table(con, "logons"):
+        return []
+    origins = measure.provenance(con)
+    return [
+        {"log_type": r[0], "field": _source_name(origins.get((r[0], r[1]), ()), r[1]), "value": r[2], "rows": int(r[3]), "canonical_field": r[1]}
+        for r in measure.unknown_values(con)
+    ]
+
+
+def _source_name(origins: Iterable[str], field: str) -> str:
+    columns = [one.removeprefix("source:") for one in origins if one.startswith("source:")]
+    return columns[0].strip().lower().replace(" ", "_") if len(columns) == 1 else field
+
+
+def _judged(con: duckdb.DuckDBPyConnection, *, blocked: bool) -> dict[str, Any]:
+    names = ("conflicts", "accounts", "indicators", "findings", "leads")
+    tables = {"accounts": "account_verdicts"}
+    return {name: [] if blocked else measure.read_json(con, tables.get(name, name)) for name in names}
+
+
+def _mappings(cursor: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
+    names = [column[0] for column in cursor.description or ()]
+    return [{name: _plain(value) for name, value in zip(names, row, strict=True)} for row in cursor.fetchall()]
+
+
+def _plain(value: Any) -> Any:
+    return value.isoformat() + "Z" if isinstance(value, datetime) else value
+
+
+def keep(con: duckdb.DuckDBPyConnection, document: Mapping[str, Any]) -> None:
+    """Keep the document in the generation."""
+    con.execute("CREATE OR REPLACE TABLE case_document (document VARCHAR)")
+    con.execute("INSERT INTO case_document VALUES ($1)", [json.dumps(document, default=str)])
+
+
+def kept(con: duckdb.DuckDBPyConnection) -> dict[str, Any]:
+    """The document of this generation; empty where none was kept."""
+    if not measure.has_table(con, "case_document"):
+        return {}
+    row = con.execute("SELECT document FROM case_document").fetchone()
+    return dict(json.loads(row[0])) if row else {}
+
+
+def read_document(store: CaseStore, case_id: str) -> dict[str, Any]:
+    """The published document of a case. Raises `BadInput` where the case has none."""
+    path = store.current(case_id)
+    if path is None:
+        raise BadInput(f"There is no case {case_id!r} with a published state; run `m365dq run FOLDER` first, or see `m365dq cases`.")
+    with open_reader(path) as con:
+        body = kept(con)
+    if not body:
+        raise BadInput(f"Case {case_id} was published without a document; run it again with `m365dq run FOLDER`.")
+    return body

@@ -1,0 +1,149 @@
+"""Quality: profile every field, judge which may testify, and decide the gate. Scores and recommendations are the next stage's work."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC
+
+from m365dq_dagster.adapters import measure
+from m365dq_dagster.core.adjudication import WITNESSES
+from m365dq_dagster.core.checks import CheckResult
+from m365dq_dagster.core.outcome import CaseStage, FieldState, LogType, Severity
+from m365dq_dagster.core.profile import Witness
+from m365dq_dagster.core.reliability import FieldJudgement, LogBench, judge_fields, recommend
+from m365dq_dagster.stages.case_run import CaseRun
+
+STAGE = "quality"
+RUNBOOK = "docs/runbooks/quality-check-failure.md"
+CODES_RUNBOOK = "docs/runbooks/unknown-status-code.md"
+Judged = Mapping[LogType, tuple[FieldJudgement, ...]]
+
+
+@dataclass(frozen=True)
+class QualityReport:
+    """Every field judged, and the checks that decide whether the case may be concluded on."""
+
+    fields: Judged
+    checks: tuple[CheckResult, ...]
+    unknown_codes: int
+    unknown_values: int
+
+
+def run(run: CaseRun) -> QualityReport:
+    """Profile, judge, decide the gate, and remember which codes the case holds."""
+    run.progress.step(STAGE, "reading witnesses")
+    measure.load_pack_tables(run.con, run.pack)
+    measure.build_logons(run.con)
+    specs = [spec for spec in run.pack.fields if spec.log in measure.filled_log_types(run.con)]
+    run.progress.step(STAGE, f"profiling {len(specs)} fields")
+    measure.count_columns(run.con, specs)
+    fields = judged_fields(run)
+    unknown_values = measure.unknown_values(run.con)
+    checks = (*_gates(run.case_id, fields), _substitutes(run.case_id, fields), _vocabulary(run.case_id, measure.unknown_codes(run.con), unknown_values))
+    _remember(run, checks)
+    return QualityReport(fields, checks, len(measure.unknown_codes(run.con)), len(unknown_values))
+
+
+def judged_fields(run: CaseRun) -> dict[LogType, tuple[FieldJudgement, ...]]:
+    """Judge the fields of every log type from the kept counts; cheap, so later stages ask again instead of reading back."""
+    counts = measure.column_counts(run.con)
+    found = measure.combos(run.con)
+    judged = {}
+    for log_type in measure.filled_log_types(run.con):
+        specs = [spec for spec in run.pack.fields if spec.log is log_type and (spec.log_type, spec.field) in counts]
+        bench = LogBench(log_type, list(found.get(log_type, {}).values()), specs, run.pack.vocabulary, run.pack.policy)
+        judged[log_type] = judge_fields(bench, specs, {spec.field: counts[(spec.log_type, spec.field)] for spec in specs})
+    return judged
+
+
+def _gates(case_id: str, fields: Judged) -> tuple[CheckResult, ...]:
+    return tuple(_gate(case_id, log_type, judged) for log_type, judged in fields.items() if _has_logons(log_type, judged))
+
+
+def _has_logons(log_type: LogType, judged: tuple[FieldJudgement, ...]) -> bool:
+    code = WITNESSES[log_type].code
+    return any(one.spec.field == code and one.counts.applicable > 0 for one in judged)
+
+
+def _gate(case_id: str, log_type: LogType, judged: tuple[FieldJudgement, ...]) -> CheckResult:
+    able = [one.spec.field for one in judged if one.may_testify and one.decisiveness]
+    named = [one for one in judged if one.spec.witness in (Witness.PRIMARY, Witness.SECONDARY)]
+    if able:
+        told = f"{log_type}: {', '.join(able)} may testify about outcomes."
+    else:
+        told = f"{log_type}: no outcome field may testify. " + " ".join(one.reasons[0] for one in named)
+    return CheckResult(
+        name=f"{log_type}_outcome_may_be_judged",
+        stage=STAGE,
+        passed=bool(able),
+        blocking=True,
+        severity=Severity.INFO if able else Severity.CRITICAL,
+        headline=f"Case {case_id}: {told}",
+        runbook=RUNBOOK,
+        table=tuple({"field": one.spec.field, "state": str(one.state), "cause": str(one.cause or "")} for one in named),
+        reason="" if able else "NO_OUTCOME_FIELD_MAY_TESTIFY",
+    )
+
+
+def _substitutes(case_id: str, fields: Judged) -> CheckResult:
+    rejected = [
+        one
+        for judged in fields.values()
+        for one in judged
+        if one.spec.witness in (Witness.PRIMARY, Witness.SECONDARY) and not one.may_testify and one.state is not FieldState.NOT_APPLICABLE
+    ]
+    told = "every outcome field present may testify."
+    if rejected:
+        first = rejected[0]
+        best = recommend(first.spec.log, fields[first.spec.log])
+        told = f"{first.spec.log_type}: {first.reasons[0]}" + (f" Judge by {best.field} instead." if best else "")
+    return CheckResult(
+        name="outcome_fields_may_testify",
+        stage=STAGE,
+        passed=not rejected,
+        blocking=False,
+        severity=Severity.WARNING if rejected else Severity.INFO,
+        headline=f"Case {case_id}: {told}",
+        runbook=RUNBOOK,
+        table=tuple(
+            {"log_type": one.spec.log_type, "field": one.spec.field, "state": str(one.state), "cause": str(one.cause or "")} for one in rejected
+        ),
+        reason="FIELD_REJECTED" if rejected else "",
+    )
+
+
+def _vocabulary(case_id: str, codes: measure.Rows, values: measure.Rows) -> CheckResult:
+    known = not codes and not values
+    told = "every code and word of the witnesses is known."
+    if not known:
+        told = f"{len(codes)} codes and {len(values)} words are in no table; they are reported and never guessed."
+    rows = [{"field": row[1], "value": row[2], "rows": row[3]} for row in (*codes, *values)]
+    return CheckResult(
+        name="codes_and_values_known",
+        stage=STAGE,
+        passed=known,
+        blocking=False,
+        severity=Severity.INFO if known else Severity.WARNING,
+        headline=f"Case {case_id}: {told}",
+        runbook=CODES_RUNBOOK,
+        table=tuple(rows[:20]),
+        reason="" if known else "UNKNOWN_VALUE",
+    )
+
+
+def _remember(run: CaseRun, checks: tuple[CheckResult, ...]) -> None:
+    now = run.clock.now()
+    measure.keep_failed(run.con, STAGE, checks)
+    sightings = [
+        (log_type, field, code, int(rows), first and first.replace(tzinfo=UTC), last and last.replace(tzinfo=UTC))
+        for log_type, field, code, rows, first, last in measure.seen_codes(run.con)
+    ]
+    run.registry.record_sightings(run.case_id, sightings, now)
+    run.registry.record_checks(run.case_id, run.run_id, checks, now)
+    run.registry.set_stage(run.case_id, CaseStage.CHECKED, now, blocked_by=_blocker(run, checks))
+
+
+def _blocker(run: CaseRun, checks: tuple[CheckResult, ...]) -> str | None:
+    failed = [check.name for check in checks if check.blocking and not check.passed]
+    return failed[0] if failed and run.override is None else None

@@ -1,0 +1,295 @@
+"""Verification: adjudicate every logon, fold flows, learn homes, and reach the verdicts on accounts and case with their findings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from m365dq_dagster.adapters import measure
+from m365dq_dagster.core.adjudication import Decision, adjudicate
+from m365dq_dagster.core.checks import CheckResult
+from m365dq_dagster.core.outcome import CaseStage, CaseVerdict, FieldState, LogType, Outcome, Severity
+from m365dq_dagster.core.reliability import testimony
+from m365dq_dagster.core.verdict import (
+    AccountJudgement,
+    CaseEvidence,
+    CaseHome,
+    CaseJudgement,
+    Lead,
+    judge_account,
+    judge_case,
+)
+from m365dq_dagster.stages.case_run import CaseRun
+from m365dq_dagster.stages.findings import findings
+from m365dq_dagster.stages.quality import Judged, judged_fields
+
+STAGE = "verification"
+RUNBOOK = "docs/runbooks/breach-indicator.md"
+UNCLEAR_RUNBOOK = "docs/runbooks/troubleshooting.md"
+
+
+@dataclass(frozen=True)
+class VerificationReport:
+    """The case judged: verdict, accounts, and the verdict as a check."""
+
+    case: CaseJudgement
+    evidence: CaseEvidence
+    accounts: tuple[AccountJudgement, ...]
+    leads: tuple[Lead, ...]
+    verifiers: int
+    checks: tuple[CheckResult, ...]
+
+
+def run(run: CaseRun) -> VerificationReport:
+    """Adjudicate, count, judge, keep."""
+    con, policy = run.con, run.pack.policy
+    measure.load_pack_tables(con, run.pack)
+    run.progress.step(STAGE, "adjudicating sign-ins")
+    fields = judged_fields(run)
+    measure.keep_decisions(con, _decisions(run, fields))
+    window = measure.join_decisions(con, policy)
+    home = _case_home(run)
+    run.progress.step(STAGE, "folding flows and learning homes")
+    measure.build_events(con, run.context, home.countries, window, policy)
+    run.progress.step(STAGE, "judging accounts")
+    evidence, leads = measure.account_evidence(con, window, policy)
+    accounts = tuple(judge_account(one, home, policy) for one in evidence)
+    case_evidence = _case_evidence(run, fields)
+    case = judge_case(run.case_id, case_evidence, accounts, home, policy)
+    _keep(run, case, case_evidence, accounts, leads)
+    found = findings(run, case, accounts, fields)
+    measure.keep_json(con, "findings", found)
+    checks = (verdict_check(run.case_id, case, accounts),)
+    now = run.clock.now()
+    run.registry.record_checks(run.case_id, run.run_id, checks, now)
+    run.registry.set_stage(run.case_id, CaseStage.VERIFIED, now)
+    return VerificationReport(case, case_evidence, accounts, tuple(leads), len(fields), checks)
+
+
+def _decisions(run: CaseRun, fields: Judged) -> list[tuple[LogType, str, Decision, bool]]:
+    found = []
+    for log_type, combos in measure.combos(run.con).items():
+        heard = testimony(fields[log_type])
+        firm = {one.spec.field for one in fields[log_type] if one.firm}
+        for key, combo in combos.items():
+            decision = adjudicate(combo, heard, run.pack.vocabulary)
+            found.append((log_type, key, decision, decision.decided_by in firm and decision.outcome.is_decided))
+    return found
+
+
+def _case_home(run: CaseRun) -> CaseHome:
+    if run.context.home_countries:
+        return CaseHome(run.context.home_countries, True)
+    share = run.pack.policy.home.tenant_share
+    rows = measure.modal_countries(run.con)
+    return CaseHome(tuple(country for country, accounts, total in rows if accounts >= share * total), False)
+
+
+def _case_evidence(run: CaseRun, fields: Judged) -> CaseEvidence:
+    con = run.con
+    counted = [row for row in measure.outcome_rows(con) if row[1]]
+    uncounted_success = sum(row[3] for row in measure.outcome_rows(con) if not row[1] and row[2] == "SUCCESS" and row[0] == LogType.UAL)
+    by_outcome: dict[Outcome, int] = {}
+    for row in counted:
+        by_outcome[Outcome(row[2])] = by_outcome.get(Outcome(row[2]), 0) + int(row[3])
+    success = [row for row in counted if row[2] == "SUCCESS"]
+    open_rows = [row for row in counted if not Outcome(row[2]).is_decided]
+    flows = measure.run_named(con, "case_flows", file="accounts")[0]
+    unmatched = measure.run_named(con, "unmatched_audit_logons", file="accounts")[0]
+    critical = measure.run_named(con, "critical_by_persons", file="accounts")
+    deciding = [one for judged in fields.values() for one in judged if one.may_testify and one.decisiveness]
+    return CaseEvidence(
+        by_outcome=by_outcome,
+        firm_rows=sum(int(row[4]) for row in counted),
+        foreign_rows=sum(int(row[5]) for row in counted),
+        foreign_open_rows=sum(int(row[5]) for row in open_rows),
+        success_without_country=sum(int(row[6]) for row in success),
+        by_access=sum(int(row[7]) for row in counted),
+        flow_count=int(flows[0]),
+        success_flows=int(flows[1]),
+        foreign_attempts=int(flows[2]),
+        foreign_success_flows=int(flows[3]),
+        foreign_success_rows=sum(int(row[5]) for row in success),
+        failure_codes=int(measure.run_named(con, "failure_codes", file="accounts")[0][0]),
+        sign_in_types=tuple(row[0] for row in measure.run_named(con, "sign_in_types", file="accounts")),
+        audit_success=uncounted_success,
+        audit_logons_unmatched=int(unmatched[0]),
+        audit_unmatched_accounts=int(unmatched[1]),
+        has_audit_log=LogType.UAL in fields,
+        critical_operations=tuple((row[0], int(row[1])) for row in critical),
+        weak_basis=all(one.state is FieldState.UNIFORM or str(one.spec.witness) == "secondary" for one in deciding),
+    )
+
+
+def verdict_check(case_id: str, case: CaseJudgement, accounts: Sequence[AccountJudgement]) -> CheckResult:
+    """The verdict as a check that never blocks: a breach is an ERROR to look at, what cannot be concluded a warning."""
+    breach = case.verdict is CaseVerdict.BREACH_INDICATED
+    open_case = case.verdict is CaseVerdict.CANNOT_CONCLUDE
+    severity = Severity.CRITICAL if breach else Severity.WARNING if open_case else Severity.INFO
+    worst = [one for one in accounts if one.verdict.value in ("COMPROMISE_INDICATED", "SUSPICIOUS", "CANNOT_CONCLUDE", "CREDENTIAL_EXPOSED")]
+    worst.sort(key=lambda one: list(type(one.verdict)).index(one.verdict))
+    return CheckResult(
+        name="verdict",
+        stage=STAGE,
+        passed=not breach and not open_case,
+        blocking=False,
+        severity=severity,
+        headline=case.headline,
+        runbook=RUNBOOK if breach else UNCLEAR_RUNBOOK,
+        table=tuple(
+            {
+                "account": one.evidence.account,
+                "verdict": str(one.verdict),
+                "foreign successes": one.evidence.foreign_success,
+                "confidence": str(one.confidence),
+            }
+            for one in worst[:20]
+        ),
+        reason=str(case.verdict) if breach or open_case else "",
+    )
+
+
+def _keep(
+    run: CaseRun, case: CaseJudgement, evidence: CaseEvidence, accounts: Sequence[AccountJudgement], leads: Sequence[Lead]
+) -> None:
+    con = run.con
+    measure.keep_json(con, "account_verdicts", (account_row(one) for one in accounts))
+    measure.keep_json(
+        con,
+        "leads",
+        (
+            {"kind": str(one.kind), "accounts": list(one.accounts), "addresses": list(one.addresses), "from": one.begins, "to": one.ends}
+            for one in leads
+        ),
+    )
+    measure.keep_json(con, "conflicts", _conflicts(run))
+    measure.keep_json(con, "indicators", _indicators(run))
+    measure.keep_json(con, "case_verdict", [_case_row(case, evidence)])
+
+
+def _case_row(case: CaseJudgement, evidence: CaseEvidence) -> dict[str, Any]:
+    outcomes = {str(outcome): count for outcome, count in sorted(evidence.by_outcome.items())}
+    failures = sum(count for outcome, count in evidence.by_outcome.items() if outcome.is_failure)
+    return {
+        "status": str(case.verdict),
+        "confidence": str(case.confidence),
+        "headline": case.headline,
+        "cannot_conclude": list(case.cannot_conclude),
+        "not_tested": list(case.not_tested),
+        "sign_ins": {
+            "events": evidence.events,
+            "flows": evidence.flow_count,
+            "by_outcome": outcomes,
+            "normalized": {"SUCCESS": evidence.success, "FAILURE": failures, "UNKNOWN": evidence.events - evidence.success - failures},
+            "decision_coverage": round(evidence.decision_coverage, 6),
+            "foreign_attempt_success_rate": evidence.foreign_attempt_success_rate,
+            "foreign_share_of_success": evidence.foreign_share_of_success,
+            "foreign_share_of_all": evidence.foreign_share_of_all,
+            "foreign_successes": evidence.foreign_success_rows,
+            "foreign_attempts": evidence.foreign_attempts,
+        },
+    }
+
+
+def account_row(one: AccountJudgement) -> dict[str, Any]:
+    """An account as the document shows it."""
+    evidence = one.evidence
+    rate = evidence.foreign_attempt_success_rate
+    low = evidence.rate_with_open_as_failure
+    return {
+        "account": evidence.account,
+        "events": evidence.row_count,
+        "success": evidence.success,
+        "blocked_after_first_factor": evidence.blocked,
+        "rejected": evidence.rejected,
+        "unknown": evidence.unknown,
+        "foreign_success": evidence.foreign_success,
+        "foreign_attempts": evidence.foreign_attempts,
+        "foreign_attempt_success_rate": rate,
+        "foreign_attempt_success_rate_unknown_as_failure": low,
+        "foreign_share_of_success": evidence.foreign_success_flows / evidence.success_flows if evidence.success_flows else None,
+        "foreign_share_of_all": evidence.foreign_success_flows / evidence.flow_count if evidence.flow_count else None,
+        "home_countries": list(one.homes),
+        "home_source": str(one.home_source),
+        "verdict": str(one.verdict),
+        "confidence": str(one.confidence),
+        "indicators": list(one.indicators),
+        "reasons": list(one.reasons),
+    }
+
+
+def _conflicts(run: CaseRun) -> list[dict[str, Any]]:
+    details = {
+        "CODE_ZERO_BUT_CA_FAILURE": "The code says success and Conditional Access says failure: the first factor was accepted, then an access policy failed. The row stays a success; look at what the account did next.",
+        "CODE_AGAINST_TEXT": "Code and status text say the opposite of each other; the rows are undecided.",
+        "CODE_COPIES_DIFFER": "Two copies of the code in one row differ; the rows are undecided.",
+    }
+    rows = run.con.execute(
+        "SELECT contradiction, count(*), list(coalesce(event_id, concat(file_id, ':', row_no)) ORDER BY file_id, row_no)[1:5] "
+        "FROM events WHERE contradiction IS NOT NULL GROUP BY contradiction ORDER BY contradiction"
+    ).fetchall()
+    found = [
+        {"kind": kind, "rows": count, "detail": details.get(kind, ""), "example_event_ids": examples} for kind, count, examples in rows
+    ]
+    moved = run.con.execute(
+        "SELECT address, countries, country, all_rows FROM address_countries WHERE countries > 1 ORDER BY all_rows DESC, address LIMIT 100"
+    ).fetchall()
+    for address, countries, country, all_rows in moved:
+        examples = run.con.execute(
+            "SELECT coalesce(event_id, concat(file_id, ':', row_no)) FROM events WHERE address = $1 ORDER BY file_id, row_no LIMIT 5", [address]
+        ).fetchall()
+        taken = f"its country is taken as {country}" if country else "its country is taken as unknown"
+        found.append(
+            {
+                "kind": "ADDRESS_IN_TWO_COUNTRIES",
+                "rows": all_rows,
+                "detail": f"{address} was placed in {countries} countries; {taken}.",
+                "example_event_ids": [row[0] for row in examples],
+            }
+        )
+    return found
+
+
+def _indicators(run: CaseRun) -> list[dict[str, Any]]:
+    rows = run.con.execute(
+        "SELECT o.indicator, u.operation, o.severity, count(*), "
+        "list(DISTINCT u.account ORDER BY u.account) FILTER (WHERE u.account IS NOT NULL AND u.is_person), o.mitre "
+        "FROM unified_audit_log AS u JOIN pack_operations AS o ON o.operation = u.operation "
+        "WHERE o.severity <> 'INFO' AND NOT u.is_logon GROUP BY o.indicator, u.operation, o.severity, o.mitre "
+        "ORDER BY CASE o.severity WHEN 'CRITICAL' THEN 0 ELSE 1 END, count(*) DESC, u.operation"
+    ).fetchall()
+    return [
+        {
+            "type": kind,
+            "operation": operation,
+            "severity": severity,
+            "rows": count,
+            "accounts": list(accounts or ())[:100],
+            "detail": _detail(run, operation),
+            "mitre": mitre,
+        }
+        for kind, operation, severity, count, accounts, mitre in rows
+    ]
+
+
+def _detail(run: CaseRun, operation: str) -> dict[str, int]:
+    split = {"Set-Mailbox": "CASE WHEN c.row_no IS NULL THEN 'no forwarding, delegation or auditing touched' ELSE 'forwarding, delegation or auditing' END"}
+    if operation == "MailItemsAccessed":
+        rows = run.con.execute(
+            "SELECT coalesce(mail_access_type, 'not stated'), count(*), count(*) FILTER (WHERE is_throttled) FROM unified_audit_log "
+            "WHERE operation = 'MailItemsAccessed' GROUP BY 1 ORDER BY 1"
+        ).fetchall()
+        detail = {str(kind): int(count) for kind, count, _ in rows}
+        throttled = sum(int(row[2]) for row in rows)
+        return {**detail, **({"throttled": throttled} if throttled else {})}
+    if operation in split:
+        rows = run.con.execute(
+            f"SELECT {split[operation]}, count(*) FROM unified_audit_log AS u "
+            "LEFT JOIN critical_operations AS c ON c.file_id = u.file_id AND c.row_no = u.row_no WHERE u.operation = $1 GROUP BY 1 ORDER BY 1",
+            [operation],
+        ).fetchall()
+        return {str(kind): int(count) for kind, count in rows}
+    return {}
+
+
