@@ -147,9 +147,10 @@ def open_reader(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
         con.close()
 
 
-def confine(con: duckdb.DuckDBPyConnection, folder: Path) -> None:
-    """Let a working connection read files below the case's evidence folder and nothing else, for as long as it lives."""
-    con.execute(f"SET allowed_directories = [{sql.quote_literal(str(folder.resolve()) + os.sep)}]")
+def confine(con: duckdb.DuckDBPyConnection, *folders: Path) -> None:
+    """Let a working connection read files below the case's evidence folders and nothing else, for as long as it lives."""
+    allowed = ", ".join(sql.quote_literal(str(folder.resolve()) + os.sep) for folder in folders)
+    con.execute(f"SET allowed_directories = [{allowed}]")
     con.execute("SET enable_external_access = false")
     con.execute("SET lock_configuration = true")
 

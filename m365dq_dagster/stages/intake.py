@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import pyarrow as pa
 
+from m365dq_dagster.adapters import measure
+from m365dq_dagster.adapters.case_store import confine
 from m365dq_dagster.adapters.evidence.folder import evidence_files
 from m365dq_dagster.adapters.evidence.formats import FormatDefinition, parse_format
 from m365dq_dagster.adapters.evidence.staging import (
@@ -28,6 +30,7 @@ from m365dq_dagster.adapters.evidence.staging import (
 from m365dq_dagster.adapters.sql import intake as sql
 from m365dq_dagster.adapters.sql.intake import TargetColumn
 from m365dq_dagster.core.checks import CheckResult
+from m365dq_dagster.core.errors import InternalFault
 from m365dq_dagster.core.ledger import (
     REMEDIES,
     DateDecision,
@@ -90,6 +93,8 @@ def run(run: CaseRun) -> IntakeReport:
     formats = tuple(parse_format(data, f"format {data.get('id', '?')}") for data in run.pack.formats)
     report = _Import(run.con, formats, run.context.date_order, run.progress.step).take_in(run)
     now = run.clock.now()
+    measure.keep_failed(run.con, STAGE, report.checks)
+    run.registry.record_checks(run.case_id, run.run_id, report.checks, now)
     run.registry.set_stage(run.case_id, CaseStage.IMPORTED, now)
     for task in ("read_files", "balance_ledger"):
         run.registry.finish_task(run.case_id, CaseStage.IMPORTED, task, now)
@@ -109,18 +114,28 @@ class _Import:
 
     def take_in(self, run: CaseRun) -> IntakeReport:
         self._prepare()
-        found = evidence_files(run.folder)
-        seen = [look_at(file, self.formats) for file in found]
-        ready = {file.file.path: file for file in hashed([item for item in seen if isinstance(item, RecognisedFile)])}
+        self._confine(run)
+        found = [file for folder in run.folders for file in evidence_files(folder)]
+        seen = hashed([look_at(file, self.formats) for file in found])
         for file_id, item in enumerate(seen, 1):
             self.step(STAGE, item.file.path, file_id, len(seen))
             if isinstance(item, NotRecognised):
                 self._list(file_id, item)
             else:
-                self._take(file_id, ready[item.file.path])
+                self._take(file_id, item)
         self._settle()
-        self._completeness({file_id: item for file_id, item in enumerate(seen, 1) if isinstance(item, RecognisedFile)})
-        return self._report(len(found), len(ready))
+        taken = [item for item in seen if isinstance(item, RecognisedFile)]
+        self._completeness(taken)
+        return self._report(len(found), len(taken), run.pack.policy.quality.quarantine_share)
+
+    def _confine(self, run: CaseRun) -> None:
+        """Rows keep their order, and the engine can reach the case's evidence and nothing else."""
+        locked, ordered = self.con.execute(sql.statement("configuration")).fetchone() or (False, False)
+        if not locked:
+            self.con.execute(sql.statement("keep_order"))
+            confine(self.con, *run.folders)
+        elif not ordered:
+            raise InternalFault("The case's store was opened and locked without keeping the order of rows; open it unlocked for intake.")
 
     def _prepare(self) -> None:
         for name in ("macros", "clear_files", "clear_quarantine", "clear_duplicates", "clear_completeness", "clear_provenance", "row_hashes"):
@@ -197,27 +212,36 @@ class _Import:
     def _provenance(self, file_id: int, item: RecognisedFile) -> None:
         log_type = item.plan.definition.log_type
         origins = sql.derived_provenance(item.plan, self.targets[log_type])
-        rows = [(file_id, log_type, field, origin) for field, origin in origins.items()]
-        self.con.executemany(sql.statement("provenance"), rows)
+        values = {"file_id": file_id, "log_type": log_type, "fields": list(origins), "origins": list(origins.values())}
+        self.con.execute(sql.statement("provenance"), values)
 
     def _settle(self) -> None:
-        self.con.execute(sql.statement("same_rows"))
+        if self._number(sql.statement("hashed_rows")):
+            self.con.execute(sql.statement("same_rows"))
         for log_type, columns in self.targets.items():
             self.con.execute(sql.repeated_ids(log_type))
-            self.con.execute(sql.same_ids(log_type, columns, self.untimed))
-            events, formats = self.con.execute(sql.statement("repeated_ids_across_formats")).fetchone() or (0, "")
-            if events:
-                self._lead("OVERLAP", log_type, None, None, f"{events:,} event ids occur in {formats}; each format was counted by itself")
+            if self._number(sql.statement("repeated_rows")):
+                self.con.execute(sql.same_ids(log_type, columns, self.untimed))
+                self._overlap(log_type)
             self.con.execute(sql.drop_duplicates(log_type))
         self.con.execute(sql.count_imported(self.targets))
         self.con.execute(sql.statement("settle_files"))
         self.con.execute(sql.statement("mark_copies"))
         self.con.execute(sql.explain_quarantine({str(reason): text for reason, text in REMEDIES.items()}))
 
-    def _completeness(self, taken: Mapping[int, RecognisedFile]) -> None:
+    def _overlap(self, log_type: str) -> None:
+        events, formats = self.con.execute(sql.statement("repeated_ids_across_formats")).fetchone() or (0, "")
+        if events:
+            self._lead("OVERLAP", log_type, None, None, f"{events:,} event ids occur in {formats}; each format was counted by itself")
+
+    def _number(self, statement: str) -> int:
+        row = self.con.execute(statement).fetchone()
+        return int(row[0]) if row else 0
+
+    def _completeness(self, taken: Iterable[RecognisedFile]) -> None:
+        limits = {item.plan.definition.id: item.plan.definition.caps for item in taken}
         for path, rows, declared, log_type, format_id, begins, ends in self.con.execute(sql.statement("imported_files")).fetchall():
-            caps = {cap for item in taken.values() if item.plan.definition.id == format_id for cap in item.plan.definition.caps}
-            if rows in caps:
+            if rows in limits[format_id]:
                 self._lead("CAP", log_type, begins, ends, f"{path} holds exactly {rows:,} rows, a limit of this export; export it in shorter windows")
             if mismatch := declared_mismatch(declared, rows):
                 self._lead("DECLARED_MISMATCH", log_type, begins, ends, f"{path} {mismatch}")
@@ -259,15 +283,14 @@ class _Import:
         self.con.execute(sql.statement("record_completeness"), values)
 
     def _rows(self, log_type: str) -> int:
-        row = self.con.execute(sql.count_rows(log_type)).fetchone() if log_type in self.targets else None
-        return int(row[0]) if row else 0
+        return self._number(sql.count_rows(log_type)) if log_type in self.targets else 0
 
-    def _report(self, found: int, recognised: int) -> IntakeReport:
+    def _report(self, found: int, recognised: int, share_allowed: float) -> IntakeReport:
         counts = tuple(FileCounts(*row) for row in self.con.execute(sql.statement("ledger")).fetchall())
         rows = {log_type: self._rows(log_type) for log_type in self.targets}
         reasons = self._table("quarantine_by_reason", ("file", "reason", "rows"))
         leads = self._table("completeness_leads", ("kind", "log_type", "detail"))
-        return IntakeReport(counts, found, recognised, rows, checks(counts, found, reasons, leads, 0.10))
+        return IntakeReport(counts, found, recognised, rows, checks(counts, found, reasons, leads, share_allowed))
 
     def _table(self, statement: str, names: Iterable[str]) -> tuple[dict[str, object], ...]:
         return tuple(dict(zip(names, row, strict=True)) for row in self.con.execute(sql.statement(statement)).fetchall())

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
+from typing import TypeGuard
 
 import duckdb
 import pyarrow as pa
@@ -231,13 +232,13 @@ def _count(con: duckdb.DuckDBPyConnection) -> int:
     return int(row[0]) if row else 0
 
 
-def hashed(seen: Sequence[RecognisedFile]) -> tuple[RecognisedFile, ...]:
-    """The same files; those without any event id are compared row by row where several have one format."""
-    formats = [file.plan.definition.id for file in seen]
-    return tuple(
-        replace(file, plan=file.plan.with_hashes())
-        if file.table and "event_id" not in file.plan.fields and formats.count(file.plan.definition.id) > 1
-        else file
-        for file in seen
-    )
+def hashed(seen: Sequence[RecognisedFile | NotRecognised]) -> tuple[RecognisedFile | NotRecognised, ...]:
+    """The same files; tables without any event id are compared row by row where several have one format."""
+    formats = [item.plan.definition.id for item in seen if isinstance(item, RecognisedFile)]
+    return tuple(replace(item, plan=item.plan.with_hashes()) if _needs_hashes(item, formats) else item for item in seen)
 
+
+def _needs_hashes(item: RecognisedFile | NotRecognised, formats: Sequence[str]) -> TypeGuard[RecognisedFile]:
+    if not isinstance(item, RecognisedFile) or item.table is None or "event_id" in item.plan.fields:
+        return False
+    return formats.count(item.plan.definition.id) > 1

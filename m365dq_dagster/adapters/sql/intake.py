@@ -96,22 +96,30 @@ def stage(plan: ImportPlan, relation: str, *, has_faults: bool, cells: int) -> s
 
 def date_sightings(plan: ImportPlan) -> str:
     """The distinct slashed dates of the staged file: first, second, year, rows."""
-    text = _coalesce([_raw(place, plan) for place in plan.fields["event_time"]])
-    return f"WITH intake_times AS (SELECT {text} AS event_text FROM {STAGING} WHERE fault IS NULL) " + statement("date_sightings")
+    texts = [_text(place, plan) for place in plan.fields["event_time"]]
+    return f"WITH intake_times AS (SELECT {_coalesce(texts)} AS event_text FROM {STAGING} WHERE fault IS NULL) " + statement("date_sightings")
 
 
 def insert(plan: ImportPlan, target: Iterable[TargetColumn], reading: DateOrder) -> str:
-    """Take the sound rows of the staging table into the canonical table; the file's id is bound as `$file_id`."""
+    """Take the sound rows of the staging table into the canonical table; the file's id is bound as `$file_id`.
+
+    Written in layers (text of each place, cleaned value of each place, fields, types), since the engine plans a deep expression slowly.
+    """
     columns = [column for column in target if column.name not in SYSTEM_FIELDS]
-    mapped = {column.name: _field(column, plan, reading) for column in columns}
-    inner = ", ".join(f"{sql} AS {name}" for name, sql in mapped.items() if sql)
+    places = list(dict.fromkeys(place for found in plan.fields.values() for place in found))
+    texts = [f"{_text(place, plan)} AS p{at}" for at, place in enumerate(places)]
+    cleaned = [f"{_clean(place, f'p{at}')} AS v{at}" for at, place in enumerate(places)]
+    whole = [f"{_whole(place, plan)} AS w{at}" for at, place in enumerate(places) if _is_nested(place, plan)]
+    mapped = {column.name: _field(column.name, plan, places) for column in columns}
+    fields = [f"{text} AS {name}" for name, text in mapped.items() if text]
+    times = "" if "event_time" in plan.fields else ", NULL::VARCHAR AS event_time_raw"
     derived = _derived(plan, mapped)
-    outer = [_outer(column, mapped, derived) for column in columns]
+    outer = [_outer(column, mapped, derived, reading) for column in columns]
     names = ", ".join([*SYSTEM_FIELDS, *(column.name for column in columns)])
-    return (
-        f"INSERT INTO {quote_identifier(plan.definition.log_type)} ({names}) SELECT $file_id, row_no, {', '.join(outer)}"
-        f" FROM (SELECT rowid + 1 AS row_no{_comma([inner] if inner else [])} FROM {STAGING} WHERE fault IS NULL)"
-    )
+    first = f"SELECT rowid + 1 AS row_no{_comma(texts)}{_comma(whole)} FROM {STAGING} WHERE fault IS NULL"
+    second = f"SELECT *{_comma(cleaned)} FROM ({first})"
+    third = f"SELECT row_no{_comma(fields)}{times if 'event_time_raw' not in mapped else ''} FROM ({second})"
+    return f"INSERT INTO {quote_identifier(plan.definition.log_type)} ({names}) SELECT $file_id, row_no, {', '.join(outer)} FROM ({third})"
 
 
 def derived_provenance(plan: ImportPlan, target: Iterable[TargetColumn]) -> Mapping[str, str]:
@@ -129,12 +137,16 @@ def _origin(name: str, plan: ImportPlan, derived: Mapping[str, tuple[str, str]])
     return derived[name][1] if name in derived else "absent"
 
 
-def _outer(column: TargetColumn, mapped: Mapping[str, str | None], derived: Mapping[str, tuple[str, str]]) -> str:
+def _outer(column: TargetColumn, mapped: Mapping[str, str | None], derived: Mapping[str, tuple[str, str]], reading: DateOrder) -> str:
     if column.name in derived:
         return f"{derived[column.name][0]} AS {column.name}"
-    if mapped.get(column.name):
-        return column.name
-    return f"CAST(NULL AS {column.type}) AS {column.name}"
+    if not mapped.get(column.name):
+        return f"CAST(NULL AS {column.type}) AS {column.name}"
+    if column.type == "TIMESTAMP":
+        return f"{_time(column.name, reading)} AS {column.name}"
+    if column.type in ("BOOLEAN", "BIGINT"):
+        return f"intake_{column.type.lower()}({column.name}) AS {column.name}"
+    return f"intake_country({column.name}) AS {column.name}" if column.name == "country" else column.name
 
 
 def _derived(plan: ImportPlan, mapped: Mapping[str, str | None]) -> dict[str, tuple[str, str]]:
@@ -168,21 +180,16 @@ def _is_person(account: str, have: set[str]) -> str:
     return f"coalesce({person}, false)"
 
 
-def _field(column: TargetColumn, plan: ImportPlan, reading: DateOrder) -> str | None:
-    base = column.name.removesuffix(RAW_SUFFIX)
-    places = plan.fields.get(base)
-    if places is None:
+def _field(name: str, plan: ImportPlan, places: list[Place]) -> str | None:
+    """A canonical field as text, from the layer of places. Times are taken from the source's own text and read in the last layer."""
+    base = name.removesuffix(RAW_SUFFIX)
+    found = plan.fields.get(base)
+    if found is None:
         return None
-    if column.name != base:
-        return _coalesce([_raw(place, plan) for place in places])
-    if column.type == "TIMESTAMP":
-        return _time(_coalesce([_raw(place, plan) for place in places]), reading)
-    text = _valued(_coalesce([_clean(place, plan) for place in places]), column.name, plan)
-    if column.type == "BOOLEAN":
-        return f"intake_boolean({text})"
-    if column.type == "BIGINT":
-        return f"intake_number({text})"
-    return f"intake_country({text})" if column.name == "country" else text
+    numbers = [places.index(place) for place in found]
+    if name != base or name == "event_time":
+        return _coalesce([_raw(place, number, plan) for place, number in zip(found, numbers, strict=True)])
+    return _valued(_coalesce([f"v{number}" for number in numbers]), name, plan)
 
 
 def _valued(text: str, name: str, plan: ImportPlan) -> str:
@@ -205,25 +212,29 @@ def _time(text: str, reading: DateOrder) -> str:
     )
 
 
-def _clean(place: Place, plan: ImportPlan) -> str:
-    text = _text(place, plan)
+def _clean(place: Place, text: str) -> str:
     if place.when:
         return f"intake_{place.when}({text})"
-    if place.part:
-        return f"intake_location_{place.part}(intake_text({text}))"
-    return f"intake_text({text})"
+    return f"intake_location_{place.part}({text})" if place.part else f"intake_text({text})"
 
 
-def _raw(place: Place, plan: ImportPlan) -> str:
+def _raw(place: Place, number: int, plan: ImportPlan) -> str:
     """The source's own text. A cell that should be an object and is none stands for itself, so that its type name can be named."""
-    text = _text(place, plan)
-    if place.when:
-        other = "digits" if place.when == "words" else "words"
-        return f"CASE WHEN intake_{other}({text}) IS NULL THEN {text} END"
-    if place.path and place.column != plan.payload:
-        cell = _cell(place.column)
-        return f"coalesce({text}, CASE WHEN NOT starts_with(ltrim({cell}), '{{') AND NOT starts_with(ltrim({cell}), '[') THEN {cell} END)"
-    return text
+    text = f"p{number}"
+    if place.when == "words":
+        return f"CASE WHEN intake_digits({text}) IS NULL THEN {text} END"
+    if place.when == "digits":
+        return f"CASE WHEN intake_words({text}) IS NULL THEN {text} END"
+    return f"coalesce({text}, w{number})" if _is_nested(place, plan) else text
+
+
+def _is_nested(place: Place, plan: ImportPlan) -> bool:
+    return place.path is not None and place.column != plan.payload
+
+
+def _whole(place: Place, plan: ImportPlan) -> str:
+    cell = _cell(place.column)
+    return f"CASE WHEN left(ltrim({cell}), 1) NOT IN ('{{', '[') THEN {cell} END"
 
 
 def _text(place: Place, plan: ImportPlan) -> str:
@@ -282,7 +293,7 @@ def _json_path(steps: Iterable[str]) -> str:
     path = "$"
     for step in steps:
         name, bracket, index = step.partition("[")
-        path += '."' + name.replace("\\", "").replace('"', "") + '"' + bracket + index
+        path += ('."' + name.replace("\\", "").replace('"', "") + '"' if name else "") + bracket + index
     return path
 
 

@@ -1,18 +1,16 @@
 -- Words of the import. Each macro turns the text of a cell into a canonical value or NULL; none makes up a value.
 
 -- name: macros
-CREATE OR REPLACE TEMP MACRO intake_lost(cell) AS
-    starts_with(cell, 'Microsoft.Graph.') OR starts_with(cell, 'Microsoft.Open.') OR starts_with(cell, 'System.')
-    OR starts_with(cell, '@{') OR starts_with(cell, 'Microsoft.Exchange.') OR cell = '[object Object]';
 CREATE OR REPLACE TEMP MACRO intake_text(cell) AS
-    CASE WHEN trim(cell) IN ('', 'None', 'hidden', '<null>', 'Not Available', 'null') OR intake_lost(trim(cell)) THEN NULL ELSE trim(cell) END;
+    CASE WHEN regexp_full_match(cell, '(?s)\s*(?:None|hidden|null|<null>|Not Available|Microsoft\.(?:Graph|Open|Exchange)\..*|System\..*|@\{.*|\[object Object\])?\s*')
+         THEN NULL ELSE trim(cell) END;
 CREATE OR REPLACE TEMP MACRO intake_digits(cell) AS
     CASE WHEN regexp_full_match(cell, '\s*\d+\s*') THEN trim(cell) END;
 CREATE OR REPLACE TEMP MACRO intake_words(cell) AS
     CASE WHEN regexp_full_match(cell, '\s*\d+\s*') OR starts_with(trim(cell), '{') THEN NULL ELSE intake_text(cell) END;
 CREATE OR REPLACE TEMP MACRO intake_boolean(cell) AS
     CASE lower(trim(cell)) WHEN 'true' THEN true WHEN 'yes' THEN true WHEN 'false' THEN false WHEN 'no' THEN false END;
-CREATE OR REPLACE TEMP MACRO intake_number(cell) AS try_cast(intake_text(cell) AS BIGINT);
+CREATE OR REPLACE TEMP MACRO intake_bigint(cell) AS try_cast(cell AS BIGINT);
 CREATE OR REPLACE TEMP MACRO intake_country(cell) AS
     CASE WHEN length(cell) = 2 THEN upper(cell) ELSE cell END;
 CREATE OR REPLACE TEMP MACRO intake_location_country(cell) AS
@@ -131,6 +129,18 @@ SELECT path, rows_read, rows_imported, rows_duplicate, rows_quarantined FROM fil
 -- name: quarantine_by_reason
 SELECT f.path, q.reason, count(*) AS rows FROM quarantine AS q JOIN files AS f USING (file_id) GROUP BY ALL ORDER BY rows DESC, f.path, q.reason LIMIT 20
 
+-- name: hashed_rows
+SELECT count(*) FROM intake_row_hashes
+
+-- name: repeated_rows
+SELECT count(*) FROM intake_repeated
+
+-- name: configuration
+SELECT current_setting('lock_configuration'), current_setting('preserve_insertion_order')
+
+-- name: keep_order
+SET preserve_insertion_order = true
+
 -- name: repeated_ids_across_formats
 SELECT count(*) AS events, string_agg(DISTINCT formats, '; ') AS formats
 FROM (
@@ -157,7 +167,7 @@ SELECT count(*) FILTER (WHERE is_interactive OR lower(sign_in_event_type) IN ('i
 FROM sign_in_logs
 
 -- name: provenance
-INSERT INTO field_provenance (file_id, log_type, field, provenance) VALUES (?, ?, ?, ?)
+INSERT INTO field_provenance (file_id, log_type, field, provenance) SELECT $file_id, $log_type, unnest($fields), unnest($origins)
 
 -- name: mark_copies
 UPDATE files SET status = 'ALREADY_IMPORTED', reason = 'The same bytes as ' || first.path || '; nothing in it was counted twice.'
