@@ -24,6 +24,8 @@ TIMEOUT_SECONDS = 10.0
 ATTEMPTS = 3
 LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 SUBJECT_CHARACTERS = 240
+WITHOUT_FOLDING = SMTP.clone(max_line_length=900)
+"""A folded header is read back with a blank too many; a line may hold 998 characters."""
 
 
 class MailFailed(M365dqError):
@@ -145,7 +147,7 @@ def _message(mail: Mail, sender: str) -> EmailMessage:
             raise MailFailed(
                 f"{one_line(address, 60)!r} is no mail address; correct operations.toml.", server_down=False
             )
-    message = EmailMessage(policy=SMTP)
+    message = EmailMessage(policy=WITHOUT_FOLDING)
     message["From"] = sender
     message["To"] = ", ".join(mail.recipients)
     message["Subject"] = one_line(mail.subject, SUBJECT_CHARACTERS)

@@ -1,41 +1,21 @@
 from collections import Counter
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
-from datetime import datetime
 from multiprocessing import get_context
 
 import sqlalchemy as sa
 
-from m365dq_dagster.adapters.registry import CaseStage, Registry, StatusCode
-from m365dq_dagster.core.checks import CheckResult
+from m365dq_dagster.adapters.registry import CaseStage, Registry
 from m365dq_dagster.core.errors import BadInput
 from m365dq_dagster.core.outcome import Severity
+from tests.support.registry_work import NOW, write_everything
 
-NOW = datetime.fromisoformat("2026-03-02T09:30:00+00:00")
 WORKERS = 3
-
-
-def work(job: tuple[str, int]) -> tuple[int, list[int]]:
-    """What one process does: raise the same ten alerts, load the same codes, write its rows, claim alerts."""
-    url, number = job
-    with Registry.open(url) as registry:
-        new = sum(
-            registry.raise_alert("r", "c", f"s{subject}", Severity.INFO, "m", ["a@x.example"], NOW)
-            for subject in range(10)
-        )
-        registry.load_status_codes([StatusCode("l", "f", str(v), "m", Severity.INFO) for v in range(50)], NOW)
-        registry.register_case(f"case-{number}", "/x", {}, NOW)
-        registry.set_stage(f"case-{number}", CaseStage.IMPORTED, NOW)
-        check = CheckResult("same", "quality", True, False, Severity.INFO, "h", "docs/x.md")
-        registry.record_checks(f"case-{number}", "run", [check], NOW)
-        registry.record_sightings("c", [("l", "f", "7", number, None, None)], NOW)
-        registry.schema_version_seen("l", "v1.0", ["a"], NOW)
-        return new, [alert.id for _ in range(5) for alert in registry.claim_undelivered(NOW, 1)]
 
 
 def test_processes_that_write_at_once_lose_nothing_and_double_nothing(address: str) -> None:
     Registry.open(address).close()
     with ProcessPoolExecutor(WORKERS, mp_context=get_context("spawn")) as pool:
-        done = list(pool.map(work, [(address, number) for number in range(WORKERS)]))
+        done = list(pool.map(write_everything, [(address, number) for number in range(WORKERS)]))
     assert sum(new for new, _ in done) == 10
     claims = Counter(alert for _, claimed in done for alert in claimed)
     assert len(claims) == 10

@@ -17,15 +17,9 @@ from m365dq_dagster.adapters.registry import Registry, migrate
 from m365dq_dagster.adapters.registry.engine import create_engine, parse_url
 from m365dq_dagster.adapters.registry.tables import APPEND_ONLY, metadata
 from m365dq_dagster.core.errors import BadInput, InternalFault
+from tests.support.registry_work import open_and_register
 
 SECRET = "hunter2-secret"
-
-
-def open_and_register(job: tuple[str, str]) -> str:
-    url, case_id = job
-    with Registry.open(url) as registry:
-        registry.register_case(case_id, "/x", {}, datetime.fromisoformat("2026-03-02T00:00:00+00:00"))
-        return registry.place
 
 
 def test_the_migrations_make_exactly_the_tables_that_the_program_works_with(address: str) -> None:

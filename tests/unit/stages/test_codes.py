@@ -1,0 +1,63 @@
+from datetime import datetime, timedelta
+
+from m365dq_dagster.adapters.registry import Registry, StatusCode
+from m365dq_dagster.adapters.rule_pack import load_rule_pack
+from m365dq_dagster.core.outcome import Severity
+from m365dq_dagster.stages.codes import CODE_FIELDS, code_mapping, load_codes, look_up, look_up_seen, unknown_codes
+
+
+def test_the_rule_packs_codes_are_loaded_once_for_every_field_that_holds_them(
+    registry: Registry, now: datetime
+) -> None:
+    pack = load_rule_pack()
+    assert load_codes(registry, pack, now) == len(pack.codes) * len(CODE_FIELDS) > 50
+    assert load_codes(registry, pack, now + timedelta(days=1)) == 0
+    held = registry.status_codes()
+    assert {(code.log_type, code.field) for code in held} == set(CODE_FIELDS)
+    assert len({code.value for code in held}) == len({code.code for code in pack.codes})
+
+
+def test_a_pending_code_of_the_pack_is_not_in_force(registry: Registry, now: datetime) -> None:
+    load_codes(registry, load_rule_pack(), now)
+    assert {code.state for code in look_up(registry, "530031")} == {"PENDING"}
+    registry.record_sightings("c", [("sign_in_logs", "status_error_code", "530031", 1, None, None)], now)
+    assert list(unknown_codes(registry, now)) == [("sign_in_logs", "status_error_code", "530031")]
+
+
+def test_a_code_is_looked_up_by_value_log_type_and_field(registry: Registry, now: datetime) -> None:
+    load_codes(registry, load_rule_pack(), now)
+    assert len(look_up(registry, " 50126 ")) == 3
+    (one,) = look_up(registry, "50126", log_type="unified_audit_log")
+    assert one.category == "bad_credentials"
+    assert len(look_up(registry, "50126", field="status_error_code")) == 2
+    assert look_up(registry, "512345") == ()
+
+
+def test_every_code_of_a_case_is_joined_to_its_meaning(registry: Registry, now: datetime) -> None:
+    load_codes(registry, load_rule_pack(), now)
+    seen = [("sign_in_logs", "status_error_code", value, 3, None, None) for value in ("0", "512345")]
+    registry.record_sightings("c", seen, now)
+    registry.record_sightings("other", seen, now)
+    (known, meaning), (unknown, nothing) = look_up_seen(registry, "c")
+    assert (known.value, known.case_id) == ("0", "c")
+    assert meaning is not None
+    assert meaning.category == "success"
+    assert (unknown.value, nothing) == ("512345", None)
+
+
+def test_unknown_codes_are_summed_up_by_case_from_a_moment_on(registry: Registry, now: datetime) -> None:
+    for days, case in ((10, "a"), (5, "b"), (0, "c")):
+        sighting = ("sign_in_logs", "status_error_code", "512345", days + 1, None, None)
+        registry.record_sightings(case, [sighting], now - timedelta(days=days))
+    assert unknown_codes(registry, now - timedelta(days=5)) == {
+        ("sign_in_logs", "status_error_code", "512345"): {"b": 6, "c": 1}
+    }
+
+
+def test_a_code_as_json_has_the_columns_of_the_specification_and_ours(registry: Registry, now: datetime) -> None:
+    registry.load_status_codes([StatusCode("l", "f", "1", "m", Severity.WARNING, category="x")], now)
+    (held,) = map(code_mapping, registry.status_codes())
+    assert (held["log_type"], held["field_name"], held["code_value"]) == ("l", "f", "1")
+    assert (held["severity"], held["first_seen"], held["last_validated"]) == ("WARNING", "2026-03-02", "2026-03-02")
+    assert (held["deprecated"], held["category"], held["state"]) == (False, "x", "ACTIVE")
+    assert code_mapping(StatusCode("l", "f", "1", "m", Severity.INFO))["first_seen"] is None
