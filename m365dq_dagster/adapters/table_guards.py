@@ -13,10 +13,19 @@ from enum import StrEnum
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from m365dq_dagster.adapters.sql import named_statements
 from m365dq_dagster.core.outcome import (
+    AccountVerdict,
+    Confidence,
     DateOrder,
+    FieldCause,
+    FieldState,
     FileStatus,
     LogType,
+    NormalizedStatus,
+    Outcome,
+    Role,
+    Severity,
 )
 
 if TYPE_CHECKING:
@@ -51,10 +60,11 @@ class Column:
 
 @dataclass(frozen=True)
 class Guard:
-    """What a table of ours holds; columns that are not named are free."""
+    """What a table of ours holds; columns that are not named are free. `in_json`: it keeps one JSON object a row."""
 
     table: str
     columns: dict[str, Column]
+    in_json: bool = False
 
 
 @dataclass(frozen=True)
@@ -138,7 +148,98 @@ _EVIDENCE = (
     ),
 )
 
-GUARDS: dict[str, tuple[Guard, ...]] = {"evidence": _EVIDENCE}
+_RELIABILITY = (
+    Guard(
+        "field_profiles",
+        {
+            "log_type": _word(LogType),
+            "field": _text(required=True),
+            "role": _word(Role),
+            "applicable_rows": _count(),
+            "population": _share(),
+            "top_share": _share(),
+            "uniqueness_ratio": _share(),
+            "normalized_entropy": _share(),
+            "discriminatory_power": Column(Kind.FLOAT, low=-1.0, high=1.0),
+            "decisiveness": _share(),
+            "consistency": _share(),
+            "base_score": _share(),
+            "score": _share(),
+            "state": _word(FieldState),
+            "may_testify": Column(Kind.TRUTH, required=True),
+            "cause": _word(FieldCause, required=False),
+            "provenance": _text(required=True),
+        },
+        in_json=True,
+    ),
+    Guard(
+        "recommendations",
+        {
+            "log_type": _word(LogType),
+            "field": _text(required=True),
+            "score": _share(required=True),
+            "confidence": _word(Confidence),
+        },
+        in_json=True,
+    ),
+)
+_VERIFICATION = (
+    Guard(
+        "events",
+        {
+            **_LINE,
+            "log_type": _word(LogType),
+            "event_time": Column(Kind.MOMENT),
+            "outcome": _word(Outcome),
+            "normalized_status": _word(NormalizedStatus),
+            "confidence": _word(Confidence),
+            "is_foreign": Column(Kind.TRUTH, required=True),
+            "counted": Column(Kind.TRUTH, required=True),
+        },
+    ),
+    Guard(
+        "flows",
+        {
+            "flow_id": _text(required=True),
+            "row_count": Column(Kind.INT64, required=True, low=1),
+            "outcome": _word(Outcome),
+            "is_foreign": Column(Kind.TRUTH, required=True),
+            "is_attempt": Column(Kind.TRUTH, required=True),
+        },
+    ),
+    Guard(
+        "account_verdicts",
+        {
+            "account": _text(required=True),
+            "events": _count(),
+            "success": _count(),
+            "foreign_attempt_success_rate": _share(),
+            "foreign_share_of_success": _share(),
+            "foreign_share_of_all": _share(),
+            "verdict": _word(AccountVerdict),
+            "confidence": _word(Confidence),
+        },
+        in_json=True,
+    ),
+    Guard(
+        "findings",
+        {
+            "id": _text(required=True),
+            "claim": _text(required=True),
+            "severity": _word(Severity),
+            "confidence": _word(Confidence),
+            "rule_pack": _text(required=True),
+            "verified": Column(Kind.TRUTH, required=True),
+            "contradictions": _count(),
+        },
+        in_json=True,
+    ),
+)
+GUARDS: dict[str, tuple[Guard, ...]] = {
+    "evidence": _EVIDENCE,
+    "reliability": _RELIABILITY,
+    "verification": _VERIFICATION,
+}
 """The tables that a stage writes, by the stage's word."""
 
 
@@ -147,7 +248,7 @@ def guard(con: duckdb.DuckDBPyConnection, guards: Sequence[Guard]) -> tuple[Guar
     cursor = con.cursor()
     try:
         backend = _backend(cursor)
-        return tuple(_guard_one(backend, item, int(con.table(item.table).shape[0])) for item in guards)
+        return tuple(_guard_one(cursor, backend, item) for item in guards)
     finally:
         cursor.close()
 
@@ -171,11 +272,15 @@ def _backend(con: duckdb.DuckDBPyConnection) -> Any:
     return AsItStands.from_connection(con)
 
 
-def _guard_one(backend: Any, item: Guard, rows: int) -> Guarded:
+def _guard_one(cursor: duckdb.DuckDBPyConnection, backend: Any, item: Guard) -> Guarded:
     from pandera.errors import SchemaErrors
 
+    name = f"guarded_{item.table}" if item.in_json else item.table
+    if item.in_json:
+        cursor.execute(named_statements("guards")[item.table])
+    rows = int(cursor.table(item.table).shape[0])
     try:
-        _schema(item, with_rows=rows > 0).validate(backend.table(item.table), lazy=True)
+        _schema(item, with_rows=rows > 0).validate(backend.table(name), lazy=True)
     except SchemaErrors as errors:
         return Guarded(item.table, rows, tuple(_fault(error) for error in errors.schema_errors))
     return Guarded(item.table, rows, ())

@@ -10,11 +10,13 @@ from dataclasses import dataclass
 
 from m365dq_dagster.adapters import gx
 from m365dq_dagster.core.checks import CheckResult
+from m365dq_dagster.core.errors import BadInput
 from m365dq_dagster.core.outcome import LogType, Severity
 from m365dq_dagster.stages.case_run import CaseRun
 
 STAGE = "expectations"
 RUNBOOK = "docs/runbooks/quality-check-failure.md"
+BROKEN, UNMET = "EXPECTATION_BROKEN", "EXPECTATION_UNMET"
 SHOWN = 20
 
 
@@ -30,18 +32,24 @@ def check_name(log_type: LogType) -> str:
     return f"{log_type}_as_expected"
 
 
-def suites_of(log_types: Iterable[LogType], run: CaseRun) -> tuple[gx.Suite, ...]:
-    """The suites that the rule pack holds of the log types asked for. Raises `BadInput` for one it cannot use."""
-    found = (gx.load_suite(run.pack.expectations_dir, log_type) for log_type in log_types)
-    return tuple(suite for suite in found if suite)
-
-
 def run(run: CaseRun, log_types: Iterable[LogType] = tuple(LogType)) -> ExpectationReport:
-    """Ask the suites of the evidence and keep the answers in the registry."""
-    judged = gx.judge(run.con, suites_of(log_types, run))
-    checks = tuple(as_check(run.case_id, result) for result in judged)
+    """Ask the suites of the evidence and keep the answers in the registry; log types without a suite are left out."""
+    suites, checks = [], []
+    for log_type in log_types:
+        try:
+            suite = gx.load_suite(run.pack.expectations_dir, log_type)
+        except BadInput as error:
+            checks.append(_unusable(run.case_id, log_type, str(error)))
+        else:
+            suites += [suite] if suite else []
+    checks += [as_check(run.case_id, result) for result in gx.judge(run.con, suites)]
     run.registry.record_checks(run.case_id, run.run_id, checks, run.clock.now())
-    return ExpectationReport(checks)
+    return ExpectationReport(tuple(checks))
+
+
+def _unusable(case_id: str, log_type: LogType, why: str) -> CheckResult:
+    told = f"Case {case_id}: the suite of {log_type} could not be asked, the evidence is not to blame. {why}"
+    return CheckResult(check_name(log_type), STAGE, False, False, Severity.WARNING, told, RUNBOOK, (), BROKEN)
 
 
 def as_check(case_id: str, result: gx.SuiteResult) -> CheckResult:
@@ -57,7 +65,7 @@ def as_check(case_id: str, result: gx.SuiteResult) -> CheckResult:
         headline=f"Case {case_id}: {_sentence(result)}",
         runbook=bad[0].runbook if bad else RUNBOOK,
         table=tuple(_line(item) for item in (*result.broken, *result.unmet)[:SHOWN]),
-        reason="EXPECTATION_BROKEN" if result.broken else "EXPECTATION_UNMET" if result.unmet else "",
+        reason=BROKEN if result.broken else UNMET if result.unmet else "",
     )
 
 

@@ -1,0 +1,47 @@
+"""The one place where Dagster's side is wired. What the parts do stands in `defs` and `stages`."""
+
+from typing import Any
+
+import dagster as dg
+
+from m365dq_dagster.adapters.clock import Clock, SystemClock
+from m365dq_dagster.adapters.settings import Settings
+from m365dq_dagster.defs import assets, checks, jobs, launch, schedules, sensors
+from m365dq_dagster.defs.resources import case_workspace
+from m365dq_dagster.defs.services import Services, Stages
+from m365dq_dagster.stages.case_run import Progress, Silent
+
+
+def build_definitions(
+    settings: Settings | None = None, *, clock: Clock | None = None, progress: Progress | None = None, **stages: Any
+) -> dg.Definitions:
+    """All definitions, for production and for tests alike.
+
+    `settings` default to the environment's, `clock` to the machine's, `progress` to nobody. Any other name is the word
+    of a stage (`intake`, `quality`, ...) and what stands in for its module.
+    """
+    services = Services(settings or Settings.load(), clock or SystemClock(), progress or Silent(), Stages(stages))
+    return dg.Definitions(
+        assets=[*assets.case_assets(), *assets.standing_assets(services)],
+        asset_checks=checks.checks(services),
+        resources={"workspace": case_workspace(services)},
+        jobs=jobs.jobs,
+        schedules=schedules.schedules,
+        sensors=sensors.sensors(services),
+        executor=dg.in_process_executor,
+    )
+
+
+def run_case(
+    settings: Settings, case_id: str, *, progress: Progress | None = None, clock: Clock | None = None, **stages: Any
+) -> launch.RunOutcome:
+    """Run a registered case in this process, recorded where Dagster's pages find it."""
+    definitions = build_definitions(settings, clock=clock, progress=progress, **stages)
+    with launch.open_instance(settings) as instance:
+        return launch.run_case(instance, definitions.resolve_job_def("case_job"), case_id)
+
+
+@dg.definitions
+def defs() -> dg.Definitions:
+    """What Dagster loads."""
+    return build_definitions()

@@ -1,0 +1,25 @@
+"""The jobs: a case from evidence to report, the daily metrics, the quarterly maintenance."""
+
+import dagster as dg
+
+CASE_ASSETS = ("raw_logs", "quality_report", "reliability_scores", "verified_findings", "case_report")
+
+case_job = dg.define_asset_job(
+    "case_job",
+    selection=dg.AssetSelection.assets(*CASE_ASSETS),
+    executor_def=dg.in_process_executor,
+    description="One case from evidence to verdict and report. Choose the case as partition.",
+)
+metrics_job = dg.define_asset_job(
+    "metrics_job",
+    selection=dg.AssetSelection.assets("dashboard_metrics"),
+    executor_def=dg.in_process_executor,
+    description="The data quality dashboard.",
+)
+maintenance_job = dg.define_asset_job(
+    "maintenance_job",
+    selection=dg.AssetSelection.assets("status_code_reference", "maintenance_report"),
+    executor_def=dg.in_process_executor,
+    description="The quarterly maintenance of the status codes.",
+)
+jobs = (case_job, metrics_job, maintenance_job)

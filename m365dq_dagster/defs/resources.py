@@ -1,0 +1,209 @@
+"""The workspace of one run of one case: lock, working generation, publishing. What is done with it is up to the assets.
+
+A run holds the case's lock from its first use until it ends. The generation is published in the body of the last asset
+that the run was asked for, or of the asset whose gate stopped it, so that a failure to publish is a failure of that
+asset. A stage that raises leaves the published state as it was.
+"""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import duckdb
+from dagster import DagsterInstance, DagsterRun, InitResourceContext, ResourceDefinition
+from dagster_duckdb import DuckDBResource
+
+from m365dq_dagster.adapters.case_store import CONNECT_CONFIG, CaseStore, create_schema, open_reader
+from m365dq_dagster.adapters.registry import CaseRecord, Registry
+from m365dq_dagster.adapters.rule_pack import load_rule_pack
+from m365dq_dagster.core.checks import CheckResult, failed_blocking
+from m365dq_dagster.core.errors import BadInput, InternalFault
+from m365dq_dagster.core.outcome import DateOrder
+from m365dq_dagster.defs import left_behind, warming
+from m365dq_dagster.defs.services import Services
+from m365dq_dagster.stages.case_run import CaseRun, Override
+
+FIRST = "raw_logs"
+STAGE_OF = {
+    "raw_logs": "intake",
+    "quality_report": "quality",
+    "reliability_scores": "reliability",
+    "verified_findings": "verification",
+    "case_report": "report",
+}
+"""The assets of a case in order, and the stage that makes each."""
+
+
+@dataclass(frozen=True)
+class CaseForm:
+    """What a person gave on the launch form; nothing given leaves the case's context as it is registered."""
+
+    home_countries: tuple[str, ...] = ()
+    date_order: DateOrder | None = None
+    override: Override | None = None
+
+
+@dataclass
+class CaseWorkspace:
+    """One case, open for one run of the orchestrator."""
+
+    services: Services
+    dagster_run: DagsterRun
+    instance: DagsterInstance
+    failed_checks: list[CheckResult] = field(default_factory=list)
+    _held: ExitStack = field(default_factory=ExitStack)
+    _connection: ExitStack = field(default_factory=ExitStack)
+    _run: CaseRun | None = None
+    _made: set[str] = field(default_factory=set)
+    _is_published: bool = False
+    _has_ended: bool = False
+
+    @property
+    def case_id(self) -> str:
+        """The case this run is about."""
+        return str(self.dagster_run.tags["dagster/partition"])
+
+    @property
+    def store(self) -> CaseStore:
+        """The folder of cases."""
+        return CaseStore(self.services.settings.cases_dir)
+
+    @property
+    def planned(self) -> frozenset[str]:
+        """The assets of the case that this run was asked to make."""
+        return planned_assets(self.dagster_run)
+
+    def run(self, form: CaseForm | None = None) -> CaseRun:
+        """The run that stages are handed, opened at first use. Once published, its connection only reads."""
+        if self._has_ended:
+            raise InternalFault(
+                f"Case {self.case_id}: an earlier step of this run failed, so there is nothing to check."
+            )
+        if self._run is None:
+            warming.start()
+            self._run = self._open(form or CaseForm())
+        return self._run
+
+    def make(self, asset: str, form: CaseForm | None = None) -> Any:
+        """Run the stage behind an asset and return its report."""
+        run = self.run(form)
+        with self._thrown_away_on_failure():
+            report = self.services.stages[STAGE_OF[asset]].run(run)
+        self._made.add(asset)
+        return report
+
+    def settle(self, checks: tuple[CheckResult, ...] = ()) -> None:
+        """Note an asset's checks, and publish where a gate stops the run or its last asset is made."""
+        failed = failed_blocking(checks)
+        self.failed_checks += failed
+        if (failed and self.run().override is None) or self._made >= self.planned:
+            self.publish()
+
+    def publish(self) -> None:
+        """Write document and report into the generation, close it, and make it what readers see."""
+        run = self.run()
+        with self._thrown_away_on_failure():
+            self.services.stages["case"].finish_run(run, tuple(self.failed_checks))
+            run.con.execute("CHECKPOINT")
+            self._connection.close()
+            path = self.store.publish(self.case_id, run.run_id)
+        self._is_published = True
+        self._run = replace(run, con=self._connection.enter_context(open_reader(path)))
+
+    def close(self) -> None:
+        """Give everything back; a generation that was not published is thrown away."""
+        self._has_ended = True
+        with self._held:
+            self._connection.close()
+            if self._run is not None and not self._is_published:
+                self.store.discard(self.case_id, self._run.run_id)
+
+    def _open(self, form: CaseForm) -> CaseRun:
+        settings = self.services.settings
+        left_behind.sign(self.instance, self.dagster_run.run_id)
+        self._held.enter_context(self.store.lock(self.case_id, settings.lock_wait_seconds))
+        left_behind.bury(self.instance)
+        registry = Registry.open(settings.registry_url)
+        self._held.callback(registry.close)
+        pack = load_rule_pack()
+        prepared = self._prepared(registry, pack, form)
+        case = self.services.stages["case"]
+        override = form.override or case.override_in_force(registry, self.case_id, self.services.clock.now())
+        return CaseRun(
+            case_id=self.case_id,
+            run_id=self.dagster_run.run_id,
+            folder=prepared.folder,
+            case_dir=self.store.case_dir(self.case_id),
+            context=prepared.context,
+            pack=pack,
+            con=self._working_generation(registry.case(self.case_id), override),
+            registry=registry,
+            clock=self.services.clock,
+            progress=self.services.progress,
+            override=override,
+            more_folders=prepared.more_folders,
+        )
+
+    def _prepared(self, registry: Registry, pack: Any, form: CaseForm) -> Any:
+        """The case as it is registered, or registered anew with what the launch form adds."""
+        case, settings = self.services.stages["case"], self.services.settings
+        prepared = case.open_case(settings, registry, self.store, self.case_id)
+        if form == CaseForm():
+            return prepared
+        return case.prepare_case(
+            settings,
+            registry,
+            self.store,
+            pack,
+            prepared.folder,
+            case_id=self.case_id,
+            home_countries=form.home_countries,
+            date_order=form.date_order,
+            override=form.override,
+        )
+
+    def _working_generation(self, record: CaseRecord | None, override: Override | None) -> duckdb.DuckDBPyConnection:
+        from_current = FIRST not in self.planned
+        if from_current and record and record.blocked_by and override is None:
+            raise BadInput(
+                f"Case {self.case_id} is blocked ({record.blocked_by}); mend that and run it from raw_logs, or give an "
+                "override with reason, actor and expiry on the launch form of raw_logs."
+            )
+        path = self.store.begin(self.case_id, self.dagster_run.run_id, from_current=from_current)
+        database = DuckDBResource(database=str(path), connection_config=CONNECT_CONFIG)
+        con: duckdb.DuckDBPyConnection = self._connection.enter_context(database.get_connection())
+        if not from_current:
+            create_schema(con)
+        return con
+
+    @contextmanager
+    def _thrown_away_on_failure(self) -> Iterator[None]:
+        try:
+            yield
+        except BaseException:
+            self.close()
+            raise
+
+
+def planned_assets(run: DagsterRun) -> frozenset[str]:
+    """The assets of a case that a run was asked to make; a run of checks alone makes none."""
+    if run.step_keys_to_execute:
+        return frozenset(STAGE_OF).intersection(run.step_keys_to_execute)
+    if run.asset_selection is not None:
+        return frozenset(STAGE_OF).intersection(key.path[-1] for key in run.asset_selection)
+    return frozenset() if run.asset_check_selection else frozenset(STAGE_OF)
+
+
+def case_workspace(services: Services) -> ResourceDefinition:
+    """The resource: one workspace a run, closed when the run ends, however it ends."""
+
+    def opened(context: InitResourceContext) -> Iterator[CaseWorkspace]:
+        assert context.dagster_run is not None and context.instance is not None  # noqa: PT018  a resource of runs only
+        workspace = CaseWorkspace(services, context.dagster_run, context.instance)
+        try:
+            yield workspace
+        finally:
+            workspace.close()
+
+    return ResourceDefinition(resource_fn=contextmanager(opened), description="The open case of a run.")

@@ -1,0 +1,37 @@
+"""Starting Dagster's own pages on this installation's cases."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+
+from m365dq_dagster.adapters.settings import Settings, checkout_root
+from m365dq_dagster.defs.launch import ensure_dagster_home
+
+MODULE = "m365dq_dagster.definitions"
+
+
+def ui_command(host: str = "127.0.0.1", port: int = 3000) -> list[str]:
+    """The command that starts webserver and daemon: on the checkout's workspace, else on the installed module."""
+    root = checkout_root()
+    workspace = root / "workspace.yaml" if root else None
+    target = ["-w", str(workspace)] if workspace and workspace.is_file() else ["-m", MODULE]
+    return [sys.executable, "-m", "dagster", "dev", *target, "-h", host, "-p", str(port)]
+
+
+def start_ui(settings: Settings, command: Sequence[str]) -> int:
+    """Run the command until it ends or is stopped; returns its exit code, 0 where it was stopped by hand."""
+    environment = {
+        **os.environ,
+        "DAGSTER_HOME": str(ensure_dagster_home(settings)),
+        "M365DQ_HOME": str(settings.home),
+        "GX_ANALYTICS_ENABLED": "false",
+        "DAGSTER_DISABLE_TELEMETRY": "yes",
+    }
+    root = checkout_root()
+    process = subprocess.Popen(list(command), env=environment, cwd=root)
+    try:
+        return process.wait()
+    except KeyboardInterrupt:
+        process.wait()
+        return 0
