@@ -1,4 +1,5 @@
-"""Where a case lives on disk: one folder, one DuckDB file a generation, the small file `current` that names the published one, and the lock.
+"""Where a case lives on disk: one folder, one DuckDB file a generation, the small file `current` that names the
+published one, and the lock.
 
 What stands inside a generation is the business of `adapters/sql`; when to publish is the business of the run.
 """
@@ -23,7 +24,9 @@ CONNECT_CONFIG: dict[str, str | bool | int | float | list[str]] = {
     "autoload_known_extensions": False,
     "preserve_insertion_order": False,
 }
-"""The one configuration every connection to a generation is opened with; two connections in a process must not differ."""
+"""The one configuration every connection to a generation is opened with; two connections in a process must not
+differ.
+"""
 
 KEPT_GENERATIONS = 5
 
@@ -31,10 +34,10 @@ KEPT_GENERATIONS = 5
 class CaseStore:
     """The folder of cases.
 
-        cases/<case>/current             name of the published generation
-        cases/<case>/<generation>.duckdb
-        cases/<case>/reports/<generation>/
-        cases/<case>/lock
+    cases/<case>/current             name of the published generation
+    cases/<case>/<generation>.duckdb
+    cases/<case>/reports/<generation>/
+    cases/<case>/lock
     """
 
     def __init__(self, cases_dir: Path) -> None:
@@ -48,7 +51,9 @@ class CaseStore:
 
     @contextmanager
     def lock(self, case_id: str, wait_seconds: float) -> Iterator[None]:
-        """Hold the case against every other process. Raises `CaseBusy` after `wait_seconds`; a killed holder frees it."""
+        """Hold the case against every other process. Raises `CaseBusy` after `wait_seconds`; a killed holder frees
+        it.
+        """
         lock = FileLock(self.case_dir(case_id) / "lock", mode=0o600)
         try:
             lock.acquire(timeout=wait_seconds)
@@ -73,13 +78,17 @@ class CaseStore:
         working = folder / f"{_plain(generation)}.duckdb"
         if from_current:
             if published is None:
-                raise BadInput(f"Case {case_id} has no published state yet; run it from raw_logs, or with `m365dq run FOLDER`.")
+                raise BadInput(
+                    f"Case {case_id} has no published state yet; run it from raw_logs, or with `m365dq run FOLDER`."
+                )
             shutil.copyfile(published, working)
             working.chmod(0o600)
         return working
 
     def publish(self, case_id: str, generation: str) -> Path:
-        """Make a closed generation the one that readers see, in one step that survives a power cut; old ones are thinned out."""
+        """Make a closed generation the one that readers see, in one step that survives a power cut; old ones are
+        thinned out.
+        """
         folder = self.case_dir(case_id)
         working = folder / f"{_plain(generation)}.duckdb"
         try:
@@ -120,7 +129,9 @@ class CaseStore:
                 file.unlink(missing_ok=True)
 
     def _generations(self, folder: Path) -> list[Path]:
-        names = (folder / "generations").read_text(encoding="utf-8").split() if (folder / "generations").is_file() else []
+        names = (
+            (folder / "generations").read_text(encoding="utf-8").split() if (folder / "generations").is_file() else []
+        )
         return [folder / name for name in names]
 
     def _thin_out(self, folder: Path, newest: Path) -> None:
@@ -148,7 +159,9 @@ def open_reader(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 def confine(con: duckdb.DuckDBPyConnection, *folders: Path) -> None:
-    """Let a working connection read files below the case's evidence folders and nothing else, for as long as it lives."""
+    """Let a working connection read files below the case's evidence folders and nothing else, for as long as it
+    lives.
+    """
     allowed = ", ".join(sql.quote_literal(str(folder.resolve()) + os.sep) for folder in folders)
     con.execute(f"SET allowed_directories = [{allowed}]")
     con.execute("SET enable_external_access = false")

@@ -1,4 +1,6 @@
-"""Measures the evidence of a case in SQL and keeps what was judged of it. Every number that `core` judges by is counted here; nothing is judged here."""
+"""Measures the evidence of a case in SQL and keeps what was judged of it. Every number that `core` judges by is
+counted here; nothing is judged here.
+"""
 
 from __future__ import annotations
 
@@ -13,10 +15,11 @@ import duckdb
 
 from m365dq_dagster.adapters import sql
 from m365dq_dagster.adapters.rule_pack import RulePack
+from m365dq_dagster.adapters.sql.profile import count_column
 from m365dq_dagster.core.adjudication import Access, Client, Combo, Decision, Mark, Word
 from m365dq_dagster.core.checks import CheckResult, failed_blocking
 from m365dq_dagster.core.context import CaseContext
-from m365dq_dagster.core.outcome import LogType, Role, Severity
+from m365dq_dagster.core.outcome import LogType, Severity
 from m365dq_dagster.core.policy import Policy
 from m365dq_dagster.core.profile import ColumnCounts, FieldSpec
 from m365dq_dagster.core.verdict import AccountEvidence, Lead, LeadKind
@@ -41,7 +44,9 @@ class Window:
     baseline_end: datetime | None
 
 
-def run_named(con: duckdb.DuckDBPyConnection, name: str, values: Mapping[str, object] | None = None, *, file: str = "judge") -> Rows:
+def run_named(
+    con: duckdb.DuckDBPyConnection, name: str, values: Mapping[str, object] | None = None, *, file: str = "judge"
+) -> Rows:
     """Run a named statement; rows of its last part are returned."""
     text = sql.named_statements(file)[name]
     if values is None:
@@ -100,32 +105,17 @@ def combos(con: duckdb.DuckDBPyConnection) -> dict[LogType, dict[str, Combo]]:
 
 def count_columns(con: duckdb.DuckDBPyConnection, specs: Iterable[FieldSpec]) -> None:
     """Count every profiled column exactly and keep the counts, so that later steps need not scan again."""
-    con.execute(
-        "CREATE OR REPLACE TABLE column_counts (log_type VARCHAR, field VARCHAR, applicable BIGINT, present BIGINT, type_names BIGINT, "
-        "distinct_values BIGINT, top_value VARCHAR, top_raw VARCHAR, top_rows BIGINT, sum_k_ln_k DOUBLE, valid BIGINT)"
-    )
+    run_named(con, "column_counts_table")
     for spec in specs:
-        con.execute(_count_statement(spec))
-
-
-def _count_statement(spec: FieldSpec) -> str:
-    value = f"CAST({sql.quote_identifier(spec.field)} AS VARCHAR)"
-    raw = sql.quote_identifier(spec.field + "_raw") if spec.field in RAW_COLUMNS else value
-    where = "WHERE is_logon" if spec.log is LogType.UAL and spec.field in LOGON_ONLY else ""
-    valid = "length(value) = 2" if spec.role is Role.PLACE and spec.field == "country" else "value IS NOT NULL"
-    return (
-        f"INSERT INTO column_counts SELECT {sql.quote_literal(spec.log_type)}, {sql.quote_literal(spec.field)}, "
-        "coalesce(sum(k), 0), coalesce(sum(k) FILTER (WHERE value IS NOT NULL), 0), "
-        f"coalesce(sum(k) FILTER (WHERE {TYPE_NAME}), 0), count(DISTINCT coalesce(raw, '')), arg_max(value, k), arg_max(raw, k), "
-        f"coalesce(max(k), 0), coalesce(sum(k * ln(k)), 0), coalesce(sum(k) FILTER (WHERE {valid}), 0) "
-        f"FROM (SELECT {value} AS value, {raw} AS raw, count(*) AS k FROM {sql.quote_identifier(spec.log_type)} {where} GROUP BY 1, 2) AS grouped"
-    )
-
-
-TYPE_NAME = (
-    "value IS NULL AND (starts_with(raw, 'Microsoft.') OR starts_with(raw, 'System.') OR starts_with(raw, '@{') "
-    "OR raw = '[object Object]')"
-)
+        con.execute(
+            count_column(
+                spec.log_type,
+                spec.field,
+                raw=spec.field in RAW_COLUMNS,
+                logons_only=spec.log is LogType.UAL and spec.field in LOGON_ONLY,
+                two_letters=spec.field == "country",
+            )
+        )
 
 
 def column_counts(con: duckdb.DuckDBPyConnection) -> dict[tuple[str, str], ColumnCounts]:
@@ -134,7 +124,15 @@ def column_counts(con: duckdb.DuckDBPyConnection) -> dict[tuple[str, str], Colum
     for row in con.execute("SELECT * FROM column_counts").fetchall():
         log_type, field, applicable, present, type_names, distinct, top_value, top_raw, top_rows, sum_k, valid = row
         found[(log_type, field)] = ColumnCounts(
-            int(applicable), int(present), int(type_names), int(distinct), top_value, top_raw, int(top_rows), float(sum_k), int(valid)
+            int(applicable),
+            int(present),
+            int(type_names),
+            int(distinct),
+            top_value,
+            top_raw,
+            int(top_rows),
+            float(sum_k),
+            int(valid),
         )
     return found
 
@@ -151,40 +149,42 @@ def filled_log_types(con: duckdb.DuckDBPyConnection) -> dict[LogType, int]:
 
 def unknown_codes(con: duckdb.DuckDBPyConnection) -> Rows:
     """Well-formed codes that are in no table: log type, field, value, rows, first and last event."""
-    return con.execute(
-        "SELECT log_type, CASE WHEN log_type = 'unified_audit_log' THEN 'error_number' ELSE 'status_error_code' END AS field, code, count(*), "
-        "min(event_time), max(event_time) FROM logons WHERE code_key = 'unknown-code' GROUP BY ALL ORDER BY 1, 2, 4 DESC, 3"
-    ).fetchall()
+    return run_named(con, "unknown_codes", file="document")
 
 
 def seen_codes(con: duckdb.DuckDBPyConnection) -> Rows:
     """Every well-formed code: log type, field, value, rows, first and last event."""
-    return con.execute(
-        "SELECT log_type, CASE WHEN log_type = 'unified_audit_log' THEN 'error_number' ELSE 'status_error_code' END AS field, code, count(*), "
-        "min(event_time), max(event_time) FROM logons WHERE code_key NOT IN ('blank', 'out-of-domain') GROUP BY ALL ORDER BY 1, 2, 3"
-    ).fetchall()
+    return run_named(con, "seen_codes", file="document")
 
 
 def unknown_values(con: duckdb.DuckDBPyConnection, most: int = 200) -> Rows:
     """Words that no table knows: log type, canonical field, value, rows; the commonest first."""
-    return con.execute(
-        "SELECT log_type, field, value, sum(k) AS row_count FROM ("
-        " SELECT log_type, CASE WHEN log_type = 'unified_audit_log' THEN 'operation' ELSE 'status' END AS field, word AS value, count(*) AS k"
-        " FROM logons WHERE split_part(combo, '|', 2) = 'out-of-domain' GROUP BY ALL"
-        " UNION ALL SELECT log_type, 'conditional_access_status', access, count(*) FROM logons WHERE split_part(combo, '|', 3) = 'out-of-domain' GROUP BY ALL"
-        " UNION ALL SELECT log_type, CASE WHEN log_type = 'unified_audit_log' THEN 'error_number' ELSE 'status_error_code' END, code, count(*)"
-        " FROM logons WHERE code_key = 'out-of-domain' GROUP BY ALL"
-        ") AS unknown GROUP BY ALL ORDER BY row_count DESC, log_type, field, value LIMIT $most",
-        {"most": most},
-    ).fetchall()
+    return run_named(con, "unknown_values", {"most": most}, file="document")
 
 
 def provenance(con: duckdb.DuckDBPyConnection) -> dict[tuple[str, str], tuple[str, ...]]:
     """Where the values of each canonical field come from, over all files."""
-    rows = con.execute(
-        "SELECT log_type, field, list(DISTINCT provenance ORDER BY provenance) FROM field_provenance GROUP BY log_type, field"
-    ).fetchall()
+    rows = run_named(con, "provenance", file="document")
     return {(log_type, field): tuple(found) for log_type, field, found in rows}
+
+
+def proof(con: duckdb.DuckDBPyConnection, kind: str, account: str | None, most: int) -> tuple[Rows, tuple[Any, ...]]:
+    """The lines that prove a conclusion (path, row), at most `most`; and how many there are, contradictions, fields
+    used.
+    """
+    run_named(con, "proof", {"kind": kind, "account": account}, file="document")
+    lines = run_named(con, "proof_lines", {"most": most}, file="document")
+    return lines, run_named(con, "proof_sums", file="document")[0]
+
+
+def mappings(con: duckdb.DuckDBPyConnection, name: str) -> list[dict[str, Any]]:
+    """The rows of a statement of the document as mappings; moments as ISO 8601 UTC."""
+    cursor = con.execute(sql.named_statements("document")[name])
+    names = [column[0] for column in cursor.description or ()]
+    return [
+        {key: _iso(value) if isinstance(value, datetime) else value for key, value in zip(names, row, strict=True)}
+        for row in cursor.fetchall()
+    ]
 
 
 def keep_decisions(con: duckdb.DuckDBPyConnection, decided: Iterable[tuple[LogType, str, Decision, bool]]) -> None:
@@ -216,8 +216,7 @@ def join_decisions(con: duckdb.DuckDBPyConnection, policy: Policy) -> Window:
     home = policy.home
     run_named(con, "address_countries", {"share": home.address_country_share, "days": home.address_country_days})
     run_named(con, "judged")
-    by_access = con.execute("SELECT count(*) FROM decisions WHERE decided_by = 'conditional_access_status'").fetchone()
-    if by_access and by_access[0]:
+    if run_named(con, "decided_by_access")[0][0]:
         run_named(con, "corroborate", file="accounts")
     begins, ends = run_named(con, "window")[0]
     run_named(con, "success_countries")
@@ -235,13 +234,16 @@ def build_events(
 ) -> None:
     """Learn each account's own home, mark what is foreign to it, and fold rows into flows."""
     learn = policy.home
-    run_named(con, "own_homes", {"own_days": learn.own_days, "own_share": learn.own_share, "baseline_end": window.baseline_end})
+    run_named(
+        con,
+        "own_homes",
+        {"own_days": learn.own_days, "own_share": learn.own_share, "baseline_end": window.baseline_end},
+    )
     run_named(con, "context_tables")
     _insert(con, "case_homes", [[country] for country in homes])
-    con.executemany(
-        "INSERT INTO known_travel VALUES ($1, $2, CAST($3 AS TIMESTAMP), CAST($4 AS TIMESTAMP) + INTERVAL 1 DAY)",
-        [[t.account, t.country, t.begins, t.ends] for t in context.travel],
-    ) if context.travel else None
+    for one in context.travel:
+        values = {"account": one.account, "country": one.country, "begins": one.begins, "ends": one.ends}
+        run_named(con, "add_travel", values)
     _insert(con, "known_egress", [[address] for address in _inside(con, context.egress_ranges)])
     run_named(con, "flow_starts", {"minutes": policy.flows.minutes})
     run_named(con, "events")
@@ -265,13 +267,18 @@ def _inside(con: duckdb.DuckDBPyConnection, ranges: Sequence[str]) -> list[str]:
     return found
 
 
-def account_evidence(con: duckdb.DuckDBPyConnection, window: Window, policy: Policy) -> tuple[list[AccountEvidence], list[Lead]]:
+def account_evidence(
+    con: duckdb.DuckDBPyConnection, window: Window, policy: Policy
+) -> tuple[list[AccountEvidence], list[Lead]]:
     """What the evidence shows of every account, and the leads."""
     limits = policy.breach
     hours = {"hours": limits.overlap_hours}
     early = {"baseline_end": window.baseline_end}
     steps: Sequence[tuple[str, Mapping[str, object] | None]] = (
-        ("standing_egress", {"egress_accounts": limits.egress_accounts, "spray_accounts": limits.spray_accounts, **early}),
+        (
+            "standing_egress",
+            {"egress_accounts": limits.egress_accounts, "spray_accounts": limits.spray_accounts, **early},
+        ),
         ("home_devices", None),
         ("foreign_successes", None),
         ("prior_failures", {"days": limits.prior_failure_days}),
@@ -295,7 +302,11 @@ def account_evidence(con: duckdb.DuckDBPyConnection, window: Window, policy: Pol
         *numbers, own = row
         names = ACCOUNT_COLUMNS
         found.append(
-            AccountEvidence(**dict(zip(names, numbers, strict=True)), own_homes=tuple(own or ()), leads=tuple(by_account.get(row[0], ())))
+            AccountEvidence(
+                **dict(zip(names, numbers, strict=True)),
+                own_homes=tuple(own or ()),
+                leads=tuple(by_account.get(row[0], ())),
+            )
         )
     return found, leads
 
@@ -339,10 +350,19 @@ ACCOUNT_COLUMNS = (
 def _leads(con: duckdb.DuckDBPyConnection, window: Window, policy: Policy) -> list[Lead]:
     limits, early = policy.leads, window.baseline_end
     found: list[Lead] = []
-    rows = run_named(con, "lead_rejections", {"hours": limits.hours, "rejections": limits.rejections, "baseline_end": early}, file="accounts")
+    rows = run_named(
+        con,
+        "lead_rejections",
+        {"hours": limits.hours, "rejections": limits.rejections, "baseline_end": early},
+        file="accounts",
+    )
     found += [Lead(LeadKind.SUCCESS_AFTER_REJECTIONS, (a,), (address,), _iso(b), _iso(e)) for a, address, b, e in rows]
-    rows = run_named(con, "lead_new_addresses", {"accounts": limits.new_address_accounts, "baseline_end": early}, file="accounts")
-    found += [Lead(LeadKind.NEW_ADDRESS_ON_MANY_ACCOUNTS, tuple(a), (address,), _iso(b), _iso(e)) for address, a, b, e in rows]
+    rows = run_named(
+        con, "lead_new_addresses", {"accounts": limits.new_address_accounts, "baseline_end": early}, file="accounts"
+    )
+    found += [
+        Lead(LeadKind.NEW_ADDRESS_ON_MANY_ACCOUNTS, tuple(a), (address,), _iso(b), _iso(e)) for address, a, b, e in rows
+    ]
     rows = run_named(con, "lead_mfa_denials", {"hours": limits.hours, "denials": limits.mfa_denials}, file="accounts")
     seen: set[str] = set()
     for account, begins, ends in rows:
@@ -350,7 +370,10 @@ def _leads(con: duckdb.DuckDBPyConnection, window: Window, policy: Policy) -> li
             seen.add(account)
             found.append(Lead(LeadKind.SUCCESS_AFTER_MFA_DENIALS, (account,), (), _iso(begins), _iso(ends)))
     rows = run_named(con, "lead_legacy", file="accounts")
-    found += [Lead(LeadKind.LEGACY_FOREIGN_SUCCESS, (a,), tuple(addresses or ()), _iso(b), _iso(e)) for a, addresses, b, e in rows]
+    found += [
+        Lead(LeadKind.LEGACY_FOREIGN_SUCCESS, (a,), tuple(addresses or ()), _iso(b), _iso(e))
+        for a, addresses, b, e in rows
+    ]
     rows = run_named(con, "lead_sessions", file="accounts")
     found += [
         Lead(LeadKind.SESSION_IN_TWO_COUNTRIES, tuple(accounts or ()), tuple(addresses or ()), _iso(b), _iso(e))
@@ -385,13 +408,13 @@ def read_json(con: duckdb.DuckDBPyConnection, table: str) -> list[Any]:
 
 def note(con: duckdb.DuckDBPyConnection, key: str, value: str) -> None:
     """Keep a word about this generation."""
-    con.execute("INSERT OR REPLACE INTO case_meta VALUES ($1, $2)", [key, value])
+    run_named(con, "note", {"key": key, "value": value})
 
 
 def noted(con: duckdb.DuckDBPyConnection, key: str) -> str | None:
     """A word that was kept, or None."""
-    row = con.execute("SELECT value FROM case_meta WHERE key = $1", [key]).fetchone()
-    return str(row[0]) if row else None
+    rows = run_named(con, "noted", {"key": key})
+    return str(rows[0][0]) if rows else None
 
 
 def keep_failed(con: duckdb.DuckDBPyConnection, stage: str, checks: Iterable[CheckResult]) -> None:
@@ -410,5 +433,16 @@ def failed_checks(con: duckdb.DuckDBPyConnection) -> tuple[CheckResult, ...]:
 
 def has_table(con: duckdb.DuckDBPyConnection, name: str) -> bool:
     """Whether a table of that name stands in this generation."""
-    row = con.execute("SELECT count(*) FROM information_schema.tables WHERE table_name = $1", [name]).fetchone()
-    return bool(row and row[0])
+    return bool(run_named(con, "has_table", {"name": name})[0][0])
+
+
+def keep_document(con: duckdb.DuckDBPyConnection, text: str) -> None:
+    """Keep the case document, as JSON text, in place of an earlier one."""
+    run_named(con, "document_table")
+    run_named(con, "keep_document", {"document": text})
+
+
+def kept_document(con: duckdb.DuckDBPyConnection) -> str | None:
+    """The kept document's text, or None."""
+    rows = run_named(con, "kept_document") if has_table(con, "case_document") else []
+    return str(rows[0][0]) if rows else None

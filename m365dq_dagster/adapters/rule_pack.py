@@ -1,5 +1,7 @@
-"""Loads the rule pack (`reference_data/` and `expectations/`) from a checkout or from the installed package, checks it and hashes it.
-What its rows mean is judged in `core`; changes approved in the registry are merged by the stage that loads it."""
+"""Loads the rule pack (`reference_data/` and `expectations/`) from a checkout or from the installed package, checks
+it and hashes it. What its rows mean is judged in `core`; changes approved in the registry are merged by the stage
+that loads it.
+"""
 
 from __future__ import annotations
 
@@ -72,7 +74,9 @@ class RulePack:
         """One hash over every file of the pack but operations: same knowledge, same hash, on every machine."""
         digest = hashlib.sha256()
         for base in (self.root, self.expectations_dir):
-            for path in sorted(p for p in base.rglob("*") if p.is_file() and p.suffix in {".csv", ".toml", ".yaml", ".json"}):
+            for path in sorted(
+                p for p in base.rglob("*") if p.is_file() and p.suffix in {".csv", ".toml", ".yaml", ".json"}
+            ):
                 if path.name == OPERATIONS_FILE:
                     continue
                 text = path.read_text(encoding="utf-8").replace("\r\n", "\n")
@@ -100,7 +104,13 @@ class RulePack:
         rows = _read_csv(self.root / "fields.csv")
         try:
             return tuple(
-                FieldSpec(r["log_type"], r["field"], Role(r["role"]), Witness(r["witness"] or "none"), int(r["precedence"] or 9))
+                FieldSpec(
+                    r["log_type"],
+                    r["field"],
+                    Role(r["role"]),
+                    Witness(r["witness"] or "none"),
+                    int(r["precedence"] or 9),
+                )
                 for r in rows
             )
         except (KeyError, ValueError) as error:
@@ -124,7 +134,9 @@ class RulePack:
             try:
                 found.append(yaml.safe_load(path.read_text(encoding="utf-8")))
             except yaml.YAMLError as error:
-                raise BadInput(f"formats/{path.name} is no readable YAML: {str(error).splitlines()[0]}; correct it.") from None
+                raise BadInput(
+                    f"formats/{path.name} is no readable YAML: {str(error).splitlines()[0]}; correct it."
+                ) from None
         return tuple(found)
 
     def _rows(self, name: str, kind: type) -> list[dict[str, str]]:
@@ -151,11 +163,15 @@ def _read_csv(path: Path) -> list[dict[str, str]]:
         with path.open(encoding="utf-8-sig", newline="") as handle:
             return list(csv.DictReader(handle))
     except OSError as error:
-        raise BadInput(f"{path.name} of the rule pack cannot be read ({error.strerror}); restore the shipped one.") from None
+        raise BadInput(
+            f"{path.name} of the rule pack cannot be read ({error.strerror}); restore the shipped one."
+        ) from None
 
 
 def _read_toml(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, tomllib.TOMLDecodeError) as error:
-        raise BadInput(f"{path.name} of the rule pack cannot be read ({error}); correct it or restore the shipped one.") from None
+        raise BadInput(
+            f"{path.name} of the rule pack cannot be read ({error}); correct it or restore the shipped one."
+        ) from None

@@ -1,4 +1,6 @@
-"""Where this installation keeps its state and whom it may talk to, from the environment. Judgement policy is not here: it is in the rule pack."""
+"""Where this installation keeps its state and whom it may talk to, from the environment. Judgement policy is not
+here: it is in the rule pack.
+"""
 
 from __future__ import annotations
 
@@ -48,7 +50,9 @@ class Settings(BaseSettings):
         except ValidationError as error:
             first = error.errors()[0]
             name = "M365DQ_" + str(first["loc"][0]).upper().removeprefix("M365DQ_")
-            raise BadInput(f"The environment variable {name} cannot be used: {first['msg']}. Correct it or unset it.") from None
+            raise BadInput(
+                f"The environment variable {name} cannot be used: {first['msg']}. Correct it or unset it."
+            ) from None
         return settings.prepared()
 
     def prepared(self) -> Settings:
@@ -58,7 +62,9 @@ class Settings(BaseSettings):
             home.mkdir(mode=0o700, parents=True, exist_ok=True)
             home.chmod(0o700)
         except OSError as error:
-            raise BadInput(f"The home folder {home} cannot be used ({error.strerror}); set M365DQ_HOME to a folder you may write.") from None
+            raise BadInput(
+                f"The home folder {home} cannot be used ({error.strerror}); set M365DQ_HOME to a folder you may write."
+            ) from None
         return self.model_copy(update={"home": home})
 
     @property

@@ -1,4 +1,6 @@
-"""A case as a whole: which folder and context it has, whether anything has changed since it was last judged, and how a run of it ends."""
+"""A case as a whole: which folder and context it has, whether anything has changed since it was last judged, and how
+a run of it ends.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from m365dq_dagster.adapters import measure
 from m365dq_dagster.adapters.case_store import CaseStore
 from m365dq_dagster.adapters.clock import Clock, SystemClock
 from m365dq_dagster.adapters.evidence.folder import evidence_digest, evidence_files
@@ -34,8 +37,8 @@ VERIFIERS = ("sign_in_logs", "unified_audit_log", "legacy_auth_logs")
 class PreparedCase:
     """A registered case, ready to be run.
 
-    `identity` is the digest of evidence, context, rule pack and override; `unchanged` says that the published generation was judged from
-    exactly that; `judged_at` is when.
+    `identity` is the digest of evidence, context, rule pack and override; `unchanged` says that the published
+    generation was judged from exactly that; `judged_at` is when.
     """
 
     case_id: str
@@ -65,8 +68,9 @@ def prepare_case(
 ) -> PreparedCase:
     """Register the case with its folder and context, and tell whether there is anything to do.
 
-    The id comes from `case_id`, else from `case.toml`, else from the folder's name. Raises `BadInput` where the folder, the context or the id cannot
-    be used, or where the case is known with another folder and `add` was not asked for.
+    The id comes from `case_id`, else from `case.toml`, else from the folder's name. Raises `BadInput` where the
+    folder, the context or the id cannot be used, or where the case is known with another folder and `add` was not
+    asked for.
     """
     now = (clock or SystemClock()).now()
     root = _readable(folder)
@@ -82,12 +86,16 @@ def prepare_case(
 
 
 def open_case(settings: Settings, registry: Registry, store: CaseStore, case_id: str) -> PreparedCase:
-    """A case that is registered already, with its `case.toml` read anew over what is registered. Raises `BadInput` where it is unknown."""
+    """A case that is registered already, with its `case.toml` read anew over what is registered. Raises `BadInput`
+    where it is unknown.
+    """
     from m365dq_dagster.adapters.rule_pack import load_rule_pack
 
     record = registry.case(valid_case_id(case_id))
     if record is None:
-        raise BadInput(f"There is no case {case_id!r}; register it with `m365dq run FOLDER`, or put its folder into the inbox.")
+        raise BadInput(
+            f"There is no case {case_id!r}; register it with `m365dq run FOLDER`, or put its folder into the inbox."
+        )
     folders = tuple(_readable(Path(text)) for text in record.folder.split(FOLDER_SEPARATOR))
     kept = {key: value for key, value in record.context.items() if value}
     data = {**kept, **_read_toml(folders[0] / CONTEXT_FILE)}
@@ -132,7 +140,8 @@ def _folders(case_id: str, root: Path, known: tuple[str, ...], *, add: bool) -> 
         return tuple(Path(text) for text in known) or (root,)
     if not add:
         raise BadInput(
-            f"Case {case_id} belongs to {known[0]}; {root} is another folder. Give --case another id, or --add to add its evidence to the case."
+            f"Case {case_id} belongs to {known[0]}; {root} is another folder. Give --case another id, or --add to add its "
+            "evidence to the case."
         )
     return (*(Path(text) for text in known), root)
 
@@ -174,7 +183,8 @@ def identity_of(evidence: str, context: CaseContext, pack: RulePack, override: O
 
 
 def finish_run(run: CaseRun, failed_checks: Sequence[CheckResult] = ()) -> dict[str, Any]:
-    """End a run that got as far as it may: the report where none was made in this run, then import and verdict into the registry.
+    """End a run that got as far as it may: the report where none was made in this run, then import and verdict into
+    the registry.
 
     Nothing is published here. Returns the case document.
     """
@@ -199,8 +209,10 @@ def finish_run(run: CaseRun, failed_checks: Sequence[CheckResult] = ()) -> dict[
 
 
 def identity_judged(run: CaseRun) -> str:
-    """The identity of what was judged, or an empty text where the folder changed while it was read, so that the next run reads it again."""
-    read = dict(run.con.execute("SELECT path, sha256 FROM files WHERE sha256 IS NOT NULL").fetchall())
+    """The identity of what was judged, or an empty text where the folder changed while it was read, so that the next
+    run reads it again.
+    """
+    read: dict[str, str] = dict(measure.run_named(run.con, "read_files", file="document"))
     found = {file.path: file.sha256 for folder in run.folders for file in evidence_files(folder) if file.sha256}
     if read != found and len(run.folders) == 1:
         return ""

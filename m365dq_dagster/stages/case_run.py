@@ -1,4 +1,6 @@
-"""What every stage of one run is handed: the case, its evidence, its context, the rule pack and the collaborators. No logic."""
+"""What every stage of one run is handed: the case, its evidence, its context, the rule pack and the collaborators.
+No logic.
+"""
 
 from __future__ import annotations
 

@@ -1,11 +1,11 @@
-"""The case document: what others script against, built from the tables of a generation and kept in it. Key names are a contract: they are added to, never
-renamed."""
+"""The case document: what others script against, built from the tables of a generation and kept in it. Key names are
+a contract: they are added to, never renamed.
+"""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
 from typing import Any
 
 import duckdb
@@ -31,7 +31,9 @@ EMPTY_SIGN_INS: Mapping[str, Any] = {
 
 
 def build(run: CaseRun, *, stage: str) -> dict[str, Any]:
-    """The whole document, alerts still empty. With blocking checks that failed and no override, nothing is concluded: `findings` is empty."""
+    """The whole document, alerts still empty. With blocking checks that failed and no override, nothing is
+    concluded: `findings` is empty.
+    """
     blocking = measure.failed_checks(run.con)
     blocked = bool(blocking) and run.override is None
     return {
@@ -62,7 +64,7 @@ def _verdict(run: CaseRun, blocking: Sequence[CheckResult], *, blocked: bool) ->
         return {
             "status": str(CaseVerdict.CANNOT_CONCLUDE),
             "confidence": str(Confidence.LOW),
-            "headline": f"Case {run.case_id}: cannot conclude. A check that guards every conclusion failed; see quality.failed_checks.",
+            "headline": f"Case {run.case_id}: cannot conclude. {reasons[0].removeprefix(f'Case {run.case_id}: ')}",
             "cannot_conclude": reasons,
             "not_tested": [],
             "sign_ins": dict(EMPTY_SIGN_INS),
@@ -76,24 +78,23 @@ def _quality(run: CaseRun, blocking: Sequence[CheckResult], *, blocked: bool) ->
     return {
         "status": status,
         "failed_checks": [
-            {"check": check.name, "reason": check.headline, "code": check.reason, "runbook": check.runbook, "blocking": check.blocking}
+            {
+                "check": check.name,
+                "reason": check.headline,
+                "code": check.reason,
+                "runbook": check.runbook,
+                "blocking": check.blocking,
+            }
             for check in blocking
         ],
-        "override": {"reason": override.reason, "actor": override.actor, "expires": override.expires} if override else None,
+        "override": {"reason": override.reason, "actor": override.actor, "expires": override.expires}
+        if override
+        else None,
     }
 
 
 def _ledger(con: duckdb.DuckDBPyConnection) -> dict[str, Any]:
-    names = (
-        "path, sha256, bytes, encoding, format, log_type, status, reason, rows_read, rows_imported, rows_duplicate, rows_quarantined, "
-        "rows_declared, first_event, last_event, date_order"
-    )
-    files = _mappings(con.execute(f"SELECT {names} FROM files ORDER BY path"))
-    quarantine = _mappings(con.execute("SELECT reason, count(*) AS rows FROM quarantine GROUP BY reason ORDER BY reason"))
-    completeness = _mappings(
-        con.execute('SELECT kind, log_type, from_time AS "from", to_time AS "to", detail FROM completeness ORDER BY kind, log_type, from_time, detail')
-    )
-    return {"files": files, "quarantine": quarantine, "completeness": completeness}
+    return {name: measure.mappings(con, name) for name in ("files", "quarantine", "completeness")}
 
 
 def by_log_type(con: duckdb.DuckDBPyConnection, *, blocked: bool = False) -> dict[str, Any]:
@@ -103,7 +104,7 @@ def by_log_type(con: duckdb.DuckDBPyConnection, *, blocked: bool = False) -> dic
         found[str(log_type)] = {"events": rows, "by_outcome": {}}
     if blocked or not measure.has_table(con, "events"):
         return found
-    counted = con.execute("SELECT log_type, outcome, count(*) FROM events GROUP BY log_type, outcome ORDER BY log_type, outcome").fetchall()
+    counted = measure.run_named(con, "outcomes_by_log_type", file="document")
     for log_type, outcome, count in counted:
         found[log_type]["by_outcome"][outcome] = count
     for entry in found.values():
@@ -130,7 +131,13 @@ def _unknown_values(con: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
         return []
     origins = measure.provenance(con)
     return [
-        {"log_type": r[0], "field": _source_name(origins.get((r[0], r[1]), ()), r[1]), "value": r[2], "rows": int(r[3]), "canonical_field": r[1]}
+        {
+            "log_type": r[0],
+            "field": _source_name(origins.get((r[0], r[1]), ()), r[1]),
+            "value": r[2],
+            "rows": int(r[3]),
+            "canonical_field": r[1],
+        }
         for r in measure.unknown_values(con)
     ]
 
@@ -146,34 +153,24 @@ def _judged(con: duckdb.DuckDBPyConnection, *, blocked: bool) -> dict[str, Any]:
     return {name: [] if blocked else measure.read_json(con, tables.get(name, name)) for name in names}
 
 
-def _mappings(cursor: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
-    names = [column[0] for column in cursor.description or ()]
-    return [{name: _plain(value) for name, value in zip(names, row, strict=True)} for row in cursor.fetchall()]
-
-
-def _plain(value: Any) -> Any:
-    return value.isoformat() + "Z" if isinstance(value, datetime) else value
-
-
 def keep(con: duckdb.DuckDBPyConnection, document: Mapping[str, Any]) -> None:
     """Keep the document in the generation."""
-    con.execute("CREATE OR REPLACE TABLE case_document (document VARCHAR)")
-    con.execute("INSERT INTO case_document VALUES ($1)", [json.dumps(document, default=str)])
+    measure.keep_document(con, json.dumps(document, default=str))
 
 
 def kept(con: duckdb.DuckDBPyConnection) -> dict[str, Any]:
     """The document of this generation; empty where none was kept."""
-    if not measure.has_table(con, "case_document"):
-        return {}
-    row = con.execute("SELECT document FROM case_document").fetchone()
-    return dict(json.loads(row[0])) if row else {}
+    text = measure.kept_document(con)
+    return dict(json.loads(text)) if text else {}
 
 
 def read_document(store: CaseStore, case_id: str) -> dict[str, Any]:
     """The published document of a case. Raises `BadInput` where the case has none."""
     path = store.current(case_id)
     if path is None:
-        raise BadInput(f"There is no case {case_id!r} with a published state; run `m365dq run FOLDER` first, or see `m365dq cases`.")
+        raise BadInput(
+            f"There is no case {case_id!r} that was judged; run `m365dq run FOLDER` first, or see `m365dq cases`."
+        )
     with open_reader(path) as con:
         body = kept(con)
     if not body:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from m365dq_dagster.adapters import measure
 from m365dq_dagster.core.outcome import AccountVerdict, CaseVerdict, Confidence, Severity
 from m365dq_dagster.core.verdict import AccountJudgement, CaseJudgement
 from m365dq_dagster.stages.case_run import CaseRun
@@ -14,25 +15,42 @@ EVIDENCE_ROWS = 200
 """Lines shown for one finding; `evidence_rows` tells how many there are."""
 
 CLAIMS = {
-    AccountVerdict.COMPROMISE_INDICATED: ("{account} is in use by somebody else: {count} successful foreign sign-ins.", Severity.CRITICAL),
+    AccountVerdict.COMPROMISE_INDICATED: (
+        "{account} is in use by somebody else: {count} successful foreign sign-ins.",
+        Severity.CRITICAL,
+    ),
     AccountVerdict.SUSPICIOUS: ("{account} shows a lead that must be followed.", Severity.WARNING),
-    AccountVerdict.CANNOT_CONCLUDE: ("{account} has sign-ins that are neither explained nor proven hostile.", Severity.WARNING),
-    AccountVerdict.CREDENTIAL_EXPOSED: ("{account}: a valid credential or token was used from abroad and stopped after it.", Severity.WARNING),
+    AccountVerdict.CANNOT_CONCLUDE: (
+        "{account} has sign-ins that are neither explained nor proven hostile.",
+        Severity.WARNING,
+    ),
+    AccountVerdict.CREDENTIAL_EXPOSED: (
+        "{account}: a valid credential or token was used from abroad and stopped after it.",
+        Severity.WARNING,
+    ),
 }
 
 PROOF = {
-    AccountVerdict.COMPROMISE_INDICATED: "outcome = 'SUCCESS' AND is_foreign",
-    AccountVerdict.SUSPICIOUS: "(outcome = 'SUCCESS' OR normalized_status = 'FAILURE')",
-    AccountVerdict.CANNOT_CONCLUDE: "((outcome = 'SUCCESS' AND is_foreign) OR unknown_code)",
-    AccountVerdict.CREDENTIAL_EXPOSED: "accepted AND is_foreign AND outcome <> 'SUCCESS'",
+    AccountVerdict.COMPROMISE_INDICATED: "foreign success",
+    AccountVerdict.SUSPICIOUS: "attempts",
+    AccountVerdict.CANNOT_CONCLUDE: "unclear",
+    AccountVerdict.CREDENTIAL_EXPOSED: "exposed",
 }
+"""Which rows prove a verdict on an account."""
+
+Scores = Mapping[tuple[str, str], float | None]
 
 
-def findings(run: CaseRun, case: CaseJudgement, accounts: Sequence[AccountJudgement], fields: Judged) -> list[dict[str, Any]]:
+def findings(
+    run: CaseRun, case: CaseJudgement, accounts: Sequence[AccountJudgement], fields: Judged
+) -> list[dict[str, Any]]:
     """The case's conclusion first, then one finding an account that needs a person, worst first."""
-    scores = {one.spec.field: one.score for judged in fields.values() for one in judged}
+    scores = {(one.spec.log_type, one.spec.field): one.score for judged in fields.values() for one in judged}
     order = list(CLAIMS)
-    shown = sorted((one for one in accounts if one.verdict in CLAIMS), key=lambda one: (order.index(one.verdict), one.evidence.account))
+    shown = sorted(
+        (one for one in accounts if one.verdict in CLAIMS),
+        key=lambda one: (order.index(one.verdict), one.evidence.account),
+    )
     bodies = [_case_finding(run, case, scores), *(_account_finding(run, one, scores) for one in shown)]
     verified = run.override is None
     return [
@@ -44,18 +62,18 @@ def findings(run: CaseRun, case: CaseJudgement, accounts: Sequence[AccountJudgem
 def _taint(run: CaseRun) -> dict[str, str]:
     if run.override is None:
         return {}
-    return {
-        "not_verified": f"not verified: the quality check was skipped by {run.override.actor} until {run.override.expires} ({run.override.reason})"
-    }
+    one = run.override
+    told = f"not verified: the quality check was skipped by {one.actor} until {one.expires} ({one.reason})"
+    return {"not_verified": told}
 
 
-def _case_finding(run: CaseRun, case: CaseJudgement, scores: dict[str, float | None]) -> dict[str, Any]:
+def _case_finding(run: CaseRun, case: CaseJudgement, scores: Scores) -> dict[str, Any]:
     severity = {CaseVerdict.BREACH_INDICATED: Severity.CRITICAL, CaseVerdict.CANNOT_CONCLUDE: Severity.WARNING}
-    where = "outcome = 'SUCCESS' AND is_foreign" if case.verdict is CaseVerdict.BREACH_INDICATED else "TRUE"
-    return _finding(run, case.headline, severity.get(case.verdict, Severity.INFO), case.confidence, where, None, scores)
+    kind = "foreign success" if case.verdict is CaseVerdict.BREACH_INDICATED else "all"
+    return _finding(run, case.headline, severity.get(case.verdict, Severity.INFO), case.confidence, kind, None, scores)
 
 
-def _account_finding(run: CaseRun, one: AccountJudgement, scores: dict[str, float | None]) -> dict[str, Any]:
+def _account_finding(run: CaseRun, one: AccountJudgement, scores: Scores) -> dict[str, Any]:
     claim, severity = CLAIMS[one.verdict]
     text = claim.format(account=one.evidence.account, count=one.evidence.foreign_success)
     body = _finding(run, text, severity, one.confidence, PROOF[one.verdict], one.evidence.account, scores)
@@ -67,28 +85,20 @@ def _finding(
     claim: str,
     severity: Severity,
     confidence: Confidence,
-    where: str,
+    kind: str,
     account: str | None,
-    scores: dict[str, float | None],
+    scores: Scores,
 ) -> dict[str, Any]:
-    condition = f"e.counted AND {where} AND (e.account = $account OR $account IS NULL)"
-    rows = run.con.execute(
-        f"SELECT f.path, e.row_no FROM events AS e JOIN files AS f ON f.file_id = e.file_id WHERE {condition} "
-        "ORDER BY f.path, e.row_no LIMIT $most",
-        {"account": account, "most": EVIDENCE_ROWS},
-    ).fetchall()
-    sums = run.con.execute(
-        f"SELECT count(*), count(e.contradiction), list(DISTINCT e.decided_by ORDER BY e.decided_by) FILTER (WHERE e.decided_by IS NOT NULL) "
-        f"FROM events AS e WHERE {condition}",
-        {"account": account},
-    ).fetchone()
-    total, contradictions, used = sums or (0, 0, None)
+    lines, (total, contradictions, used) = measure.proof(run.con, kind, account, EVIDENCE_ROWS)
     return {
         "claim": claim,
         "severity": str(severity),
         "confidence": str(confidence),
-        "fields_used": [{"field": field, "score": scores.get(field)} for field in used or ()],
+        "fields_used": [
+            {"field": field, "log_type": log_type, "score": scores.get((log_type, field))}
+            for log_type, field in used or ()
+        ],
         "contradictions": int(contradictions),
-        "evidence": [{"file": path, "row": int(row)} for path, row in rows],
+        "evidence": [{"file": path, "row": int(row)} for path, row in lines],
         "evidence_rows": int(total),
     }

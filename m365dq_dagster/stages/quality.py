@@ -1,4 +1,6 @@
-"""Quality: profile every field, judge which may testify, and decide the gate. Scores and recommendations are the next stage's work."""
+"""Quality: profile every field, judge which may testify, and decide the gate. Scores and recommendations are the
+next stage's work.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +15,7 @@ from m365dq_dagster.core.outcome import CaseStage, FieldState, LogType, Severity
 from m365dq_dagster.core.profile import Witness
 from m365dq_dagster.core.reliability import FieldJudgement, LogBench, judge_fields, recommend
 from m365dq_dagster.stages.case_run import CaseRun
+from m365dq_dagster.stages.codes import load_codes
 
 STAGE = "quality"
 RUNBOOK = "docs/runbooks/quality-check-failure.md"
@@ -40,25 +43,35 @@ def run(run: CaseRun) -> QualityReport:
     measure.count_columns(run.con, specs)
     fields = judged_fields(run)
     unknown_values = measure.unknown_values(run.con)
-    checks = (*_gates(run.case_id, fields), _substitutes(run.case_id, fields), _vocabulary(run.case_id, measure.unknown_codes(run.con), unknown_values))
+    checks = (
+        *_gates(run.case_id, fields),
+        _substitutes(run.case_id, fields),
+        _vocabulary(run.case_id, measure.unknown_codes(run.con), unknown_values),
+    )
     _remember(run, checks)
     return QualityReport(fields, checks, len(measure.unknown_codes(run.con)), len(unknown_values))
 
 
 def judged_fields(run: CaseRun) -> dict[LogType, tuple[FieldJudgement, ...]]:
-    """Judge the fields of every log type from the kept counts; cheap, so later stages ask again instead of reading back."""
+    """Judge the fields of every log type from the kept counts; cheap, so later stages ask again instead of reading
+    back.
+    """
     counts = measure.column_counts(run.con)
     found = measure.combos(run.con)
     judged = {}
     for log_type in measure.filled_log_types(run.con):
         specs = [spec for spec in run.pack.fields if spec.log is log_type and (spec.log_type, spec.field) in counts]
         bench = LogBench(log_type, list(found.get(log_type, {}).values()), specs, run.pack.vocabulary, run.pack.policy)
-        judged[log_type] = judge_fields(bench, specs, {spec.field: counts[(spec.log_type, spec.field)] for spec in specs})
+        judged[log_type] = judge_fields(
+            bench, specs, {spec.field: counts[(spec.log_type, spec.field)] for spec in specs}
+        )
     return judged
 
 
 def _gates(case_id: str, fields: Judged) -> tuple[CheckResult, ...]:
-    return tuple(_gate(case_id, log_type, judged) for log_type, judged in fields.items() if _has_logons(log_type, judged))
+    return tuple(
+        _gate(case_id, log_type, judged) for log_type, judged in fields.items() if _has_logons(log_type, judged)
+    )
 
 
 def _has_logons(log_type: LogType, judged: tuple[FieldJudgement, ...]) -> bool:
@@ -91,7 +104,9 @@ def _substitutes(case_id: str, fields: Judged) -> CheckResult:
         one
         for judged in fields.values()
         for one in judged
-        if one.spec.witness in (Witness.PRIMARY, Witness.SECONDARY) and not one.may_testify and one.state is not FieldState.NOT_APPLICABLE
+        if one.spec.witness in (Witness.PRIMARY, Witness.SECONDARY)
+        and not one.may_testify
+        and one.state is not FieldState.NOT_APPLICABLE
     ]
     told = "every outcome field present may testify."
     if rejected:
@@ -107,7 +122,13 @@ def _substitutes(case_id: str, fields: Judged) -> CheckResult:
         headline=f"Case {case_id}: {told}",
         runbook=RUNBOOK,
         table=tuple(
-            {"log_type": one.spec.log_type, "field": one.spec.field, "state": str(one.state), "cause": str(one.cause or "")} for one in rejected
+            {
+                "log_type": one.spec.log_type,
+                "field": one.spec.field,
+                "state": str(one.state),
+                "cause": str(one.cause or ""),
+            }
+            for one in rejected
         ),
         reason="FIELD_REJECTED" if rejected else "",
     )
@@ -139,6 +160,7 @@ def _remember(run: CaseRun, checks: tuple[CheckResult, ...]) -> None:
         (log_type, field, code, int(rows), first and first.replace(tzinfo=UTC), last and last.replace(tzinfo=UTC))
         for log_type, field, code, rows, first, last in measure.seen_codes(run.con)
     ]
+    load_codes(run.registry, run.pack, now)
     run.registry.record_sightings(run.case_id, sightings, now)
     run.registry.record_checks(run.case_id, run.run_id, checks, now)
     run.registry.set_stage(run.case_id, CaseStage.CHECKED, now, blocked_by=_blocker(run, checks))

@@ -1,4 +1,6 @@
-"""Reliability: score every field, keep the scores with their history, and recommend the outcome field of each log type."""
+"""Reliability: score every field, keep the scores with their history, and recommend the outcome field of each log
+type.
+"""
 
 from __future__ import annotations
 
@@ -29,12 +31,20 @@ def run(run: CaseRun) -> ReliabilityReport:
     recommended = recommendations(fields)
     origins = measure.provenance(run.con)
     measure.keep_json(
-        run.con, "field_profiles", (profile_row(one, origins.get((one.spec.log_type, one.spec.field), ())) for judged in fields.values() for one in judged)
+        run.con,
+        "field_profiles",
+        (
+            profile_row(one, origins.get((one.spec.log_type, one.spec.field), ()))
+            for judged in fields.values()
+            for one in judged
+        ),
     )
     measure.keep_json(run.con, "recommendations", (recommendation_row(one) for one in recommended))
     now = run.clock.now()
     rows = [
-        ScoreRow(one.spec.log_type, one.spec.field, one.base_score, one.score) for judged in fields.values() for one in judged
+        ScoreRow(one.spec.log_type, one.spec.field, one.base_score, one.score)
+        for judged in fields.values()
+        for one in judged
     ]
     run.registry.record_scores(run.case_id, rows, now)
     run.registry.set_stage(run.case_id, CaseStage.SCORED, now)
@@ -90,5 +100,3 @@ def recommendation_row(one: Recommendation) -> dict[str, object]:
 
 def _round(value: float | None) -> float | None:
     return None if value is None else round(value, 6)
-
-

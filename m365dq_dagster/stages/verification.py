@@ -1,4 +1,6 @@
-"""Verification: adjudicate every logon, fold flows, learn homes, and reach the verdicts on accounts and case with their findings."""
+"""Verification: adjudicate every logon, fold flows, learn homes, and reach the verdicts on accounts and case with
+their findings.
+"""
 
 from __future__ import annotations
 
@@ -89,7 +91,9 @@ def _case_home(run: CaseRun) -> CaseHome:
 def _case_evidence(run: CaseRun, fields: Judged) -> CaseEvidence:
     con = run.con
     counted = [row for row in measure.outcome_rows(con) if row[1]]
-    uncounted_success = sum(row[3] for row in measure.outcome_rows(con) if not row[1] and row[2] == "SUCCESS" and row[0] == LogType.UAL)
+    uncounted_success = sum(
+        row[3] for row in measure.outcome_rows(con) if not row[1] and row[2] == "SUCCESS" and row[0] == LogType.UAL
+    )
     by_outcome: dict[Outcome, int] = {}
     for row in counted:
         by_outcome[Outcome(row[2])] = by_outcome.get(Outcome(row[2]), 0) + int(row[3])
@@ -127,7 +131,11 @@ def verdict_check(case_id: str, case: CaseJudgement, accounts: Sequence[AccountJ
     breach = case.verdict is CaseVerdict.BREACH_INDICATED
     open_case = case.verdict is CaseVerdict.CANNOT_CONCLUDE
     severity = Severity.CRITICAL if breach else Severity.WARNING if open_case else Severity.INFO
-    worst = [one for one in accounts if one.verdict.value in ("COMPROMISE_INDICATED", "SUSPICIOUS", "CANNOT_CONCLUDE", "CREDENTIAL_EXPOSED")]
+    worst = [
+        one
+        for one in accounts
+        if one.verdict.value in ("COMPROMISE_INDICATED", "SUSPICIOUS", "CANNOT_CONCLUDE", "CREDENTIAL_EXPOSED")
+    ]
     worst.sort(key=lambda one: list(type(one.verdict)).index(one.verdict))
     return CheckResult(
         name="verdict",
@@ -151,7 +159,11 @@ def verdict_check(case_id: str, case: CaseJudgement, accounts: Sequence[AccountJ
 
 
 def _keep(
-    run: CaseRun, case: CaseJudgement, evidence: CaseEvidence, accounts: Sequence[AccountJudgement], leads: Sequence[Lead]
+    run: CaseRun,
+    case: CaseJudgement,
+    evidence: CaseEvidence,
+    accounts: Sequence[AccountJudgement],
+    leads: Sequence[Lead],
 ) -> None:
     con = run.con
     measure.keep_json(con, "account_verdicts", (account_row(one) for one in accounts))
@@ -159,7 +171,13 @@ def _keep(
         con,
         "leads",
         (
-            {"kind": str(one.kind), "accounts": list(one.accounts), "addresses": list(one.addresses), "from": one.begins, "to": one.ends}
+            {
+                "kind": str(one.kind),
+                "accounts": list(one.accounts),
+                "addresses": list(one.addresses),
+                "from": one.begins,
+                "to": one.ends,
+            }
             for one in leads
         ),
     )
@@ -181,7 +199,11 @@ def _case_row(case: CaseJudgement, evidence: CaseEvidence) -> dict[str, Any]:
             "events": evidence.events,
             "flows": evidence.flow_count,
             "by_outcome": outcomes,
-            "normalized": {"SUCCESS": evidence.success, "FAILURE": failures, "UNKNOWN": evidence.events - evidence.success - failures},
+            "normalized": {
+                "SUCCESS": evidence.success,
+                "FAILURE": failures,
+                "UNKNOWN": evidence.events - evidence.success - failures,
+            },
             "decision_coverage": round(evidence.decision_coverage, 6),
             "foreign_attempt_success_rate": evidence.foreign_attempt_success_rate,
             "foreign_share_of_success": evidence.foreign_share_of_success,
@@ -208,7 +230,9 @@ def account_row(one: AccountJudgement) -> dict[str, Any]:
         "foreign_attempts": evidence.foreign_attempts,
         "foreign_attempt_success_rate": rate,
         "foreign_attempt_success_rate_unknown_as_failure": low,
-        "foreign_share_of_success": evidence.foreign_success_flows / evidence.success_flows if evidence.success_flows else None,
+        "foreign_share_of_success": evidence.foreign_success_flows / evidence.success_flows
+        if evidence.success_flows
+        else None,
         "foreign_share_of_all": evidence.foreign_success_flows / evidence.flow_count if evidence.flow_count else None,
         "home_countries": list(one.homes),
         "home_source": str(one.home_source),
@@ -219,46 +243,43 @@ def account_row(one: AccountJudgement) -> dict[str, Any]:
     }
 
 
+CONTRADICTIONS = {
+    "CODE_ZERO_BUT_CA_FAILURE": (
+        "The code says success and Conditional Access says failure: the first factor was accepted, then an access "
+        "policy failed. The row stays a success; look at what the account did next."
+    ),
+    "CODE_AGAINST_TEXT": "Code and status text say the opposite of each other; the rows are undecided.",
+    "CODE_COPIES_DIFFER": "Two copies of the code in one row differ; the rows are undecided.",
+}
+
+
 def _conflicts(run: CaseRun) -> list[dict[str, Any]]:
-    details = {
-        "CODE_ZERO_BUT_CA_FAILURE": "The code says success and Conditional Access says failure: the first factor was accepted, then an access policy failed. The row stays a success; look at what the account did next.",
-        "CODE_AGAINST_TEXT": "Code and status text say the opposite of each other; the rows are undecided.",
-        "CODE_COPIES_DIFFER": "Two copies of the code in one row differ; the rows are undecided.",
-    }
-    rows = run.con.execute(
-        "SELECT contradiction, count(*), list(coalesce(event_id, concat(file_id, ':', row_no)) ORDER BY file_id, row_no)[1:5] "
-        "FROM events WHERE contradiction IS NOT NULL GROUP BY contradiction ORDER BY contradiction"
-    ).fetchall()
     found = [
-        {"kind": kind, "rows": count, "detail": details.get(kind, ""), "example_event_ids": examples} for kind, count, examples in rows
+        {"kind": kind, "rows": count, "detail": CONTRADICTIONS[kind], "example_event_ids": examples}
+        for kind, count, examples in measure.run_named(run.con, "contradictions", file="document")
     ]
-    moved = run.con.execute(
-        "SELECT address, countries, country, all_rows FROM address_countries WHERE countries > 1 ORDER BY all_rows DESC, address LIMIT 100"
-    ).fetchall()
-    for address, countries, country, all_rows in moved:
-        examples = run.con.execute(
-            "SELECT coalesce(event_id, concat(file_id, ':', row_no)) FROM events WHERE address = $1 ORDER BY file_id, row_no LIMIT 5", [address]
-        ).fetchall()
-        taken = f"its country is taken as {country}" if country else "its country is taken as unknown"
-        found.append(
-            {
-                "kind": "ADDRESS_IN_TWO_COUNTRIES",
-                "rows": all_rows,
-                "detail": f"{address} was placed in {countries} countries; {taken}.",
-                "example_event_ids": [row[0] for row in examples],
-            }
-        )
-    return found
+    moved = measure.run_named(run.con, "moved_addresses", file="document")
+    return found + [
+        {
+            "kind": "ADDRESS_IN_TWO_COUNTRIES",
+            "rows": rows,
+            "detail": _placed(address, countries, country),
+            "example_event_ids": examples,
+        }
+        for address, countries, country, rows, examples in moved
+    ]
+
+
+def _placed(address: str, countries: int, country: str | None) -> str:
+    taken = f"its country is taken as {country}" if country else "its country is taken as unknown"
+    return f"{address} was placed in {countries} countries; {taken}."
 
 
 def _indicators(run: CaseRun) -> list[dict[str, Any]]:
-    rows = run.con.execute(
-        "SELECT o.indicator, u.operation, o.severity, count(*), "
-        "list(DISTINCT u.account ORDER BY u.account) FILTER (WHERE u.account IS NOT NULL AND u.is_person), o.mitre "
-        "FROM unified_audit_log AS u JOIN pack_operations AS o ON o.operation = u.operation "
-        "WHERE o.severity <> 'INFO' AND NOT u.is_logon GROUP BY o.indicator, u.operation, o.severity, o.mitre "
-        "ORDER BY CASE o.severity WHEN 'CRITICAL' THEN 0 ELSE 1 END, count(*) DESC, u.operation"
-    ).fetchall()
+    details = {
+        "MailItemsAccessed": _mail_access(measure.run_named(run.con, "mail_access", file="document")),
+        "Set-Mailbox": dict(measure.run_named(run.con, "mailbox_settings", file="document")),
+    }
     return [
         {
             "type": kind,
@@ -266,30 +287,15 @@ def _indicators(run: CaseRun) -> list[dict[str, Any]]:
             "severity": severity,
             "rows": count,
             "accounts": list(accounts or ())[:100],
-            "detail": _detail(run, operation),
+            "detail": details.get(operation, {}),
             "mitre": mitre,
         }
-        for kind, operation, severity, count, accounts, mitre in rows
+        for kind, operation, severity, count, accounts, mitre in measure.run_named(
+            run.con, "indicators", file="document"
+        )
     ]
 
 
-def _detail(run: CaseRun, operation: str) -> dict[str, int]:
-    split = {"Set-Mailbox": "CASE WHEN c.row_no IS NULL THEN 'no forwarding, delegation or auditing touched' ELSE 'forwarding, delegation or auditing' END"}
-    if operation == "MailItemsAccessed":
-        rows = run.con.execute(
-            "SELECT coalesce(mail_access_type, 'not stated'), count(*), count(*) FILTER (WHERE is_throttled) FROM unified_audit_log "
-            "WHERE operation = 'MailItemsAccessed' GROUP BY 1 ORDER BY 1"
-        ).fetchall()
-        detail = {str(kind): int(count) for kind, count, _ in rows}
-        throttled = sum(int(row[2]) for row in rows)
-        return {**detail, **({"throttled": throttled} if throttled else {})}
-    if operation in split:
-        rows = run.con.execute(
-            f"SELECT {split[operation]}, count(*) FROM unified_audit_log AS u "
-            "LEFT JOIN critical_operations AS c ON c.file_id = u.file_id AND c.row_no = u.row_no WHERE u.operation = $1 GROUP BY 1 ORDER BY 1",
-            [operation],
-        ).fetchall()
-        return {str(kind): int(count) for kind, count in rows}
-    return {}
-
-
+def _mail_access(rows: measure.Rows) -> dict[str, int]:
+    throttled = sum(int(row[2]) for row in rows)
+    return {**{str(kind): int(count) for kind, count, _ in rows}, **({"throttled": throttled} if throttled else {})}

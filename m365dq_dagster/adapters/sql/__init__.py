@@ -1,5 +1,6 @@
-"""Every SQL statement of the product, in `.sql` files beside this one or in builders. Values are bound, never pasted; names that come from
-evidence pass through `quote_identifier`."""
+"""Every SQL statement of the product, in `.sql` files beside this one or in builders. Values are bound, never
+pasted; names that come from evidence pass through `quote_identifier`.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +16,9 @@ def quote_identifier(name: str) -> str:
 
 
 def quote_literal(text: str) -> str:
-    """A text as SQL literal, for the few places where the engine takes no bound value (paths in table functions, DDL)."""
+    """A text as SQL literal, for the few places where the engine takes no bound value (paths in table functions,
+    DDL).
+    """
     return "'" + text.replace("\x00", "\ufffd").replace("'", "''") + "'"
 
 

@@ -5,6 +5,36 @@ CREATE OR REPLACE TEMP TABLE pack_codes (code VARCHAR PRIMARY KEY, accepted BOOL
 CREATE OR REPLACE TEMP TABLE pack_words (kind VARCHAR, value VARCHAR, word VARCHAR);
 CREATE OR REPLACE TEMP TABLE pack_operations (operation VARCHAR, indicator VARCHAR, severity VARCHAR, mitre VARCHAR)
 
+-- name: column_counts_table
+CREATE OR REPLACE TABLE column_counts (
+    log_type VARCHAR, field VARCHAR, applicable BIGINT, present BIGINT, type_names BIGINT, distinct_values BIGINT, top_value VARCHAR,
+    top_raw VARCHAR, top_rows BIGINT, sum_k_ln_k DOUBLE, valid BIGINT
+)
+
+-- name: add_travel
+INSERT INTO known_travel VALUES ($account, $country, CAST($begins AS TIMESTAMP), CAST($ends AS TIMESTAMP) + INTERVAL 1 DAY)
+
+-- name: decided_by_access
+SELECT count(*) FROM decisions WHERE decided_by = 'conditional_access_status'
+
+-- name: has_table
+SELECT count(*) FROM information_schema.tables WHERE table_name = $name
+
+-- name: note
+INSERT OR REPLACE INTO case_meta VALUES ($key, $value)
+
+-- name: noted
+SELECT value FROM case_meta WHERE key = $key
+
+-- name: document_table
+CREATE OR REPLACE TABLE case_document (document VARCHAR)
+
+-- name: keep_document
+INSERT INTO case_document VALUES ($document)
+
+-- name: kept_document
+SELECT document FROM case_document
+
 -- name: logons
 -- One narrow row for every logon of any log type, with its witnesses reduced to known words. `combo` names rows that say the same.
 CREATE OR REPLACE TABLE logons AS

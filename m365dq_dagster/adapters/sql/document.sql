@@ -1,0 +1,148 @@
+-- What the case document is built from: the ledger, outcomes by log type, conflicts, indicators, and the lines behind a finding.
+
+-- name: files
+SELECT
+    path, sha256, bytes, encoding, format, log_type, status, reason, rows_read, rows_imported, rows_duplicate, rows_quarantined,
+    rows_declared, first_event, last_event, date_order
+FROM files
+ORDER BY path
+
+-- name: quarantine
+SELECT reason, count(*) AS rows FROM quarantine GROUP BY reason ORDER BY reason
+
+-- name: completeness
+SELECT kind, log_type, from_time AS "from", to_time AS "to", detail
+FROM completeness
+ORDER BY kind, log_type, from_time, detail
+
+-- name: outcomes_by_log_type
+SELECT log_type, outcome, count(*) AS row_count FROM events GROUP BY log_type, outcome ORDER BY log_type, outcome
+
+-- name: read_files
+SELECT path, sha256 FROM files WHERE sha256 IS NOT NULL
+
+-- name: provenance
+SELECT log_type, field, list(DISTINCT provenance ORDER BY provenance) AS origins
+FROM field_provenance
+GROUP BY log_type, field
+
+-- name: unknown_codes
+SELECT
+    log_type, CASE WHEN log_type = 'unified_audit_log' THEN 'error_number' ELSE 'status_error_code' END AS field, code,
+    count(*) AS row_count, min(event_time) AS first_event, max(event_time) AS last_event
+FROM logons
+WHERE code_key = 'unknown-code'
+GROUP BY log_type, code
+ORDER BY log_type, row_count DESC, code
+
+-- name: seen_codes
+SELECT
+    log_type, CASE WHEN log_type = 'unified_audit_log' THEN 'error_number' ELSE 'status_error_code' END AS field, code,
+    count(*) AS row_count, min(event_time) AS first_event, max(event_time) AS last_event
+FROM logons
+WHERE code_key NOT IN ('blank', 'out-of-domain')
+GROUP BY log_type, code
+ORDER BY log_type, code
+
+-- name: unknown_values
+-- Values of the witnesses that no table knows, the commonest first.
+SELECT log_type, field, value, sum(k) AS row_count
+FROM (
+    SELECT
+        log_type, CASE WHEN log_type = 'unified_audit_log' THEN 'operation' ELSE 'status' END AS field, word AS value, count(*) AS k
+    FROM logons
+    WHERE split_part(combo, '|', 2) = 'out-of-domain'
+    GROUP BY log_type, word
+    UNION ALL
+    SELECT log_type, 'conditional_access_status' AS field, access AS value, count(*) AS k
+    FROM logons
+    WHERE split_part(combo, '|', 3) = 'out-of-domain'
+    GROUP BY log_type, access
+    UNION ALL
+    SELECT
+        log_type, CASE WHEN log_type = 'unified_audit_log' THEN 'error_number' ELSE 'status_error_code' END AS field,
+        code AS value, count(*) AS k
+    FROM logons
+    WHERE code_key = 'out-of-domain'
+    GROUP BY log_type, code
+) AS unknown
+GROUP BY log_type, field, value
+ORDER BY row_count DESC, log_type, field, value
+LIMIT $most
+
+-- name: contradictions
+SELECT
+    contradiction, count(*) AS row_count,
+    list(coalesce(event_id, concat(file_id, ':', row_no)) ORDER BY file_id, row_no)[1:5] AS examples
+FROM events
+WHERE contradiction IS NOT NULL
+GROUP BY contradiction
+ORDER BY contradiction
+
+-- name: moved_addresses
+-- Addresses that were placed in more than one country, the busiest first.
+SELECT a.address, a.countries, a.country, a.all_rows, x.examples
+FROM address_countries AS a
+JOIN (
+    SELECT address, list(coalesce(event_id, concat(file_id, ':', row_no)) ORDER BY file_id, row_no)[1:5] AS examples
+    FROM events
+    WHERE address IN (SELECT address FROM address_countries WHERE countries > 1)
+    GROUP BY address
+) AS x ON x.address = a.address
+WHERE a.countries > 1
+ORDER BY a.all_rows DESC, a.address
+LIMIT 100
+
+-- name: indicators
+SELECT
+    o.indicator, u.operation, o.severity, count(*) AS row_count,
+    list(DISTINCT u.account ORDER BY u.account) FILTER (WHERE u.account IS NOT NULL AND u.is_person) AS accounts, o.mitre
+FROM unified_audit_log AS u
+JOIN pack_operations AS o ON o.operation = u.operation
+WHERE o.severity <> 'INFO' AND NOT u.is_logon
+GROUP BY o.indicator, u.operation, o.severity, o.mitre
+ORDER BY CASE o.severity WHEN 'CRITICAL' THEN 0 ELSE 1 END, row_count DESC, u.operation
+
+-- name: mail_access
+SELECT
+    coalesce(mail_access_type, 'not stated') AS kind, count(*) AS row_count, count(*) FILTER (WHERE is_throttled) AS throttled
+FROM unified_audit_log
+WHERE operation = 'MailItemsAccessed'
+GROUP BY kind
+ORDER BY kind
+
+-- name: mailbox_settings
+SELECT
+    CASE
+        WHEN c.row_no IS NULL THEN 'no forwarding, delegation or auditing touched'
+        ELSE 'forwarding, delegation or auditing touched'
+    END AS kind,
+    count(*) AS row_count
+FROM unified_audit_log AS u
+LEFT JOIN critical_operations AS c ON c.file_id = u.file_id AND c.row_no = u.row_no
+WHERE u.operation = 'Set-Mailbox'
+GROUP BY kind
+ORDER BY kind
+
+-- name: proof
+-- The lines a conclusion rests on. `$kind` says which rows prove it, `$account` narrows it to one account.
+CREATE OR REPLACE TEMP TABLE proof AS
+SELECT e.file_id, e.row_no, e.log_type, e.contradiction, e.decided_by
+FROM events AS e
+WHERE e.counted AND ($account IS NULL OR e.account = $account)
+  AND CASE $kind
+    WHEN 'foreign success' THEN e.outcome = 'SUCCESS' AND e.is_foreign
+    WHEN 'attempts' THEN e.normalized_status <> 'UNKNOWN'
+    WHEN 'unclear' THEN (e.outcome = 'SUCCESS' AND e.is_foreign) OR e.unknown_code
+    WHEN 'exposed' THEN e.accepted AND e.is_foreign AND e.outcome <> 'SUCCESS'
+    ELSE TRUE
+  END
+
+-- name: proof_lines
+SELECT f.path, p.row_no FROM proof AS p JOIN files AS f ON f.file_id = p.file_id ORDER BY f.path, p.row_no LIMIT $most
+
+-- name: proof_sums
+SELECT
+    count(*) AS row_count, count(contradiction) AS contradictions,
+    list(DISTINCT (log_type, decided_by) ORDER BY (log_type, decided_by)) FILTER (WHERE decided_by IS NOT NULL) AS used
+FROM proof

@@ -1,0 +1,39 @@
+"""Builds the counting of one profiled column. The statements that need no building stand in the `.sql` files beside
+this one.
+"""
+
+from __future__ import annotations
+
+from m365dq_dagster.adapters.sql import quote_identifier, quote_literal
+
+TYPE_NAME = (
+    "value IS NULL AND (starts_with(raw, 'Microsoft.') OR starts_with(raw, 'System.') OR starts_with(raw, '@{') "
+    "OR raw = '[object Object]')"
+)
+"""A text as read that names a type where a nested object should stand."""
+
+
+def count_column(table: str, field: str, *, raw: bool, logons_only: bool, two_letters: bool) -> str:
+    """Count one column exactly into `column_counts`, blank being a value of its own.
+
+    `raw` says that the text as read is kept beside the value; `logons_only` narrows it to logon rows; `two_letters`
+    asks for country codes.
+    """
+    value = f"CAST({quote_identifier(field)} AS VARCHAR)"
+    as_read = quote_identifier(field + "_raw") if raw else value
+    where = "WHERE is_logon" if logons_only else ""
+    valid = "length(value) = 2" if two_letters else "value IS NOT NULL"
+    return f"""
+        INSERT INTO column_counts
+        SELECT
+            {quote_literal(table)}, {quote_literal(field)}, coalesce(sum(k), 0),
+            coalesce(sum(k) FILTER (WHERE value IS NOT NULL), 0),
+            coalesce(sum(k) FILTER (WHERE {TYPE_NAME}), 0),
+            count(DISTINCT coalesce(raw, '')), arg_max(value, k), arg_max(raw, k), coalesce(max(k), 0),
+            coalesce(sum(k * ln(k)), 0), coalesce(sum(k) FILTER (WHERE {valid}), 0)
+        FROM (
+            SELECT {value} AS value, {as_read} AS raw, count(*) AS k
+            FROM {quote_identifier(table)} {where}
+            GROUP BY 1, 2
+        ) AS grouped
+    """
