@@ -7,10 +7,12 @@ columns and rules, never values.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import reduce
 from importlib import import_module
+from operator import and_
 from typing import TYPE_CHECKING, Any
 
 from m365dq_dagster.adapters.sql import named_statements
@@ -33,10 +35,11 @@ if TYPE_CHECKING:
     from pandera.ibis import Check, DataFrameSchema
 
 FAILURE_CASES = 5
+Rule = Callable[[Any], Any]
 
 
 class Kind(StrEnum):
-    """The types our tables use; LISTED marks lists and structs, whose inner type is not checked."""
+    """The types our tables use."""
 
     TEXT = "text"
     INT32 = "int32"
@@ -44,7 +47,6 @@ class Kind(StrEnum):
     FLOAT = "float64"
     TRUTH = "bool"
     MOMENT = "timestamp"
-    LISTED = "listed"
 
 
 @dataclass(frozen=True)
@@ -273,45 +275,75 @@ def _backend(con: duckdb.DuckDBPyConnection) -> Any:
 
 
 def _guard_one(cursor: duckdb.DuckDBPyConnection, backend: Any, item: Guard) -> Guarded:
-    from pandera.errors import SchemaErrors
+    """All rules of a table in one question first; only where the answer is no, each rule by itself, to name it.
 
+    Over no rows "all of them" is unknown and reads as broken, so an empty table is asked for its types alone.
+    """
     name = f"guarded_{item.table}" if item.in_json else item.table
     if item.in_json:
         cursor.execute(named_statements("guards")[item.table])
     rows = int(cursor.table(item.table).shape[0])
+    table = backend.table(name)
+    faults = _faults(_schema(item, whole=rows > 0), table)
+    if rows and faults:
+        faults = _faults(_schema(item, each=True), table)
+    return Guarded(item.table, rows, faults)
+
+
+def _faults(schema: DataFrameSchema, table: Any) -> tuple[Fault, ...]:
+    from pandera.errors import SchemaErrors
+
     try:
-        _schema(item, with_rows=rows > 0).validate(backend.table(name), lazy=True)
+        schema.validate(table, lazy=True)
     except SchemaErrors as errors:
-        return Guarded(item.table, rows, tuple(_fault(error) for error in errors.schema_errors))
-    return Guarded(item.table, rows, ())
+        return tuple(_fault(error) for error in errors.schema_errors)
+    return ()
 
 
-def _schema(item: Guard, *, with_rows: bool) -> DataFrameSchema:
-    """Over no rows "all of them" is unknown and reads as broken: an empty table is asked for its types alone."""
+def _schema(item: Guard, *, whole: bool = False, each: bool = False) -> DataFrameSchema:
     from pandera.ibis import Column as PanderaColumn
     from pandera.ibis import DataFrameSchema
 
     columns = {
-        name: PanderaColumn(_type(column.kind), checks=_checks(column) if with_rows else [], nullable=True)
+        name: PanderaColumn(_type(column.kind), checks=_checks(column) if each else [], nullable=True)
         for name, column in item.columns.items()
     }
-    return DataFrameSchema(columns, name=item.table)
+    return DataFrameSchema(columns, checks=[_all_rules(item)] if whole else [], name=item.table)
 
 
 def _checks(column: Column) -> list[Check]:
     from pandera.ibis import Check
 
-    checks = []
+    return [
+        Check(_on_column(rule), name=name, ignore_na=False, n_failure_cases=FAILURE_CASES)
+        for name, rule in _rules(column)
+    ]
+
+
+def _all_rules(item: Guard) -> Check:
+    from pandera.ibis import Check
+
+    def hold(data: Any) -> Any:
+        asked = [rule(data.table[name]) for name, column in item.columns.items() for _, rule in _rules(column)]
+        return reduce(and_, asked)
+
+    return Check(hold, name="all rules", ignore_na=False, n_failure_cases=FAILURE_CASES)
+
+
+def _rules(column: Column) -> Iterator[tuple[str, Rule]]:
+    """Each rule by its name, true or false on every row; what is missing breaks only "required"."""
     if column.required:
-        # `nullable=False` would fetch every row that breaks it
-        checks.append(Check(_present, name="required", ignore_na=False, n_failure_cases=FAILURE_CASES))
+        yield "required", lambda values: values.notnull()
     if column.words:
-        checks.append(Check.isin(column.words, n_failure_cases=FAILURE_CASES))
+        yield "one of our words", lambda values: values.isnull() | values.isin(column.words)
     if column.low is not None:
-        checks.append(Check.ge(column.low, n_failure_cases=FAILURE_CASES))
+        yield f"at least {column.low:g}", lambda values: values.isnull() | (values >= column.low)
     if column.high is not None:
-        checks.append(Check.le(column.high, n_failure_cases=FAILURE_CASES))
-    return checks
+        yield f"at most {column.high:g}", lambda values: values.isnull() | (values <= column.high)
+
+
+def _on_column(rule: Rule) -> Rule:
+    return lambda data: rule(data.table[data.key])
 
 
 def _type(kind: Kind) -> Any:
@@ -324,17 +356,11 @@ def _type(kind: Kind) -> Any:
         Kind.FLOAT: datatypes.float64,
         Kind.TRUTH: bool,
         Kind.MOMENT: datatypes.Timestamp(scale=6),
-        Kind.LISTED: None,
     }[kind]
-
-
-def _present(data: Any) -> Any:
-    return data.table[data.key].notnull()
 
 
 def _fault(error: Any) -> Fault:
     """The column and the rule; the error's own text may quote values and is left alone."""
-    check = error.check
     if error.reason_code.name == "COLUMN_NOT_IN_DATAFRAME":
         return Fault(str(error.failure_cases), "is missing")
-    return Fault(str(error.schema.name), str(getattr(check, "name", check)))
+    return Fault(str(error.schema.name), str(getattr(error.check, "name", error.check)))
