@@ -417,6 +417,19 @@ def noted(con: duckdb.DuckDBPyConnection, key: str) -> str | None:
     return str(rows[0][0]) if rows else None
 
 
+def stamp(
+    con: duckdb.DuckDBPyConnection, table: str, evidence: str, context: str, pack: str, moment: datetime
+) -> None:
+    """Mark a table with the digests of what it was made from."""
+    values = {"name": table, "evidence": evidence, "context": context, "pack": pack}
+    run_named(con, "stamp", {**values, "moment": moment.replace(tzinfo=None)})
+
+
+def stamps(con: duckdb.DuckDBPyConnection) -> Rows:
+    """Every marked table with the digests of evidence, context and rule pack it was made from."""
+    return run_named(con, "stamps")
+
+
 def keep_failed(con: duckdb.DuckDBPyConnection, stage: str, checks: Iterable[CheckResult]) -> None:
     """Keep the blocking checks of a stage that failed, in place of those it kept before."""
     others = [one for one in failed_checks(con) if one.stage != stage]

@@ -16,6 +16,7 @@ from m365dq_dagster.core.checks import CheckResult
 from m365dq_dagster.core.errors import BadInput
 from m365dq_dagster.core.outcome import CaseVerdict, Confidence
 from m365dq_dagster.stages.case_run import CaseRun
+from m365dq_dagster.stages.stamps import stale_tables
 
 EMPTY_SIGN_INS: Mapping[str, Any] = {
     "events": 0,
@@ -54,6 +55,7 @@ def build(run: CaseRun, *, stage: str) -> dict[str, Any]:
         "alerts": [],
         "context": run.context.as_mapping(),
         "generation": run.run_id,
+        "stale": stale_tables(run),
     }
 
 

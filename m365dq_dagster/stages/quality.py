@@ -16,6 +16,7 @@ from m365dq_dagster.core.profile import Witness
 from m365dq_dagster.core.reliability import FieldJudgement, LogBench, judge_fields, recommend
 from m365dq_dagster.stages.case_run import CaseRun
 from m365dq_dagster.stages.codes import load_codes
+from m365dq_dagster.stages.stamps import stamp
 
 STAGE = "quality"
 RUNBOOK = "docs/runbooks/quality-check-failure.md"
@@ -49,6 +50,7 @@ def run(run: CaseRun) -> QualityReport:
         _vocabulary(run.case_id, measure.unknown_codes(run.con), unknown_values),
     )
     _remember(run, checks)
+    stamp(run, STAGE)
     return QualityReport(fields, checks, len(measure.unknown_codes(run.con)), len(unknown_values))
 
 

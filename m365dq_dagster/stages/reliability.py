@@ -12,6 +12,7 @@ from m365dq_dagster.core.outcome import CaseStage
 from m365dq_dagster.core.reliability import FieldJudgement, Recommendation, recommend
 from m365dq_dagster.stages.case_run import CaseRun
 from m365dq_dagster.stages.quality import Judged, judged_fields
+from m365dq_dagster.stages.stamps import stamp
 
 STAGE = "reliability"
 
@@ -40,6 +41,7 @@ def run(run: CaseRun) -> ReliabilityReport:
         ),
     )
     measure.keep_json(run.con, "recommendations", (recommendation_row(one) for one in recommended))
+    stamp(run, STAGE)
     now = run.clock.now()
     rows = [
         ScoreRow(one.spec.log_type, one.spec.field, one.base_score, one.score)

@@ -25,6 +25,7 @@ from m365dq_dagster.core.verdict import (
 from m365dq_dagster.stages.case_run import CaseRun
 from m365dq_dagster.stages.findings import findings
 from m365dq_dagster.stages.quality import Judged, judged_fields
+from m365dq_dagster.stages.stamps import stamp
 
 STAGE = "verification"
 RUNBOOK = "docs/runbooks/breach-indicator.md"
@@ -62,6 +63,7 @@ def run(run: CaseRun) -> VerificationReport:
     _keep(run, case, case_evidence, accounts, leads)
     found = findings(run, case, accounts, fields)
     measure.keep_json(con, "findings", found)
+    stamp(run, STAGE)
     checks = (verdict_check(run.case_id, case, accounts),)
     now = run.clock.now()
     run.registry.record_checks(run.case_id, run.run_id, checks, now)

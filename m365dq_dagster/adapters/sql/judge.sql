@@ -26,6 +26,12 @@ INSERT OR REPLACE INTO case_meta VALUES ($key, $value)
 -- name: noted
 SELECT value FROM case_meta WHERE key = $key
 
+-- name: stamp
+INSERT OR REPLACE INTO table_stamps VALUES ($name, $evidence, $context, $pack, $moment)
+
+-- name: stamps
+SELECT table_name, evidence_digest, context_digest, pack_hash FROM table_stamps ORDER BY table_name
+
 -- name: document_table
 CREATE OR REPLACE TABLE case_document (document VARCHAR)
 

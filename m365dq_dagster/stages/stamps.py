@@ -1,0 +1,37 @@
+"""Which evidence, context and rule pack each table of a generation was made from, so that what is stale can be told."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+
+from m365dq_dagster.adapters import measure
+from m365dq_dagster.stages.case_run import CaseRun
+
+TABLES: Mapping[str, tuple[str, ...]] = {
+    "intake": ("files", "quarantine", "completeness", "sign_in_logs", "legacy_auth_logs", "unified_audit_log"),
+    "quality": ("logons", "column_counts"),
+    "reliability": ("field_profiles", "recommendations"),
+    "verification": ("events", "flows", "account_verdicts", "findings"),
+}
+"""The tables that each stage writes."""
+
+
+def stamp(run: CaseRun, stage: str) -> None:
+    """Mark the tables of a stage as made from what this run is made from."""
+    evidence, context, pack = _made_from(run)
+    for table in TABLES[stage]:
+        measure.stamp(run.con, table, evidence, context, pack, run.clock.now())
+
+
+def stale_tables(run: CaseRun) -> list[str]:
+    """Tables that were made from other evidence, context or rules than this run has; a run of all assets has none."""
+    now = _made_from(run)
+    return [table for table, *made_from in measure.stamps(run.con) if tuple(made_from) != now]
+
+
+def _made_from(run: CaseRun) -> tuple[str, str, str]:
+    files = sorted(measure.run_named(run.con, "read_files", file="document"))
+    evidence = hashlib.sha256(json.dumps(files).encode()).hexdigest()
+    return evidence, run.context.digest(), run.pack.content_hash
