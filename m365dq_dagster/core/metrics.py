@@ -84,7 +84,7 @@ class Failure:
 
 @dataclass(frozen=True)
 class FieldScore:
-    """A field's mean score over the cases that it was scored in, each with its latest score."""
+    """A field's mean score, above 0, over the cases that it was scored in, each with its latest score."""
 
     table: str
     field: str
@@ -203,7 +203,8 @@ def _top_fields(scores: Iterable[ScoreFact]) -> tuple[FieldScore, ...]:
         if fact.score is not None:
             by_field[fact.table, fact.field].append(fact.score)
     means = [FieldScore(*key, sum(found) / len(found), len(found)) for key, found in by_field.items()]
-    return tuple(sorted(means, key=lambda f: (-f.score, f.table, f.field))[:FIELDS_SHOWN])
+    told = [mean for mean in means if mean.score > 0]
+    return tuple(sorted(told, key=lambda f: (-f.score, f.table, f.field))[:FIELDS_SHOWN])
 
 
 def _daily(

@@ -2,22 +2,40 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import UTC, datetime
 
 from m365dq_dagster.adapters.registry import Registry
+from m365dq_dagster.adapters.rule_pack import RulePack, load_rule_pack
 from m365dq_dagster.core.metrics import CorrectionFact, Dashboard, FlagFact, ImportFact, ScoreFact, Window, dashboard
+from m365dq_dagster.core.profile import Witness
+
+Field = tuple[str, str]
 
 
-def compute_dashboard(registry: Registry, now: datetime, days: int = 30) -> Dashboard:
-    """The page over the last `days` times 24 hours up to `now`; an empty registry gives a page of zeros."""
+def compute_dashboard(
+    registry: Registry, now: datetime, days: int = 30, ranked: Collection[Field] | None = None
+) -> Dashboard:
+    """The page over the last `days` times 24 hours up to `now`; an empty registry gives a page of zeros.
+
+    `ranked` are the (log type, field) that compete for the most reliable: by default those of the rule pack that can
+    tell an outcome, since an address that is always present says nothing about success.
+    """
     window = Window(now.astimezone(UTC), days)
+    fields = outcome_fields(load_rule_pack()) if ranked is None else frozenset(ranked)
     return dashboard(
         window,
         _imports(registry, window),
         _flags(registry, window),
         _corrections(registry, window),
-        _scores(registry, window),
+        [fact for fact in _scores(registry, window) if (fact.table, fact.field) in fields],
     )
+
+
+def outcome_fields(pack: RulePack) -> frozenset[Field]:
+    """The (log type, field) that are witnesses of an outcome; renderings of another field are none."""
+    witnesses = (Witness.PRIMARY, Witness.SECONDARY)
+    return frozenset((spec.log_type, spec.field) for spec in pack.fields if spec.witness in witnesses)
 
 
 def _imports(registry: Registry, window: Window) -> list[ImportFact]:

@@ -130,6 +130,7 @@ def test_a_field_is_ranked_by_the_mean_of_each_cases_latest_score() -> None:
         ScoreFact("a", "t", "f", 0.5, END),
         ScoreFact("b", "t", "f", 0.7, END),
         ScoreFact("a", "t", "never_applicable", None, END),
+        ScoreFact("a", "t", "useless", 0.0, END),
         ScoreFact("a", "t", "old", 1.0, END - timedelta(days=31)),
     ]
     (best,) = page(scores=scores).fields

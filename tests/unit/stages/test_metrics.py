@@ -28,7 +28,7 @@ def test_an_empty_registry_has_a_dashboard(registry: Registry, now: datetime) ->
 
 def test_the_dashboard_equals_an_independent_computation(registry: Registry, now: datetime) -> None:
     fill(registry, now)
-    page = compute_dashboard(registry, now)
+    page = compute_dashboard(registry, now, ranked=[("t", f"f{number}") for number in range(5)])
     start = now - timedelta(days=30)
     with registry.engine.connect() as connection:
         imports = pd.read_sql(sa.text("SELECT * FROM imports"), connection)
@@ -51,6 +51,14 @@ def test_the_dashboard_equals_an_independent_computation(registry: Registry, now
     latest = scores.sort_values(["computed_at", "score_id"]).groupby(["field_name", "case_id"])["adjusted_score"].last()
     means = latest.groupby("field_name").mean().sort_values(ascending=False)
     assert [field.score for field in page.fields] == pytest.approx(list(means.iloc[:3]))
+
+
+def test_only_fields_that_can_tell_an_outcome_compete_for_the_most_reliable(registry: Registry, now: datetime) -> None:
+    scores = [ScoreRow("sign_in_logs", "address", 1.0, 1.0), ScoreRow("sign_in_logs", "status_error_code", 1.0, 0.5)]
+    registry.record_scores("c", scores, now)
+    assert [(field.field, field.score) for field in compute_dashboard(registry, now).fields] == [
+        ("status_error_code", 0.5)
+    ]
 
 
 def test_the_window_can_be_shorter(registry: Registry, now: datetime) -> None:
