@@ -51,8 +51,8 @@ def _height(part: RenderableType, width: int) -> int:
 def _head(document: Mapping[str, Any], footer: Footer) -> list[RenderableType]:
     lines: list[RenderableType] = []
     if footer.unchanged_since is not None:
-        lines.append(cell(f"Nothing has changed since {footer.unchanged_since}; nothing was done."))
-    confidence = document.get("confidence")
+        lines.append(cell(f"Nothing has changed since {narrative.moment(footer.unchanged_since)}; nothing was done."))
+    confidence = narrative.confidence(document)
     verdict = narrative.verdict_word(document) + (f", confidence {confidence}" if confidence else "")
     line = cell(verdict, COLOURS.get(str(document.get("status")), "bold"))
     line.append(f"   case {printable(document.get('case'))}", style="dim")
@@ -60,7 +60,7 @@ def _head(document: Mapping[str, Any], footer: Footer) -> list[RenderableType]:
     banner = narrative.override_banner(document)
     if banner:
         lines.append(cell(banner, "bold yellow"))
-    lines += _bullets("What cannot be concluded:", narrative.texts(document, "cannot_conclude"), 3)
+    lines += _bullets("What cannot be concluded:", narrative.open_points(document), 3)
     return lines
 
 
@@ -141,7 +141,8 @@ def _not_tested(document: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 def _closing(document: Mapping[str, Any], footer: Footer) -> list[tuple[str, str]]:
     seconds = document.get("seconds")
-    inside = f"{seconds:.1f} s to judge, " if isinstance(seconds, (int, float)) else ""
+    judged = isinstance(seconds, (int, float)) and footer.unchanged_since is None
+    inside = f"{seconds:.1f} s to judge, " if judged else ""
     view = "quality" if narrative.part(document, "quality").get("status") == "FAIL" else "accounts"
     view = "findings" if narrative.items(document, "findings") else view
     return [

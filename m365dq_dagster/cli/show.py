@@ -57,7 +57,7 @@ def _view(document: Document, view: str, *, as_json: bool) -> None:
 
 def _summary(document: Document) -> RenderableType:
     lines: list[RenderableType] = []
-    confidence = document.get("confidence")
+    confidence = narrative.confidence(document)
     lines.append(
         cell(f"{narrative.verdict_word(document)}" + (f", confidence {confidence}" if confidence else ""), "bold")
     )
@@ -68,7 +68,7 @@ def _summary(document: Document) -> RenderableType:
     facts = [
         ("Case", document.get("case")),
         ("Stage", document.get("stage")),
-        ("Judged at", document.get("started_at")),
+        ("Judged at", narrative.moment(document.get("started_at"))),
         ("Rule pack", document.get("rule_pack")),
         *zip(("Sign-ins", "From abroad"), narrative.sign_in_figures(document), strict=False),
         *(("Trust", text) for text in narrative.trusted(document)),
@@ -134,25 +134,38 @@ def _fields(document: Document) -> RenderableType:
 
 
 def _fields_of(log_type: str, rows: list[Mapping[str, Any]]) -> RenderableType:
-    columns = ("Field", "Role", "Score", "State", "Heard", "Filled", "Most common", "Why")
+    columns = ("Field", "Role", "Score", "State", "Heard", "Filled", "Most common")
     shown = (
         (
             row.get("field"),
             row.get("role"),
             narrative.score(row.get("score")),
             row.get("state"),
-            "yes" if row.get("may_testify") else "no",
+            _heard(row),
             narrative.percent(row.get("population")),
-            narrative.elided(row.get("top_raw") or row.get("top_value") or "-", 24),
-            "; ".join(narrative.texts(row, "reasons")) or narrative.CAUSES.get(str(row.get("cause")), ""),
+            narrative.elided(row.get("top_raw") or row.get("top_value") or "-", 40),
         )
         for row in rows
     )
-    return table(f"Fields of {log_type}", columns, shown, ("Score", "Filled"), ("Most common", "Why"))
+    told = [row for row in rows if row.get("role") == "outcome"]
+    why = [cell(_why(row)) for row in told if row.get("state") != "NOT_APPLICABLE"]
+    return Group(table(f"Fields of {log_type}", columns, shown, ("Score", "Filled"), ("Most common",)), *why, cell(""))
+
+
+def _why(row: Mapping[str, Any]) -> str:
+    name, told = str(row.get("field")), narrative.field_why(row)
+    return told if told.startswith(name) else f"{name}: {told}"
+
+
+def _heard(row: Mapping[str, Any]) -> str:
+    if row.get("role") != "outcome":
+        return "-"
+    return "yes" if row.get("may_testify") else "no"
 
 
 def _accounts(document: Document) -> RenderableType:
-    columns = ("Account", "Verdict", "Conf.", "Success", "Foreign", "Rate", "Home", "Why")
+    columns = ("Account", "Verdict", "Conf.", "Success", "Foreign", "Rate", "Home")
+    accounts = narrative.accounts_worst_first(document)
     rows = (
         (
             row.get("account"),
@@ -162,11 +175,13 @@ def _accounts(document: Document) -> RenderableType:
             narrative.count(row.get("foreign_success")),
             narrative.percent(row.get("foreign_attempt_success_rate")),
             ", ".join(narrative.texts(row, "home_countries")) or "unknown",
-            "; ".join(narrative.texts(row, "reasons")),
         )
-        for row in narrative.accounts_worst_first(document)
+        for row in accounts
     )
-    return table("Accounts, worst first", columns, rows, ("Success", "Foreign", "Rate"), ("Why",))
+    told = [row for row in accounts if row.get("verdict") != "NO_INDICATION" and narrative.reasons(row)]
+    why = [cell(f"{row.get('account')}: {narrative.reasons(row)}") for row in told]
+    made = table("Accounts, worst first", columns, rows, ("Success", "Foreign", "Rate"), ("Home",))
+    return Group(made, *why)
 
 
 def _findings(document: Document) -> RenderableType:
@@ -227,7 +242,13 @@ def _indicators(document: Document) -> RenderableType:
 
 def _completeness(document: Document) -> RenderableType:
     rows = (
-        (row.get("kind"), row.get("log_type"), row.get("from"), row.get("to"), row.get("detail"))
+        (
+            row.get("kind"),
+            row.get("log_type"),
+            narrative.moment(row.get("from") or "-"),
+            narrative.moment(row.get("to") or "-"),
+            row.get("detail"),
+        )
         for row in narrative.items(document, "completeness")
     )
     title = "Is it all there? Leads, not proof"
@@ -258,9 +279,14 @@ def _evidence(bench: Workbench, case: str, finding: str | None, *, as_json: bool
     if as_json:
         terminal.emit({"evidence": lines})
         return
+    header: tuple[object, object] = (None, None)
     for line in lines:
-        where = f"{line.get('file')}:{line.get('row')}"
-        terminal.say(f"{where}  {line['raw'] if line.get('raw') is not None else '(' + str(line.get('problem')) + ')'}")
+        if line.get("header") and header != (line.get("file"), line.get("header")):
+            header = (line.get("file"), line.get("header"))
+            terminal.say(f"{line.get('file')}: header  {line.get('header')}")
+        raw = line.get("raw")
+        shown = f"({line.get('problem')})" if raw is None else raw
+        terminal.say(f"{line.get('file')}:{line.get('row')}  {shown}")
 
 
 VIEWS: dict[str, Callable[[Document], RenderableType]] = {

@@ -25,6 +25,9 @@ WIDE = 120
 KEPT_WIDTH = 44
 """Longest cell of a key column that is never wrapped."""
 
+FREE_WIDTH = 12
+"""Columns that one that wraps gets at least."""
+
 COLOURS = {
     "BREACH_INDICATED": "bold red",
     "COMPROMISE_INDICATED": "red",
@@ -68,19 +71,31 @@ def table(
 ) -> Table:
     """A plain table. Columns named in `free` hold prose and give way; others are not wrapped up to 44 characters."""
     cells = [[value if isinstance(value, Text) else cell(value) for value in row] for row in rows]
-    made = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, padding=(0, 2, 0, 0))
-    right, loose = set(numbers), set(free)
-    for index, name in enumerate(columns):
-        longest = max((row[index].cell_len for row in cells), default=0)
-        made.add_column(
-            cell(name),
-            justify="right" if name in right else "left",
-            overflow="fold",
-            no_wrap=name not in loose and longest <= KEPT_WIDTH,
-        )
+    made = Table(
+        title=title,
+        title_justify="left",
+        title_style="bold",
+        box=box.SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+        show_edge=False,
+    )
+    right, kept = set(numbers), _kept(columns, cells, set(free))
+    for name in columns:
+        made.add_column(cell(name), justify="right" if name in right else "left", overflow="fold", no_wrap=name in kept)
     for line in cells:
         made.add_row(*line)
     return made
+
+
+def _kept(columns: Sequence[str], cells: Sequence[Sequence[Text]], free: set[str]) -> set[str]:
+    """The columns that are not wrapped: all but the free ones and those too wide, as far as the screen has room."""
+    longest = [max((row[index].cell_len for row in cells), default=0) for index in range(len(columns))]
+    widths = {name: max(len(name), width) for name, width in zip(columns, longest, strict=True)}
+    kept = {name for name in columns if name not in free and widths[name] <= KEPT_WIDTH}
+    room = console().width - 2 * len(columns)
+    while kept and sum(widths[name] for name in kept) + FREE_WIDTH * (len(columns) - len(kept)) > room:
+        kept.discard(max(kept, key=lambda name: widths[name]))
+    return kept
 
 
 def say(sentence: object) -> None:

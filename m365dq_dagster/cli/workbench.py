@@ -6,8 +6,8 @@ Every heavy import of the command line is in here. Nothing is printed and nothin
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from m365dq_dagster.core.errors import BadInput
+from m365dq_dagster.cli import terminal
+from m365dq_dagster.core.errors import BadInput, CaseBusy, M365dqError
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from m365dq_dagster.adapters.registry import Registry
     from m365dq_dagster.adapters.settings import Settings
     from m365dq_dagster.core.metrics import Dashboard
+    from m365dq_dagster.stages.case import PreparedCase
     from m365dq_dagster.stages.case_run import Override, Progress
 
 
@@ -163,21 +165,120 @@ class Workbench:
         with self.registry() as registry:
             return compute_dashboard(registry, self.now(), days)
 
-    def document(self, case_id: str) -> dict[str, Any]:
-        """The published document of a case. `BadInput` where the case is not known or was never published."""
-        raise NotImplementedError
-
     def run(self, request: RunRequest, progress: Progress) -> RunResult:
         """Judge a folder of evidence, or say since when nothing has changed."""
-        raise NotImplementedError
+        with self.registry() as registry:
+            prepared = self._prepared(registry, request)
+            if not prepared.unchanged and self._waited(prepared.case_id):
+                prepared = self._prepared(registry, request)
+            if prepared.unchanged:
+                document = self.document(prepared.case_id)
+                return RunResult(document, self.report_path(document), str(document.get("started_at")))
+        self._execute(prepared.case_id, progress)
+        self._deliver()
+        document = self.document(prepared.case_id)
+        return RunResult(document, self.report_path(document))
+
+    def _prepared(self, registry: Registry, request: RunRequest) -> PreparedCase:
+        from m365dq_dagster.adapters.rule_pack import load_rule_pack
+        from m365dq_dagster.core.outcome import DateOrder
+        from m365dq_dagster.stages.case import prepare_case
+
+        return prepare_case(
+            self.settings,
+            registry,
+            self.store,
+            load_rule_pack(),
+            request.folder,
+            request.case,
+            add=request.add,
+            home_countries=request.home_countries,
+            date_order=DateOrder(request.date_order) if request.date_order else None,
+            override=request.override,
+        )
+
+    def _waited(self, case_id: str) -> bool:
+        """True where another run held the case and has finished by now. Raises `CaseBusy` after the bounded wait."""
+        try:
+            with self.store.lock(case_id, 0):
+                return False
+        except CaseBusy:
+            seconds = self.settings.lock_wait_seconds
+            terminal.note(f"another run of this case is working; waiting up to {seconds:g} s")
+            with self.store.lock(case_id, seconds):
+                return True
+
+    def _execute(self, case_id: str, progress: Progress) -> None:
+        """Run the asset graph in this process; what its libraries print goes to a log under the home."""
+        with self._quiet():
+            from m365dq_dagster.definitions import run_case
+
+            outcome = run_case(self.settings, case_id, progress=progress)
+        if outcome.error is not None:
+            raise outcome.error
+
+    @contextmanager
+    def _quiet(self) -> Iterator[None]:
+        folder = self.home / "logs"
+        folder.mkdir(mode=0o700, exist_ok=True)
+        path = folder / "run.log"
+        with path.open("w", encoding="utf-8") as log, redirect_stdout(log), redirect_stderr(log):
+            path.chmod(0o600)
+            yield
+
+    def _deliver(self) -> None:
+        """Try to deliver what waits in the outbox; what cannot be delivered stays recorded, and that is said."""
+        from m365dq_dagster.adapters.mail import Mailer
+        from m365dq_dagster.stages.alerts import deliver
+
+        try:
+            with self.registry() as registry:
+                tried = deliver(registry, Mailer.from_settings(self.settings), self.now())
+        except M365dqError as error:
+            terminal.note(f"m365dq: the alerts are recorded but could not be sent: {error}")
+            return
+        for alert in tried:
+            if not alert["delivered"]:
+                terminal.note(f"m365dq: alert {alert['id']} is recorded but was not delivered: {alert['last_error']}")
 
     def demo_evidence(self) -> Path:
-        """The folder of the synthetic Oculus case, made where it is missing."""
-        raise NotImplementedError
+        """The folder of the synthetic Oculus case, made anew: the same bytes every time."""
+        from m365dq_dagster.stages.generate import generate
+
+        return generate("oculus", self.home / "demo" / "oculus").folder
+
+    def ui_command(self, host: str, port: int) -> list[str]:
+        """The command that serves the UI."""
+        from m365dq_dagster.defs.ui import ui_command
+
+        return ui_command(host, port)
+
+    def start_ui(self, command: list[str]) -> int:
+        """Serve the UI until it is stopped; returns its exit code."""
+        from m365dq_dagster.defs.ui import start_ui
+
+        return start_ui(self.settings, command)
+
+    def document(self, case_id: str) -> dict[str, Any]:
+        """The published document of a case, with its alerts as they stand now. `BadInput` for a case without one."""
+        from m365dq_dagster.core.context import valid_case_id
+        from m365dq_dagster.stages.alerts import alerts_of
+        from m365dq_dagster.stages.document import read_document
+
+        document = read_document(self.store, valid_case_id(case_id))
+        with self.registry() as registry:
+            return {**document, "alerts": alerts_of(registry, case_id)}
 
     def evidence(self, case_id: str, finding: str) -> list[dict[str, Any]]:
-        """The raw lines a finding rests on."""
-        raise NotImplementedError
+        """The raw lines a finding rests on, or why they cannot be shown."""
+        from m365dq_dagster.adapters.rule_pack import load_rule_pack
+        from m365dq_dagster.stages.evidence import raw_lines
+
+        document = self.document(case_id)
+        with self.registry() as registry:
+            record = registry.case(case_id)
+        folders = [Path(line) for line in record.folder.splitlines()] if record else []
+        return [asdict(line) for line in raw_lines(document, finding, folders, load_rule_pack())]
 
     def rendered(self, case_id: str, form: str) -> str:
         """The report of a case as text."""
@@ -186,19 +287,16 @@ class Workbench:
         return rendered(self.document(case_id), form)
 
     def write_report(self, case_id: str, form: str, out: Path | None) -> Path:
-        """Write the report of a case to `out`, else to the file that belongs to its published generation."""
+        """Write the report of a case to `out`, else to the folder of the case's reports."""
         from m365dq_dagster.stages.report import export
 
         document = self.document(case_id)
-        return export(document, form, out or self.store.case_dir(case_id))
+        return export(document, form, out or self.report_path(document, form))
 
-    def ui_command(self, host: str, port: int) -> list[str]:
-        """The command that serves the UI."""
-        raise NotImplementedError
-
-    def start_ui(self, command: list[str]) -> int:
-        """Serve the UI until it is stopped; returns its exit code."""
-        raise NotImplementedError
+    def report_path(self, document: Mapping[str, Any], form: str = "html") -> Path:
+        """Where the report of the published generation is."""
+        folder = self.store.case_dir(str(document["case"])) / "reports" / str(document.get("generation"))
+        return folder / f"report.{form}"
 
     def now(self) -> datetime:
         """The moment, aware and in UTC."""

@@ -7,6 +7,7 @@ the templates.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
 from typing import Any
 
 Document = Mapping[str, Any]
@@ -67,9 +68,12 @@ STATES = {
     "NOT_APPLICABLE": "not applicable",
 }
 
+NOT_AT_FAULT = ("RELIABLE", "LOW_CONTRAST", "NOT_APPLICABLE")
+"""States of a field that is sound, or that has nothing to say where it stands."""
+
+LOG_TYPES = ("sign_in_logs", "unified_audit_log", "legacy_auth_logs", "entra_audit_logs")
 ROW_COUNTS = ("rows_read", "rows_imported", "rows_duplicate", "rows_quarantined")
 RANK = {word: rank for rank, word in enumerate(ACCOUNT_VERDICTS)}
-FAILURES = ("BLOCKED_AFTER_FIRST_FACTOR", "REJECTED", "NOT_EVALUATED", "NOT_GRANTED")
 
 
 def percent(share: object) -> str:
@@ -89,6 +93,15 @@ def count(number: object) -> str:
     return f"{number:,}" if isinstance(number, int) else "-"
 
 
+def moment(text: object) -> str:
+    """An ISO 8601 time as people read it, to the second; text that is none stays as it is."""
+    try:
+        parsed = datetime.fromisoformat(str(text))
+    except ValueError:
+        return str(text)
+    return f"{parsed:%Y-%m-%d %H:%M:%S}" + (" UTC" if parsed.utcoffset() == timedelta(0) else "")
+
+
 def plural(number: int, one: str, many: str = "") -> str:
     """A count with its noun: `1 file`, `2 files`."""
     return f"{number:,} {one if number == 1 else many or one + 's'}"
@@ -101,50 +114,24 @@ def verdict_word(document: Document) -> str:
 
 
 def why(document: Document) -> str:
-    """One sentence that gives the reason of the case verdict."""
-    sentences = {"BREACH_INDICATED": _why_breach, "ALL_BLOCKED": _why_blocked, "NO_BREACH_INDICATED": _why_no_breach}
-    return sentences.get(str(document.get("status")), _why_open)(document)
+    """The sentence that gives the reason of the case verdict, without the words that stand above it anyway."""
+    text = str(document.get("headline") or "").removeprefix(f"Case {document.get('case')}: ")
+    spoken, _, rest = text.partition(". ")
+    told = rest if rest and spoken.upper() == verdict_word(document) else text
+    return told[:1].upper() + told[1:]
 
 
-def _why_breach(document: Document) -> str:
-    bad = [row for row in items(document, "accounts") if row.get("verdict") == "COMPROMISE_INDICATED"]
-    foreign = sum(row.get("foreign_success") or 0 for row in bad)
-    noun = "account shows" if len(bad) == 1 else "accounts show"
-    return (
-        f"{len(bad):,} {noun} signs of compromise: {plural(foreign, 'sign-in')} of theirs succeeded from outside their "
-        "home countries."
-    )
+def confidence(document: Document) -> str:
+    """How far the verdict may be leaned on; nothing where there is no conclusion to lean on."""
+    if document.get("status") == "CANNOT_CONCLUDE":
+        return ""
+    return str(document.get("confidence") or "")
 
 
-def _why_blocked(document: Document) -> str:
-    sign_ins = part(document, "sign_ins")
-    outcomes = part(sign_ins, "by_outcome")
-    failed = sum(outcomes.get(word) or 0 for word in FAILURES)
-    right = outcomes.get("BLOCKED_AFTER_FIRST_FACTOR") or 0
-    tail = f"; in {right:,} of them the password was right, so change it" if right else ""
-    return (
-        f"None of {plural(failed, 'attempt')} succeeded, and {percent(sign_ins.get('decision_coverage'))} of the rows "
-        f"could be decided{tail}."
-    )
-
-
-def _why_no_breach(document: Document) -> str:
-    normalized = part(part(document, "sign_ins"), "normalized")
-    return (
-        f"{plural(normalized.get('SUCCESS') or 0, 'sign-in')} succeeded and none of them points to an intruder; "
-        "this holds only for what was tested."
-    )
-
-
-def _why_open(document: Document) -> str:
-    quality = part(document, "quality")
-    failed = items(quality, "failed_checks")
-    if failed and quality.get("status") == "FAIL":
-        return f"The evidence did not pass the check {failed[0].get('check')}, so nothing was concluded from it."
-    suspicious = [row for row in items(document, "accounts") if row.get("verdict") == "SUSPICIOUS"]
-    if suspicious:
-        return f"{plural(len(suspicious), 'account')} must be looked at by a person before the case can be decided."
-    return "The evidence does not allow a conclusion; what is missing stands first below."
+def open_points(document: Document) -> list[str]:
+    """What cannot be concluded, without the point that the reason of the verdict has told already."""
+    told = why(document)
+    return [text for text in texts(document, "cannot_conclude") if text not in told]
 
 
 def items(document: Document, key: str) -> list[Mapping[str, Any]]:
@@ -181,9 +168,13 @@ def trusted(document: Document) -> list[str]:
     """One sentence a log type: which field tells how a sign-in ended."""
     return [
         f"{log_type}: judge by {row.get('field')} (score {score(row.get('score'))})" + _instead(row)
-        for log_type, row in sorted(part(document, "recommended").items())
+        for log_type, row in sorted(part(document, "recommended").items(), key=lambda item: _place(item[0]))
         if isinstance(row, Mapping) and row.get("field")
     ]
+
+
+def _place(log_type: str) -> tuple[int, str]:
+    return (LOG_TYPES.index(log_type) if log_type in LOG_TYPES else len(LOG_TYPES), log_type)
 
 
 def _instead(row: Mapping[str, Any]) -> str:
@@ -195,7 +186,7 @@ def distrusted(document: Document) -> list[str]:
     """One sentence for outcome fields that may not testify: state and cause. Fields that do not apply are left out."""
     names: dict[tuple[str, str], list[str]] = {}
     for row in items(document, "fields"):
-        if row.get("role") == "outcome" and not row.get("may_testify") and row.get("state") != "NOT_APPLICABLE":
+        if row.get("role") == "outcome" and not row.get("may_testify") and row.get("state") not in NOT_AT_FAULT:
             names.setdefault((str(row.get("log_type")), field_reason(row)), []).append(str(row.get("field")))
     return [f"{log_type}: {' and '.join(fields)}: {reason}" for (log_type, reason), fields in names.items()]
 
@@ -209,6 +200,17 @@ def field_reason(row: Mapping[str, Any]) -> str:
     if stuck and state in ("CORRUPTED", "UNIFORM"):
         sentence += f" ({percent(row.get('top_share'))} hold {elided(stuck)!r})"
     return sentence
+
+
+def reasons(row: Mapping[str, Any]) -> str:
+    """The reasons given with a field or an account, as one text; empty where none are given."""
+    told = [text.rstrip() for text in texts(row, "reasons")]
+    return " ".join(text if text.endswith((".", "!", "?")) else f"{text}." for text in told)
+
+
+def field_why(row: Mapping[str, Any]) -> str:
+    """Why a field is in its state: the reasons that were found, else state and cause in words."""
+    return reasons(row) or field_reason(row)
 
 
 def elided(value: object, limit: int = 40) -> str:
@@ -257,7 +259,7 @@ def sign_in_figures(document: Document) -> list[str]:
         return ["no sign-ins were judged"]
     normalized = part(sign_ins, "normalized")
     everything = (
-        f"{plural(sign_ins['events'], 'row')} in {plural(sign_ins.get('flows') or 0, 'attempt')}: "
+        f"{plural(sign_ins['events'], 'row')} ({plural(sign_ins.get('flows') or 0, 'separate sign-in')}): "
         f"{count(normalized.get('SUCCESS'))} succeeded, {count(normalized.get('FAILURE'))} failed, "
         f"{count(normalized.get('UNKNOWN'))} undecided; "
         f"{percent(sign_ins.get('decision_coverage'))} of the rows are decided"
@@ -266,15 +268,19 @@ def sign_in_figures(document: Document) -> list[str]:
 
 
 def _foreign_figures(sign_ins: Mapping[str, Any]) -> str:
-    attempts = sign_ins.get("foreign_attempt_success_rate")
-    rate = (
-        "no attempts that count" if attempts is None else f"{percent(attempts)} of the attempts from abroad succeeded"
-    )
+    names = ("foreign_attempt_success_rate", "foreign_share_of_success", "foreign_share_of_all")
+    of_attempts, of_successes, of_all = ("n/a" if sign_ins.get(n) is None else percent(sign_ins[n]) for n in names)
     return (
-        f"{plural(sign_ins.get('foreign_successes') or 0, 'success', 'successes')}; {rate}; they are "
-        f"{percent(sign_ins.get('foreign_share_of_success'))} of all successes and "
-        f"{percent(sign_ins.get('foreign_share_of_all'))} of all sign-ins"
+        f"{plural(sign_ins.get('foreign_successes') or 0, 'success', 'successes')}: {of_attempts} of the attempts from "
+        f"abroad, {of_successes} of all successes, {of_all} of all sign-ins"
     )
+
+
+def outcomes(document: Document) -> list[str]:
+    """How the sign-in rows ended, one count each, those that succeeded first; outcomes without a row are left out."""
+    counted = part(part(document, "sign_ins"), "by_outcome")
+    ordered = [word for word in OUTCOMES if word in counted] + sorted(set(counted).difference(OUTCOMES))
+    return [f"{count(counted[word])} {OUTCOMES.get(word, word)}" for word in ordered if counted[word]]
 
 
 def override_banner(document: Document) -> str:

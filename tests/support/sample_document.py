@@ -19,6 +19,8 @@ def oculus() -> Document:
         "case": "oculus",
         "status": "BREACH_INDICATED",
         "confidence": "MEDIUM",
+        "headline": "Case oculus: breach indicated. 8 accounts are in use by somebody else; the evidence holds 188 "
+        "successful foreign sign-ins, 80% of the foreign attempts.",
         "rule_pack": "sha256:" + "ab" * 32,
         "started_at": "2026-03-31T08:00:00Z",
         "seconds": 1.24,
@@ -163,7 +165,8 @@ def blocked() -> Document:
         **document,
         "case": "stuck",
         "status": "CANNOT_CONCLUDE",
-        "confidence": None,
+        "confidence": "LOW",
+        "headline": "Case stuck: cannot conclude. A check that guards every conclusion failed.",
         "stage": "CHECKED",
         "quality": {"status": "FAIL", "failed_checks": [check], "override": None},
         "sign_ins": None,
@@ -194,6 +197,7 @@ def overridden() -> Document:
 def all_blocked() -> Document:
     """Four attempts, none succeeded."""
     document = _quiet("disabled-account", "ALL_BLOCKED", "MEDIUM")
+    document["headline"] = "Case disabled-account: all blocked, 4 of 4 attempts failed and none succeeded."
     document["sign_ins"].update(
         events=4,
         flows=4,
@@ -207,7 +211,8 @@ def all_blocked() -> Document:
 
 def clean() -> Document:
     """Sign-ins succeeded and nothing points to an intruder."""
-    return _quiet("quiet", "NO_BREACH_INDICATED", "LOW")
+    document = _quiet("quiet", "NO_BREACH_INDICATED", "LOW")
+    return {**document, "headline": "Case quiet: no breach indicated. 2,711 sign-ins succeeded, none from abroad."}
 
 
 def hostile() -> Document:

@@ -69,7 +69,7 @@ def test_no_control_character_is_left(name: str) -> None:
 def test_the_page_reads_in_the_order_a_reader_needs() -> None:
     shown = page("oculus").text
     order = [
-        "BREACH INDICATED", "8 accounts show signs", "What cannot be concluded", "successes from outside",
+        "BREACH INDICATED", "8 accounts are in use", "What cannot be concluded", "successes from outside",
         "Accounts, worst first", "Failed checks and what to do", "Findings", "sign_ins.csv:1", "Leads",
         "Operations that deserve a look", "Which fields may be trusted", "Do not trust", "Contradictions in",
         "Codes and values that are in no table", "Evidence files", "Is it all there?", "What was not tested",

@@ -45,7 +45,8 @@ def test_it_opens_with_the_verdict_and_its_confidence() -> None:
 def test_it_gives_figures_fields_files_and_both_times() -> None:
     text = " ".join(shown(sample_document.oculus()).split())
     for words in (
-        "188 successes", "80.3 %", "92.7 %", "judge by conditional_access_status", "status_error_code and status",
+        "188 successes: 80.3 % of the attempts from abroad", "92.7 %",
+        "judge by conditional_access_status", "status_error_code and status",
         "3 imported, 1 unrecognised", "'512345'", "(and 1 more)", "docs/runbooks/quality-check-failure.md",
         "1.2 s to judge, 9.8 s in total", "report.html", "m365dq ui", "/home/jo/.m365dq",
     ):  # fmt: skip
@@ -63,7 +64,7 @@ def test_an_override_is_on_the_screen() -> None:
 def test_nothing_done_is_said_first() -> None:
     footer = screen.Footer(None, "/h", 0.5, unchanged_since="2026-03-01T08:00:00Z")
     text = shown({**sample_document.clean(), "seconds": None}, footer)
-    assert text.startswith("Nothing has changed since 2026-03-01T08:00:00Z; nothing was done.")
+    assert text.startswith("Nothing has changed since 2026-03-01 08:00:00 UTC; nothing was done.")
     assert "Report" not in text
     assert "0.5 s in total" in text
 

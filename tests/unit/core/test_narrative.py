@@ -30,38 +30,27 @@ def test_plurals() -> None:
     assert narrative.plural(2, "success", "successes") == "2 successes"
 
 
-def test_the_reason_of_a_breach_counts_accounts_and_successes_from_abroad() -> None:
-    assert narrative.why(sample_document.oculus()) == (
-        "8 accounts show signs of compromise: 184 sign-ins of theirs succeeded from outside their home countries."
-    )
+def test_the_reason_is_the_headline_without_what_stands_above_it_anyway() -> None:
+    assert narrative.why(sample_document.oculus()).startswith("8 accounts are in use by somebody else; the evidence")
+    assert narrative.why(sample_document.blocked()) == "A check that guards every conclusion failed."
+    assert narrative.why(sample_document.all_blocked()).startswith("All blocked, 4 of 4 attempts failed")
+    assert narrative.why({}) == ""
 
 
-def test_the_reason_of_a_breach_of_one_account_is_in_the_singular() -> None:
-    document = sample_document.oculus()
-    document["accounts"] = document["accounts"][:1]
-    assert narrative.why(document).startswith("1 account shows signs of compromise: 23 sign-ins")
+def test_a_withheld_verdict_has_no_confidence() -> None:
+    assert narrative.confidence(sample_document.oculus()) == "MEDIUM"
+    assert narrative.confidence(sample_document.blocked()) == ""
 
 
-def test_all_blocked_names_the_rows_where_the_password_was_right() -> None:
-    document = sample_document.all_blocked()
-    assert narrative.why(document).startswith("None of 4 attempts succeeded")
-    assert "password was right" not in narrative.why(document)
-    document["sign_ins"]["by_outcome"] = {"BLOCKED_AFTER_FIRST_FACTOR": 2, "REJECTED": 2}
-    assert "in 2 of them the password was right" in narrative.why(document)
+def test_an_open_point_that_the_reason_tells_is_not_told_twice() -> None:
+    document = {**sample_document.oculus(), "cannot_conclude": ["the evidence holds 188", "another point"]}
+    assert narrative.open_points(document) == ["another point"]
 
 
-def test_no_breach_never_says_more_than_what_was_tested() -> None:
-    assert "only for what was tested" in narrative.why(sample_document.clean())
-
-
-def test_a_withheld_verdict_names_the_failed_check() -> None:
-    assert "outcome_field_present" in narrative.why(sample_document.blocked())
-
-
-def test_a_verdict_left_open_by_suspicious_accounts_says_how_many() -> None:
-    document = {**sample_document.oculus(), "status": "CANNOT_CONCLUDE"}
-    assert narrative.why(document).startswith("1 account must be looked at")
-    assert "does not allow a conclusion" in narrative.why({**document, "accounts": []})
+def test_times_are_read_to_the_second_and_other_text_stays() -> None:
+    assert narrative.moment("2026-03-01T08:00:00.657487+00:00") == "2026-03-01 08:00:00 UTC"
+    assert narrative.moment("2026-03-01T08:00:00") == "2026-03-01 08:00:00"
+    assert narrative.moment("-") == "-"
 
 
 def test_an_unknown_verdict_is_shown_as_it_is() -> None:
@@ -84,6 +73,9 @@ def test_trust_names_the_field_and_what_it_stands_in_for() -> None:
         "unified_audit_log: judge by operation (score 0.97)",
     ]
     assert narrative.trusted({"recommended": {"a": None, "b": {"field": None}}}) == []
+    assert narrative.trusted({"recommended": {"new_log": {"field": "x", "score": 1}}})[0].startswith(
+        "new_log: judge by x"
+    )
 
 
 def test_distrust_gathers_fields_with_one_reason_and_leaves_out_what_does_not_apply() -> None:
@@ -92,6 +84,14 @@ def test_distrust_gathers_fields_with_one_reason_and_leaves_out_what_does_not_ap
     assert sentences[0].startswith("sign_in_logs: status_error_code and status: corrupted, the export wrote the type")
     assert "100 % hold" in sentences[0]
     assert sample_document.TYPE_NAME[-10:] in sentences[0]
+
+
+def test_a_sound_field_that_is_not_heard_is_not_distrusted() -> None:
+    field = {"log_type": "a", "field": "failure_reason", "role": "outcome", "may_testify": False, "state": "RELIABLE"}
+    assert narrative.distrusted({"fields": [field]}) == []
+    assert narrative.distrusted({"fields": [{**field, "state": "CONTRADICTED"}]}) == [
+        "a: failure_reason: contradicted by other fields"
+    ]
 
 
 def test_a_field_without_a_known_cause_is_described_by_its_state() -> None:
@@ -122,14 +122,26 @@ def test_the_ledger_in_one_sentence_balances() -> None:
 
 def test_the_figures_give_all_three_ratios_by_name() -> None:
     everything, foreign = narrative.sign_in_figures(sample_document.oculus())
-    assert "2,975 rows in 2,900 attempts" in everything
-    assert "188 successes; 80.3 % of the attempts from abroad succeeded" in foreign
-    assert "6.9 % of all successes and 6.3 % of all sign-ins" in foreign
+    assert "2,975 rows (2,900 separate sign-ins): 2,711 succeeded" in everything
+    assert foreign == (
+        "188 successes: 80.3 % of the attempts from abroad, 6.9 % of all successes, 6.3 % of all sign-ins"
+    )
 
 
 def test_the_figures_without_foreign_attempts_or_sign_ins_say_so() -> None:
-    assert "no attempts that count" in narrative.sign_in_figures(sample_document.all_blocked())[1]
+    assert "n/a of the attempts from abroad, n/a of all" in narrative.sign_in_figures(sample_document.all_blocked())[1]
     assert narrative.sign_in_figures(sample_document.blocked()) == ["no sign-ins were judged"]
+
+
+def test_outcomes_are_counted_in_words_and_empty_ones_left_out() -> None:
+    document = {"sign_ins": {"by_outcome": {"NEW": 2, "UNKNOWN": 1, "SUCCESS": 3, "REJECTED": 0}}}
+    assert narrative.outcomes(document) == ["3 succeeded", "1 outcome unknown", "2 NEW"]
+
+
+def test_reasons_are_sentences_and_a_field_without_any_is_described_by_its_state() -> None:
+    assert narrative.reasons({"reasons": ["one. ", "two"]}) == "one. two."
+    assert narrative.field_why({"reasons": ["It is stuck."], "state": "UNIFORM"}) == "It is stuck."
+    assert narrative.field_why({"reasons": [], "state": "RELIABLE"}) == "reliable"
 
 
 def test_an_override_is_never_silent() -> None:

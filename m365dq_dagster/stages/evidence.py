@@ -1,0 +1,90 @@
+"""The raw lines a finding rests on, read back from the source files. What they mean was judged before, not here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from m365dq_dagster.adapters.evidence.folder import FoundFile, evidence_files
+from m365dq_dagster.adapters.evidence.formats import parse_format
+from m365dq_dagster.adapters.evidence.staging import RecognisedFile, look_at, raw_records
+from m365dq_dagster.adapters.rule_pack import RulePack
+from m365dq_dagster.core.errors import BadInput
+from m365dq_dagster.core.narrative import items
+
+
+@dataclass(frozen=True)
+class RawLine:
+    """One record of a source file as it stands there, or why it cannot be shown.
+
+    `row` counts the records of the file from 1; `header` names the columns of a table.
+    """
+
+    file: str
+    row: int
+    raw: str | None
+    problem: str | None = None
+    header: str | None = None
+
+
+def raw_lines(
+    document: Mapping[str, Any], finding_id: str, folders: Sequence[Path], pack: RulePack
+) -> tuple[RawLine, ...]:
+    """The evidence of a finding, line by line, in the finding's order.
+
+    A file that has gone from the case's folders, or whose hash is no longer the one that was judged, is not read: each
+    of its lines says so instead. Raises `BadInput` for a finding that the case does not have.
+    """
+    wanted: dict[str, list[int]] = {}
+    for item in items(_finding(document, finding_id), "evidence"):
+        wanted.setdefault(str(item["file"]), []).append(int(item["row"]))
+    hashes = {str(row["path"]): row.get("sha256") for row in items(document, "files")}
+    present = [file for folder in folders for file in _files(folder)]
+    return tuple(
+        line
+        for path, rows in wanted.items()
+        for line in _lines(path, rows, [file for file in present if file.path == path], hashes.get(path), pack)
+    )
+
+
+def _finding(document: Mapping[str, Any], finding_id: str) -> Mapping[str, Any]:
+    findings = {str(row.get("id")): row for row in items(document, "findings")}
+    found = findings.get(finding_id.strip().upper())
+    if found is None:
+        known = f"its findings are {', '.join(list(findings)[:5])}" if findings else "it has no findings"
+        raise BadInput(f"Case {document.get('case')} has no finding {finding_id[:40]!r}; {known}.")
+    return found
+
+
+def _files(folder: Path) -> tuple[FoundFile, ...]:
+    try:
+        return evidence_files(folder)
+    except BadInput:
+        return ()
+
+
+def _lines(
+    path: str, rows: Sequence[int], found: Sequence[FoundFile], sha256: str | None, pack: RulePack
+) -> Iterator[RawLine]:
+    same = next((file for file in found if sha256 and file.sha256 == sha256), None)
+    seen = look_at(same, [parse_format(data, "format") for data in pack.formats]) if same else None
+    if isinstance(seen, RecognisedFile):
+        texts = raw_records(seen, rows)
+        missing = "the file has no such record"
+        header = ", ".join(seen.table.columns) if seen.table else None
+    else:
+        texts, header = {}, None
+        missing = _problem(found, same)
+    for row in rows:
+        raw = texts.get(row)
+        yield RawLine(path, row, raw, None if raw is not None else missing, header)
+
+
+def _problem(found: Sequence[FoundFile], same: FoundFile | None) -> str:
+    if not found:
+        return "the file has gone from the case's folder; put it back to read its lines"
+    if same is None:
+        return "the file has changed since it was judged (its SHA-256 differs); run the case again"
+    return "the file's format is no longer known to the rule pack; run the case again"
