@@ -1,0 +1,153 @@
+"""One case from evidence to verdict with everything real: asset graph, stores, report; then everything that reads it back."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from m365dq_dagster.adapters.case_store import CaseStore
+from tests.support.program import call, call_json
+
+
+@pytest.fixture(scope="module")
+def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A home in which one small case has been judged; its evidence stands beside it."""
+    root = tmp_path_factory.mktemp("installation")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("M365DQ_HOME", str(root / "home"))
+        patch.setenv("M365DQ_LOCK_WAIT_SECONDS", "0.2")
+        call("generate", "oculus", "--out", str(root / "evidence"))
+        first = call("run", str(root / "evidence"), "--json")
+        (root / "first.json").write_text(first.stdout, encoding="utf-8")
+        (root / "first.err").write_text(first.stderr, encoding="utf-8")
+        assert first.exit_code == 0, first.stderr
+        yield root
+
+
+@pytest.fixture(autouse=True)
+def here(installation: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every test works in that installation."""
+    monkeypatch.setenv("M365DQ_HOME", str(installation / "home"))
+    monkeypatch.setenv("M365DQ_LOCK_WAIT_SECONDS", "0.2")
+
+
+@pytest.fixture
+def first(installation: Path) -> dict[str, Any]:
+    return dict(json.loads((installation / "first.json").read_text(encoding="utf-8")))
+
+
+def test_the_run_finds_the_breach_and_stdout_is_one_document(first: dict[str, Any], installation: Path) -> None:
+    assert (first["status"], first["sign_ins"]["foreign_successes"]) == ("BREACH_INDICATED", 188)
+    assert (first["unchanged"], first["stage"], first["quality"]["status"]) == (False, "REPORTED", "PASS")
+    assert Path(first["report"]).is_file()
+    stages = [line.split(":")[0] for line in (installation / "first.err").read_text(encoding="utf-8").splitlines()]
+    assert stages[0] == "intake"
+    assert "report" in stages
+
+
+def test_the_same_evidence_again_changes_nothing_and_says_so(first: dict[str, Any], installation: Path) -> None:
+    again = call("run", str(installation / "evidence"))
+    assert again.exit_code == 0
+    assert again.stdout.startswith("Nothing has changed since")
+    assert len(again.stdout.splitlines()) <= 40
+    assert call_json("run", str(installation / "evidence"))["generation"] == first["generation"]
+
+
+def test_another_folder_under_the_same_case_is_refused(installation: Path, tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "a.csv").write_text("x,y\n1,2\n")
+    result = call("run", str(tmp_path / "other"), "--case", "oculus")
+    assert result.exit_code == 2
+    assert "--add" in result.stderr
+
+
+@pytest.mark.parametrize("case", ["Not/A/Case", "..", "x" * 65])
+def test_a_bad_case_id_is_exit_2(installation: Path, case: str) -> None:
+    result = call("run", str(installation / "evidence"), "--case", case)
+    assert result.exit_code == 2
+    assert result.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("country", ["Australia", "A", "1!"])
+def test_a_bad_country_is_exit_2(installation: Path, country: str) -> None:
+    result = call("run", str(installation / "evidence"), "--home-country", country)
+    assert result.exit_code == 2
+    assert "country code" in result.stderr
+
+
+def test_the_case_can_be_read_back(first: dict[str, Any]) -> None:
+    shown = call_json("show", "oculus")
+    own = {"unchanged", "total_seconds", "report", "home"}
+    assert {key: value for key, value in first.items() if key not in own} == shown
+    assert call_json("cases")[0]["verdict"] == "BREACH_INDICATED"
+    assert call_json("show", "oculus", "progress")["progress"]["share"] == 1.0
+    assert [alert["rule"] for alert in call_json("alerts", "list")] == ["breach_indicator"]
+    assert call_json("dashboard")["quality_check_pass_rate"]["imports"] == 1
+
+
+def test_the_report_is_exported_beside_the_generation_and_where_it_is_asked_for(tmp_path: Path) -> None:
+    assert call_json("report", "oculus")["path"].endswith("report.html")
+    page = Path(call_json("report", "oculus", "--out", str(tmp_path))["path"]).read_text(encoding="utf-8")
+    assert "BREACH INDICATED" in page
+    assert "188" in page
+
+
+def test_a_finding_leads_back_to_its_raw_lines(first: dict[str, Any], installation: Path) -> None:
+    finding = next(row for row in first["findings"] if row.get("account"))
+    lines = call_json("show", "oculus", "evidence", finding["id"].lower())["evidence"]
+    assert [(line["file"], line["row"]) for line in lines] == [(e["file"], e["row"]) for e in finding["evidence"]]
+    assert all(finding["account"] in line["raw"] for line in lines)
+    out = call("show", "oculus", "evidence", finding["id"]).stdout
+    assert out.splitlines()[0].startswith(f"{lines[0]['file']}: header  ")
+
+
+def test_an_unknown_finding_is_exit_2() -> None:
+    result = call("show", "oculus", "evidence", "F-999")
+    assert result.exit_code == 2
+    assert "its findings are F-001" in result.stderr
+
+
+def test_evidence_that_changed_or_has_gone_is_not_shown(first: dict[str, Any], installation: Path) -> None:
+    name = first["findings"][0]["evidence"][0]["file"]
+    source = installation / "evidence" / name
+    kept = source.read_bytes()
+    try:
+        source.write_bytes(kept + b"\n")
+        assert "has changed since it was judged" in call("show", "oculus", "evidence", "F-001").stdout
+        source.unlink()
+        assert "has gone from the case's folder" in call("show", "oculus", "evidence", "F-001").stdout
+    finally:
+        source.write_bytes(kept)
+
+
+def test_evidence_whose_folder_has_gone_says_so(installation: Path) -> None:
+    (installation / "evidence").rename(installation / "moved")
+    try:
+        assert "has gone from the case's folder" in call("show", "oculus", "evidence", "F-001").stdout
+    finally:
+        (installation / "moved").rename(installation / "evidence")
+
+
+def test_a_busy_case_waits_says_so_and_leaves_with_4(installation: Path) -> None:
+    """Another context makes the case changed, so that the run needs the lock that another process holds."""
+    holder = (
+        "import sys, time; from pathlib import Path; from m365dq_dagster.adapters.case_store import CaseStore\n"
+        "with CaseStore(Path(sys.argv[1])).lock('oculus', 0):\n print('held', flush=True); time.sleep(60)"
+    )
+    command = [sys.executable, "-c", holder, str(installation / "home" / "cases")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ.copy()) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "held\n"
+        try:
+            result = call("run", str(installation / "evidence"), "--home-country", "NZ", "--json")
+        finally:
+            process.kill()
+    assert result.exit_code == 4
+    assert "another run of this case is working; waiting up to 0.2 s" in result.stderr
+    assert json.loads(result.stdout)["exit_code"] == 4
+    assert CaseStore(installation / "home" / "cases").current("oculus") is not None
