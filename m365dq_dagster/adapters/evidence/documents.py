@@ -3,6 +3,7 @@ read a document by itself; memory stays bounded by the largest record. What a re
 
 from __future__ import annotations
 
+import io
 import json
 import re
 from collections.abc import Iterator
@@ -58,7 +59,7 @@ def document_head(text: str, samples: int = 50) -> DocumentHead:
     """Shape and first records from the beginning of a file; broken records are passed over."""
     shape = _shape(text)
     found: list[dict[str, Any]] = []
-    for record in split(iter([text]), shape):
+    for record in read_records(io.StringIO(text), shape):
         value = _loads(record.text) if record.reason is None else None
         if isinstance(value, dict):
             found.append(value)
@@ -80,20 +81,18 @@ def split(chunks: Iterator[str], shape: DocumentShape) -> Iterator[JsonRecord]:
     A record that cannot be read ends where the next one of the same make begins; without such a place the rest is JSON_TRUNCATED.
     """
     text = _Pieces(chunks)
+    between = shape is DocumentShape.WRAPPED
     while True:
         text.skip(_SPACE)
         if not text.more():
             return
         char = text.peek()
-        if char in "[]":
+        if between and text.enter_wrapper():
+            between = False
+        elif char in "[]" or (between and char == "}"):
             text.advance(1)
-        elif char == "}" and shape is DocumentShape.WRAPPED:
-            text.advance(1)
-        elif char == "{" and shape is DocumentShape.WRAPPED and text.enter_wrapper():
-            continue
-        elif shape is DocumentShape.WRAPPED and text.skip_member():
-            continue
-        else:
+            between = shape is DocumentShape.WRAPPED
+        elif not (between and text.skip_member()):
             yield text.take_record()
 
 

@@ -21,12 +21,10 @@ CHUNK = 1 << 20
 
 @dataclass(frozen=True)
 class Fingerprint:
-    """What one pass over a file's bytes tells: its SHA-256, and the line ends and quotes that its row count is held against."""
+    """What one pass over a file's bytes tells: its SHA-256, and the line ends that its row count is held against."""
 
     sha256: str
     newlines: int
-    blank_lines: int
-    quotes: int
 
 
 @dataclass(frozen=True)
@@ -106,14 +104,12 @@ def _found(root: Path, path: Path) -> FoundFile:
 def _fingerprint(path: str, size: int, modified_ns: int, inode: int) -> Fingerprint:
     """One pass over the bytes; remembered for as long as size, time and inode of the file stay what they are."""
     digest = hashlib.sha256()
-    newlines = blank = quotes = 0
+    newlines = 0
     with open(os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0)), "rb") as stream:
         while chunk := stream.read(CHUNK):
             digest.update(chunk)
             newlines += chunk.count(b"\n")
-            quotes += chunk.count(b'"')
-            blank += chunk.count(b"\n\n") + chunk.count(b"\n\r\n")
-    return Fingerprint(digest.hexdigest(), newlines, blank, quotes)
+    return Fingerprint(digest.hexdigest(), newlines)
 
 
 def _printable(path: str) -> str:

@@ -199,28 +199,33 @@ def _fits(definition: FormatDefinition, present: Mapping[str, str]) -> bool:
 
 
 def _plan(definition: FormatDefinition, columns: Sequence[str]) -> ImportPlan:
-    at = {header_key(name): Column(position, name) for position, name in reversed(list(enumerate(columns)))}
+    at: dict[str, list[Column]] = {}
+    for position, name in enumerate(columns):
+        at.setdefault(header_key(name), []).append(Column(position, name))
     fields = {name: places for name, sources in definition.fields.items() if (places := _places(sources, at))}
     times = {place.column for place in fields.get("event_time", ())}
-    collected = {at[header_key(name)] for name in definition.collection_time if header_key(name) in at}
     return ImportPlan(
         definition=definition,
         columns=tuple(columns),
         fields=fields,
-        payload=next((at[header_key(name)] for name in definition.payload if header_key(name) in at), None),
-        declared={role: at[header_key(name)] for role, name in definition.declared.items() if header_key(name) in at},
-        time_identifies=not times <= collected,
+        payload=next(iter(_columns(definition.payload, at)), None),
+        declared={role: found[0] for role, name in definition.declared.items() if (found := _columns((name,), at))},
+        time_identifies=not times <= set(_columns(definition.collection_time, at)),
     )
 
 
-def _places(sources: Iterable[Source], at: Mapping[str, Column]) -> tuple[Place, ...]:
-    places = []
-    for source in sources:
-        for name in source.columns:
-            column = at.get(header_key(name))
-            if column:
-                places.append(Place(column, source.path, source.named, source.part, source.when))
-    return tuple(dict.fromkeys(places))
+def _places(sources: Iterable[Source], at: Mapping[str, Sequence[Column]]) -> tuple[Place, ...]:
+    found = (
+        Place(column, source.path, source.named, source.part, source.when)
+        for source in sources
+        for column in _columns(source.columns, at)
+    )
+    return tuple(dict.fromkeys(found))
+
+
+def _columns(names: Iterable[str], at: Mapping[str, Sequence[Column]]) -> list[Column]:
+    """The columns of a file that bear one of these names; JSON records may spell one key in two cases."""
+    return [column for name in names for column in at.get(header_key(name), ())]
 
 
 def _sources(spec: Any, payload: tuple[str, ...], where: str) -> tuple[Source, ...]:

@@ -18,9 +18,9 @@ import pyarrow as pa
 from m365dq_dagster.adapters.evidence import documents
 from m365dq_dagster.adapters.evidence.delimited import TableHead, records, table_head
 from m365dq_dagster.adapters.evidence.documents import DocumentHead, DocumentShape, document_head, looks_like_json
-from m365dq_dagster.adapters.evidence.folder import Fingerprint, FoundFile
+from m365dq_dagster.adapters.evidence.folder import CHUNK, FoundFile
 from m365dq_dagster.adapters.evidence.formats import FormatDefinition, ImportPlan, recognise
-from m365dq_dagster.adapters.evidence.text import TextHead, open_text, read_head
+from m365dq_dagster.adapters.evidence.text import TextHead, open_bytes, open_text, read_head
 from m365dq_dagster.adapters.sql import intake as sql
 from m365dq_dagster.core.ledger import DateSighting, FileReason
 
@@ -143,17 +143,21 @@ def _stage_fast(con: duckdb.DuckDBPyConnection, seen: RecognisedFile) -> int | N
         return None
     con.execute(sql.stage(seen.plan, relation, has_faults=False, cells=len(seen.columns)))
     rows = _count(con)
-    return rows if seen.document or _plausible(rows, seen.table, seen.file.fingerprint) else None
+    return rows if seen.table is None or _plausible(rows, seen.table, seen.file) else None
 
 
-def _plausible(rows: int, table: TableHead | None, fingerprint: Fingerprint | None) -> bool:
-    """An independent look: a table has as many records as line ends, unless blank lines or quoted newlines lie between."""
-    if table is None or fingerprint is None or fingerprint.newlines == 0:
-        return False
-    most = fingerprint.newlines - table.skip_lines + 1
-    if fingerprint.quotes:
-        return 0 < rows <= most or most - fingerprint.blank_lines <= 1
-    return most - 1 - fingerprint.blank_lines <= rows <= most
+def _plausible(rows: int, table: TableHead, file: FoundFile) -> bool:
+    """An independent look, since the engine can read nothing and report no error: a table has as many records as line ends, or fewer where quoted
+    cells hold some. A file of which this is not true is read record by record."""
+    lines = file.fingerprint.newlines - table.skip_lines if file.fingerprint else 0
+    if rows in (lines, lines + 1):
+        return True
+    return 0 < rows <= lines and _holds_quotes(file)
+
+
+def _holds_quotes(file: FoundFile) -> bool:
+    with open_bytes(file.location) as stream:
+        return any(b'"' in chunk for chunk in iter(lambda: stream.read(CHUNK), b""))
 
 
 def _stage_tolerant(con: duckdb.DuckDBPyConnection, seen: RecognisedFile) -> int:

@@ -49,7 +49,7 @@ codecs.register_error(MIXED_ERRORS, _windows_1252)
 
 def read_head(path: Path) -> TextHead | FileReason:
     """The decoded beginning of a file, or why it is no text that can be looked at."""
-    with _open_bytes(path) as stream:
+    with open_bytes(path) as stream:
         raw = stream.read(HEAD_BYTES + 1)
     complete = len(raw) <= HEAD_BYTES
     raw = raw[:HEAD_BYTES]
@@ -69,13 +69,14 @@ def read_head(path: Path) -> TextHead | FileReason:
 def open_text(path: Path, encoding: str) -> TextIO:
     """The file as text with its line ends as they are; bytes that are no UTF-8 are read as Windows-1252."""
     errors = MIXED_ERRORS if encoding == "utf-8" else "replace"
-    stream = io.TextIOWrapper(_open_bytes(path), encoding=encoding, errors=errors, newline="")
+    stream = io.TextIOWrapper(open_bytes(path), encoding=encoding, errors=errors, newline="")
     if stream.read(1) != "\ufeff":
         stream.seek(0)
     return stream
 
 
-def _open_bytes(path: Path) -> io.BufferedReader:
+def open_bytes(path: Path) -> io.BufferedReader:
+    """The file's bytes; a link that took the file's place meanwhile is not followed."""
     return open(os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0)), "rb")
 
 

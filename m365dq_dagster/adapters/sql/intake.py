@@ -67,11 +67,11 @@ def parsed_lines(relation: str, plan: ImportPlan) -> str:
     paths = ", ".join(quote_literal(_json_path((column.name,))) for column in plan.used)
     cells = ", ".join(f"parts[{at}] AS {_cell(column)}" for at, column in enumerate(plan.used, 1))
     return (
-        f"(SELECT fault, raw, {cells} FROM (SELECT"
+        "(WITH opened AS MATERIALIZED (SELECT"
         " coalesce(fault, CASE WHEN NOT json_valid(line) THEN 'JSON_UNPARSABLE'"
-        " WHEN json_type(line) <> 'OBJECT' THEN 'JSON_NOT_OBJECT' END) AS fault, line AS raw,"
+        " WHEN json_type(line) <> 'OBJECT' THEN 'JSON_NOT_OBJECT' END) AS fault, coalesce(raw, CASE WHEN NOT json_valid(line) THEN line END) AS raw,"
         f" CASE WHEN fault IS NULL AND json_valid(line) THEN json_extract_string(line, [{paths}]) END AS parts"
-        f" FROM {relation}))"
+        f" FROM {relation}) SELECT fault, raw, {cells} FROM opened)"
     )
 
 
@@ -97,7 +97,10 @@ def stage(plan: ImportPlan, relation: str, *, has_faults: bool, cells: int) -> s
 def date_sightings(plan: ImportPlan) -> str:
     """The distinct slashed dates of the staged file: first, second, year, rows."""
     texts = [_text(place, plan) for place in plan.fields["event_time"]]
-    return f"WITH intake_times AS (SELECT {_coalesce(texts)} AS event_text FROM {STAGING} WHERE fault IS NULL) " + statement("date_sightings")
+    return (
+        f"WITH intake_times AS (SELECT {_coalesce(texts)} AS event_text FROM {STAGING} WHERE fault IS NULL) "
+        + statement("date_sightings")
+    )
 
 
 def insert(plan: ImportPlan, target: Iterable[TargetColumn], reading: DateOrder) -> str:
@@ -133,11 +136,17 @@ def derived_provenance(plan: ImportPlan, target: Iterable[TargetColumn]) -> Mapp
 def _origin(name: str, plan: ImportPlan, derived: Mapping[str, tuple[str, str]]) -> str:
     base = name.removesuffix(RAW_SUFFIX)
     if base in plan.fields and (name == base or base not in derived):
-        return plan.provenance(base) if name == base else "source:" + plan.provenance(base).split(" from ")[-1].removeprefix("source:")
+        return (
+            plan.provenance(base)
+            if name == base
+            else "source:" + plan.provenance(base).split(" from ")[-1].removeprefix("source:")
+        )
     return derived[name][1] if name in derived else "absent"
 
 
-def _outer(column: TargetColumn, mapped: Mapping[str, str | None], derived: Mapping[str, tuple[str, str]], reading: DateOrder) -> str:
+def _outer(
+    column: TargetColumn, mapped: Mapping[str, str | None], derived: Mapping[str, tuple[str, str]], reading: DateOrder
+) -> str:
     if column.name in derived:
         return f"{derived[column.name][0]} AS {column.name}"
     if not mapped.get(column.name):
@@ -161,9 +170,16 @@ def _derived(plan: ImportPlan, mapped: Mapping[str, str | None]) -> dict[str, tu
         if "is_person" in mapped:
             found["is_person"] = _is_person(account, have), f"derived:no_system_actor from {origin}"
     if "ip_address" in have and "address" in mapped:
-        found["address"] = "intake_address(ip_address)", f"derived:plain_address from {plan.provenance('ip_address').removeprefix('source:')}"
+        found["address"] = (
+            "intake_address(ip_address)",
+            f"derived:plain_address from {plan.provenance('ip_address').removeprefix('source:')}",
+        )
     if "is_logon" in mapped:
-        number = "coalesce(record_type IN ('15', 'AzureActiveDirectoryStsLogon'), false)" if "record_type" in have else "false"
+        number = (
+            "coalesce(record_type IN ('15', 'AzureActiveDirectoryStsLogon'), false)"
+            if "record_type" in have
+            else "false"
+        )
         from_where = plan.provenance("record_type").removeprefix("source:") if "record_type" in have else "no column"
         found["is_logon"] = number, f"derived:record_type_15 from {from_where}"
     return found
@@ -188,7 +204,8 @@ def _field(name: str, plan: ImportPlan, places: list[Place]) -> str | None:
         return None
     numbers = [places.index(place) for place in found]
     if name != base or name == "event_time":
-        return _coalesce([_raw(place, number, plan) for place, number in zip(found, numbers, strict=True)])
+        by_value = {place.column for place in found if place.when}
+        return _coalesce([_raw(place, number, plan, place.column in by_value) for place, number in zip(found, numbers, strict=True)])
     return _valued(_coalesce([f"v{number}" for number in numbers]), name, plan)
 
 
@@ -206,7 +223,8 @@ def _valued(text: str, name: str, plan: ImportPlan) -> str:
 def _time(text: str, reading: DateOrder) -> str:
     formats = ", ".join(quote_literal(f"{_DATES[reading]} {clock}") for clock in _TIMES)
     return (
-        f"CASE WHEN regexp_matches({text}, '^\\s*\\d{{4}}-\\d{{1,2}}-\\d') THEN intake_iso({text})"
+        f"CASE WHEN {text}[5] = '-' AND {text}[-1] = 'Z' THEN try_cast({text} AS TIMESTAMP)"
+        f" WHEN regexp_matches({text}, '^\\s*\\d{{4}}-\\d{{1,2}}-\\d') THEN intake_iso({text})"
         f" WHEN starts_with(ltrim({text}), '/Date(') THEN intake_epoch({text})"
         f" ELSE try_strptime(intake_slashed({text}), [{formats}]) END"
     )
@@ -218,14 +236,14 @@ def _clean(place: Place, text: str) -> str:
     return f"intake_location_{place.part}({text})" if place.part else f"intake_text({text})"
 
 
-def _raw(place: Place, number: int, plan: ImportPlan) -> str:
+def _raw(place: Place, number: int, plan: ImportPlan, by_value: bool) -> str:
     """The source's own text. A cell that should be an object and is none stands for itself, so that its type name can be named."""
     text = f"p{number}"
     if place.when == "words":
         return f"CASE WHEN intake_digits({text}) IS NULL THEN {text} END"
     if place.when == "digits":
         return f"CASE WHEN intake_words({text}) IS NULL THEN {text} END"
-    return f"coalesce({text}, w{number})" if _is_nested(place, plan) else text
+    return f"coalesce({text}, w{number})" if _is_nested(place, plan) and not by_value else text
 
 
 def _is_nested(place: Place, plan: ImportPlan) -> bool:
@@ -264,7 +282,9 @@ def _opened(column: Column, plan: ImportPlan, paths: list[str]) -> str:
     pascal = ", ".join(quote_literal(_json_path(_pascal(path).split("."))) for path in paths)
     either = ", ".join(f"coalesce(parts[{at}], parts[{at + len(paths)}])" for at in range(1, len(paths) + 1))
     python = ", ".join(
-        "NULL" if "." in path or "[" in path else f"intake_python({cell}, {quote_literal('|'.join(map(re.escape, (path, _pascal(path)))))})"
+        "NULL"
+        if "." in path or "[" in path
+        else f"intake_python({cell}, {quote_literal('|'.join(map(re.escape, (path, _pascal(path)))))})"
         for path in paths
     )
     opened = f"list_transform([json_extract_string({cell}, [{exact}, {pascal}])], lambda parts: [{either}])[1]"
@@ -272,15 +292,16 @@ def _opened(column: Column, plan: ImportPlan, paths: list[str]) -> str:
 
 
 def _fault(plan: ImportPlan) -> str:
-    cells = ", ".join(f"nullif(trim({_cell(column)}), '')" for column in plan.used)
-    empty = f"WHEN coalesce({cells}) IS NULL THEN 'ROW_EMPTY'"
+    filled = " OR ".join(f"{_cell(column)} >= '!'" for column in plan.used)
+    padded = " OR ".join(f"trim({_cell(column)}, intake_blank()) <> ''" for column in plan.used)
+    empty = f"WHEN coalesce({filled}, false) THEN NULL WHEN NOT coalesce({padded}, false) THEN 'ROW_EMPTY'"
     if plan.payload is None:
         return f"CASE WHEN known_fault IS NOT NULL THEN known_fault {empty} END"
     cell = _cell(plan.payload)
     return (
-        f"CASE WHEN known_fault IS NOT NULL THEN known_fault {empty}"
-        f" WHEN trim({cell}) IS NULL OR trim({cell}) IN ('', '{{}}', 'null') THEN 'AUDITDATA_EMPTY'"
-        f" WHEN {_is_object(cell)} THEN NULL"
+        f"CASE WHEN known_fault IS NOT NULL THEN known_fault WHEN {_is_object(cell)} AND trim({cell}) <> '{{}}' THEN NULL"
+        f" WHEN NOT coalesce({padded}, false) THEN 'ROW_EMPTY'"
+        f" WHEN {cell} IS NULL OR trim({cell}) IN ('', '{{}}', 'null') THEN 'AUDITDATA_EMPTY'"
         f" WHEN length({cell}) BETWEEN {CELL_LIMIT - 8} AND {CELL_LIMIT} THEN 'AUDITDATA_TRUNCATED' ELSE 'AUDITDATA_UNPARSABLE' END"
     )
 
@@ -344,7 +365,10 @@ def same_ids(log_type: str, target: Iterable[TargetColumn], untimed: Iterable[in
     files = ", ".join(str(int(file_id)) for file_id in untimed) or "NULL"
     keys = ["f.format", "t.event_id"]
     if "sign_in_event_type" in columns:
-        keys += ["t.sign_in_event_type", f"CASE WHEN t.file_id NOT IN ({files}) OR {files} IS NULL THEN t.event_time END"]
+        keys += [
+            "t.sign_in_event_type",
+            f"CASE WHEN t.file_id NOT IN ({files}) OR {files} IS NULL THEN t.event_time END",
+        ]
         keys += ["coalesce(t.status_error_code_raw, '')", "coalesce(t.status_raw, '')"]
     filled = " + ".join(f"(t.{quote_identifier(name)} IS NOT NULL)::INTEGER" for name in columns)
     return (
@@ -374,7 +398,9 @@ def count_imported(log_types: Iterable[str]) -> str:
 
 def explain_quarantine(sentences: Mapping[str, str]) -> str:
     """Put the sentence for each reason beside the quarantined rows."""
-    branches = " ".join(f"WHEN {quote_literal(reason)} THEN {quote_literal(text)}" for reason, text in sentences.items())
+    branches = " ".join(
+        f"WHEN {quote_literal(reason)} THEN {quote_literal(text)}" for reason, text in sentences.items()
+    )
     return f"UPDATE quarantine SET detail = CASE reason {branches} END"
 
 

@@ -1,0 +1,140 @@
+"""Takes a folder of evidence into a fresh generation in memory and answers questions about it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import yaml
+
+from m365dq_dagster.adapters.case_store import CONNECT_CONFIG, create_schema
+from m365dq_dagster.adapters.clock import FixedClock
+from m365dq_dagster.adapters.rule_pack import resource_dir
+from m365dq_dagster.core.context import CaseContext
+from m365dq_dagster.core.outcome import CaseStage, DateOrder
+from m365dq_dagster.stages import intake
+from m365dq_dagster.stages.case_run import CaseRun
+
+NOW = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
+
+
+class QuietRegistry:
+    """Remembers what the stage told the registry."""
+
+    def __init__(self) -> None:
+        self.stages: list[CaseStage] = []
+        self.tasks: list[str] = []
+        self.checks: list[str] = []
+
+    def set_stage(self, case_id: str, stage: CaseStage, now: datetime) -> None:
+        self.stages.append(stage)
+
+    def finish_task(self, case_id: str, stage: CaseStage, task: str, now: datetime) -> None:
+        self.tasks.append(task)
+
+    def record_checks(self, case_id: str, run_id: str, results: Iterable[Any], now: datetime) -> None:
+        self.checks += [result.name for result in results]
+
+    def schema_version_seen(self, *_: object) -> bool:
+        return False
+
+
+@dataclass(frozen=True)
+class _Quality:
+    quarantine_share: float = 0.10
+
+
+@dataclass(frozen=True)
+class _Policy:
+    quality: _Quality = _Quality()
+
+
+@dataclass(frozen=True)
+class Pack:
+    """The part of a rule pack that intake reads."""
+
+    formats: tuple[dict[str, Any], ...]
+    policy: _Policy = _Policy()
+    content_hash: str = "sha256:test"
+
+
+@cache
+def shipped_formats() -> tuple[dict[str, Any], ...]:
+    """The format files of the rule pack, parsed."""
+    return tuple(yaml.safe_load(path.read_text(encoding="utf-8")) for path in sorted((resource_dir("reference_data") / "formats").glob("*.yaml")))
+
+
+@dataclass(frozen=True)
+class Taken:
+    """A folder that was taken in."""
+
+    con: duckdb.DuckDBPyConnection
+    report: intake.IntakeReport
+    registry: QuietRegistry
+
+    def rows(self, statement: str, *values: object) -> list[dict[str, Any]]:
+        cursor = self.con.execute(statement, list(values))
+        names = [column[0] for column in cursor.description or ()]
+        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+    def file(self, path: str) -> dict[str, Any]:
+        return self.rows("SELECT * FROM files WHERE path = $1", path)[0]
+
+    def ledger(self, path: str) -> tuple[int, int, int, int]:
+        file = self.file(path)
+        return file["rows_read"], file["rows_imported"], file["rows_duplicate"], file["rows_quarantined"]
+
+    def events(self, log_type: str = "sign_in_logs") -> list[dict[str, Any]]:
+        return self.rows(f"SELECT * FROM {log_type} ORDER BY file_id, row_no")
+
+    def provenance(self, field: str) -> str:
+        return str(self.rows("SELECT provenance FROM field_provenance WHERE field = $1", field)[0]["provenance"])
+
+    def leads(self, kind: str) -> list[dict[str, Any]]:
+        return self.rows("SELECT * FROM completeness WHERE kind = $1", kind)
+
+    def passed(self, check: str) -> bool:
+        return next(result.passed for result in self.report.checks if result.name == check)
+
+
+def take_in(
+    folder: Path,
+    *more: Path,
+    date_order: DateOrder | None = None,
+    formats: tuple[dict[str, Any], ...] | None = None,
+    con: duckdb.DuckDBPyConnection | None = None,
+) -> Taken:
+    """Run intake over a folder. The connection is the caller's to close; one in memory costs nothing when it is forgotten."""
+    if con is None:
+        con = duckdb.connect(config=CONNECT_CONFIG)
+        create_schema(con)
+    registry = QuietRegistry()
+    pack: Any = Pack(shipped_formats() if formats is None else formats)
+    told: Any = registry
+    run = CaseRun(
+        case_id="case",
+        run_id="run-1",
+        folder=folder,
+        case_dir=folder,
+        context=CaseContext(date_order=date_order),
+        pack=pack,
+        con=con,
+        registry=told,
+        clock=FixedClock(NOW),
+        more_folders=tuple(more),
+    )
+    return Taken(con, intake.run(run), registry)
+
+
+def differences(found: Mapping[str, Any], expected: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """Where a row is not what was expected: field -> (found, expected). Times are compared as text."""
+    return {
+        name: (found[name], value)
+        for name, value in expected.items()
+        if (str(found[name]) if isinstance(found[name], datetime) else found[name]) != value
+    }
