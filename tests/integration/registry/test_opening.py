@@ -81,6 +81,23 @@ def test_a_registry_of_an_older_program_is_migrated(address: str, monkeypatch: p
     Registry.open(address).close()
 
 
+def test_a_migration_that_is_interrupted_leaves_nothing_behind(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = migrate._run
+
+    def interrupted(connection: sa.Connection) -> None:
+        whole(connection)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(migrate, "_run", interrupted)
+        Registry.open(address)
+    engine = create_engine(parse_url(address))
+    assert sa.inspect(engine).get_table_names() == []
+    engine.dispose()
+    with Registry.open(address) as registry:
+        assert registry.cases() == []
+
+
 def test_a_registry_file_is_the_owners_alone(tmp_path: Path, now: datetime) -> None:
     file = tmp_path / "deep" / "registry.sqlite3"
     with Registry.open(f"sqlite:///{file}") as registry:

@@ -1,4 +1,5 @@
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -153,6 +154,10 @@ def test_a_code_from_hostile_evidence_stays_one_short_line() -> None:
     assert len(alert.subject) <= 200
 
 
+def test_every_rule_names_a_runbook_that_exists(checkout: Path) -> None:
+    assert [rule.runbook for rule in ALERT_RULES.values() if not (checkout / rule.runbook).is_file()] == []
+
+
 def test_a_blank_in_evidence_is_not_filled_a_second_time() -> None:
     rule = ALERT_RULES["unknown_status_code"]
     assert render(rule, log_type="t", code_value="{log_type}") == "Unknown status code detected in t: {log_type}"
@@ -220,7 +225,7 @@ def test_a_mail_says_what_where_and_what_to_do() -> None:
     alert = Alert("breach_indicator", "oculus", "s", Severity.CRITICAL, "Breach.", ("a@x.example",))
     assert mail_subject(alert.severity, alert.message) == "[m365dq] CRITICAL: Breach."
     body = mail_body(alert, POLICY, "2026-03-02 09:30:00 UTC")
-    for line in ("Breach.", "Case:     oculus", "See it:   m365dq show oculus", "Owner:    sre@maia.local"):
+    for line in ("Breach.", "Case: oculus", "See it: m365dq show oculus", "Owner: sre@maia.local"):
         assert line in body.splitlines()
-    assert "Runbook:  docs/runbooks/breach-indicator.md" in body
+    assert "Runbook: docs/runbooks/breach-indicator.md" in body
     assert "Runbook" not in mail_body(Alert("other", "c", "s", Severity.INFO, "m", ()), POLICY, "now")
