@@ -2,7 +2,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from m365dq_dagster.adapters.registry import AlertRecord, Registry
+from m365dq_dagster.adapters.registry import AlertRecord, Registry, outbox
 from m365dq_dagster.adapters.registry.outbox import CLAIM_LEASE
 from m365dq_dagster.core.errors import BadInput
 from m365dq_dagster.core.outcome import Severity
@@ -27,6 +27,16 @@ def test_an_alert_raised_again_is_counted_and_not_repeated(store: Registry, now:
     alert = only(store)
     assert (alert.times_raised, alert.raised_at, alert.last_raised_at) == (3, now, later)
     assert (alert.state, alert.severity, alert.recipients) == ("RECORDED", Severity.CRITICAL, ("a@x.example",))
+
+
+def test_an_alert_that_another_writer_raised_in_between_is_counted(
+    store: Registry, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert put(store, now)
+    looks = iter([lambda *_: None, outbox._latest])
+    monkeypatch.setattr(outbox, "_latest", lambda *wanted: next(looks)(*wanted))
+    assert not put(store, now)
+    assert only(store).times_raised == 2
 
 
 def test_case_and_subject_make_another_alert(store: Registry, now: datetime) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from m365dq_dagster.adapters.mail import Mail, Mailer
@@ -72,6 +72,7 @@ def test_raising_the_same_document_again_adds_nothing(registry: Registry, now: d
     assert len(list_alerts(registry)) == 2
 
 
+@settings(max_examples=8)
 @given(st.lists(st.integers(min_value=0, max_value=200), min_size=1, max_size=8))
 def test_an_alert_is_raised_at_most_once_a_window(tmp_path_factory: pytest.TempPathFactory, hours: list[int]) -> None:
     start = datetime.fromisoformat("2026-03-02T00:00:00+00:00")
@@ -209,8 +210,8 @@ def test_processes_that_raise_and_deliver_the_same_alert_give_one_row_and_one_ma
 def test_a_test_alert_reaches_every_configured_recipient_and_leaves_no_trace(
     registry: Registry, now: datetime, home: Path, letters: Letters
 ) -> None:
-    settings = Settings(home=home).model_copy(update={"smtp_host": "127.0.0.1", "smtp_port": letters.port})
-    assert send_test(settings, now) == {
+    configured = Settings(home=home).model_copy(update={"smtp_host": "127.0.0.1", "smtp_port": letters.port})
+    assert send_test(configured, now) == {
         "server": f"127.0.0.1:{letters.port}",
         "recipients": ["ir-team@maia.local", "sre@maia.local"],
         "refused": [],
