@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Mapping
@@ -23,6 +24,8 @@ STARTED = time.monotonic()
 """When this process began to load the program: the zero of the total time that a run reports."""
 
 DATE_ORDERS = ("MDY", "DMY")
+NO_EVIDENCE = ("case.toml", "expected.json")
+"""Files that speak of a case and are none of its evidence."""
 
 
 def run(
@@ -39,6 +42,9 @@ def run(
         str | None,
         typer.Option("--date-order", metavar="MDY|DMY", help="Order of day and month where files leave it open."),
     ] = None,
+    forget_missing: Annotated[
+        bool, typer.Option("--forget-missing", help="Leave out the rows of files that have gone from the folder.")
+    ] = False,
     skip_quality_check: Annotated[
         bool,
         typer.Option("--skip-quality-check", help="Go on although the gate says no; needs the next three options."),
@@ -62,6 +68,7 @@ def run(
         home_countries=tuple(home_country or ()),
         date_order=date_order.upper() if date_order else None,
         override=override,
+        forget_missing=forget_missing,
     )
     finish(bench, judged(bench, request), as_json=as_json)
 
@@ -120,10 +127,10 @@ def readable_folder(folder: Path) -> Path:
     if not path.is_dir():
         raise BadInput(f"{path} is a file; give the folder that holds it.")
     try:
-        empty = next(path.iterdir(), None) is None
+        os.scandir(path).close()
     except OSError as error:
         raise BadInput(f"{path} cannot be read ({error.strerror}); give a folder you may read.") from None
-    if empty:
+    if not any(name not in NO_EVIDENCE for _, _, names in os.walk(path) for name in names):
         raise BadInput(f"{path} is empty; put the exports into it and run again.")
     return path
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from m365dq_dagster.cli import terminal
-from m365dq_dagster.core.errors import BadInput, CaseBusy, M365dqError
+from m365dq_dagster.core.errors import BadInput, CaseBusy, InternalFault, M365dqError
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -39,7 +39,7 @@ class RunRequest:
     home_countries: tuple[str, ...] = ()
     date_order: str | None = None
     override: Override | None = None
-    options: Mapping[str, str] = field(default_factory=dict)
+    forget_missing: bool = False
 
 
 @dataclass(frozen=True)
@@ -195,6 +195,7 @@ class Workbench:
             home_countries=request.home_countries,
             date_order=DateOrder(request.date_order) if request.date_order else None,
             override=request.override,
+            forget_missing=request.forget_missing,
         )
 
     def _waited(self, case_id: str) -> bool:
@@ -214,14 +215,31 @@ class Workbench:
             from m365dq_dagster.definitions import run_case
 
             outcome = run_case(self.settings, case_id, progress=progress)
+        if isinstance(outcome.error, InternalFault):
+            raise InternalFault(f"{outcome.error} The details are in {self._kept(outcome.run_id)}.")
         if outcome.error is not None:
             raise outcome.error
 
-    @contextmanager
-    def _quiet(self) -> Iterator[None]:
+    def _kept(self, run_id: str) -> Path:
+        """The file under the home with what the failed steps of a run raised."""
+        from m365dq_dagster.defs.launch import open_instance
+
+        with open_instance(self.settings) as instance:
+            events = [record.dagster_event for record in instance.all_logs(run_id)]
+        errors = [event.step_failure_data.error for event in events if event is not None and event.is_step_failure]
+        path = self._logs() / f"run-{run_id}.log"
+        path.write_text("\n".join(error.to_string() for error in errors if error), encoding="utf-8")
+        path.chmod(0o600)
+        return path
+
+    def _logs(self) -> Path:
         folder = self.home / "logs"
         folder.mkdir(mode=0o700, exist_ok=True)
-        path = folder / "run.log"
+        return folder
+
+    @contextmanager
+    def _quiet(self) -> Iterator[None]:
+        path = self._logs() / "run.log"
         with path.open("w", encoding="utf-8") as log, redirect_stdout(log), redirect_stderr(log):
             path.chmod(0o600)
             yield

@@ -143,6 +143,7 @@ class CaseWorkspace:
             progress=self.services.progress,
             override=override,
             more_folders=prepared.more_folders,
+            options=prepared.options,
         )
 
     def _prepared(self, registry: Registry, pack: Any, form: CaseForm) -> Any:

@@ -8,17 +8,17 @@ import hashlib
 import json
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from m365dq_dagster.adapters import measure
-from m365dq_dagster.adapters.case_store import CaseStore
+from m365dq_dagster.adapters import carry_over, measure
+from m365dq_dagster.adapters.case_store import CaseStore, open_reader
 from m365dq_dagster.adapters.clock import Clock, SystemClock
-from m365dq_dagster.adapters.evidence.folder import evidence_digest, evidence_files
+from m365dq_dagster.adapters.evidence.folder import case_files, evidence_digest
 from m365dq_dagster.adapters.registry import Registry
-from m365dq_dagster.adapters.rule_pack import RulePack
+from m365dq_dagster.adapters.rule_pack import RulePack, load_rule_pack
 from m365dq_dagster.adapters.settings import Settings
 from m365dq_dagster.core.checks import CheckResult
 from m365dq_dagster.core.context import CaseContext, case_id_from_folder, parse_context, valid_case_id
@@ -26,10 +26,14 @@ from m365dq_dagster.core.errors import BadInput
 from m365dq_dagster.core.outcome import DateOrder
 from m365dq_dagster.stages import document, report
 from m365dq_dagster.stages.case_run import CaseRun, Override
+from m365dq_dagster.stages.intake import FORGET_MISSING
 
 CONTEXT_FILE = "case.toml"
 MAX_CONTEXT_BYTES = 1 << 20
 FOLDER_SEPARATOR = "\n"
+TOML_DIGEST = "case_toml"
+OPTIONS = "options"
+IDENTITY = "identity"
 VERIFIERS = ("sign_in_logs", "unified_audit_log", "legacy_auth_logs")
 
 
@@ -49,6 +53,7 @@ class PreparedCase:
     generation_in_force: Path | None
     judged_at: datetime | None = None
     more_folders: tuple[Path, ...] = ()
+    options: Mapping[str, str] = field(default_factory=dict)
 
 
 def prepare_case(
@@ -63,14 +68,14 @@ def prepare_case(
     home_countries: Sequence[str] = (),
     date_order: DateOrder | None = None,
     override: Override | None = None,
-    options: Mapping[str, str] | None = None,
+    forget_missing: bool = False,
     clock: Clock | None = None,
 ) -> PreparedCase:
     """Register the case with its folder and context, and tell whether there is anything to do.
 
     The id comes from `case_id`, else from `case.toml`, else from the folder's name. Raises `BadInput` where the
     folder, the context or the id cannot be used, or where the case is known with another folder and `add` was not
-    asked for.
+    asked for. With `forget_missing` the rows of files that have gone from the folder are left out.
     """
     now = (clock or SystemClock()).now()
     root = _readable(folder)
@@ -81,27 +86,45 @@ def prepare_case(
     context = _context_of(folders).with_options(tuple(home_countries), date_order)
     if override is not None:
         registry.add_override(name, override.reason, override.actor, override.expires, now)
-    registry.register_case(name, FOLDER_SEPARATOR.join(str(one) for one in folders), context.as_mapping(), now)
-    return _prepared(registry, store, pack, name, folders, context, override or override_in_force(registry, name, now))
+    options = {FORGET_MISSING: "yes"} if forget_missing else {}
+    _register(registry, name, folders, context, options, now)
+    skipped = override or override_in_force(registry, name, now)
+    return _prepared(registry, store, pack, name, folders, context, skipped, options)
+
+
+def _register(
+    registry: Registry,
+    case_id: str,
+    folders: Sequence[Path],
+    context: CaseContext,
+    options: Mapping[str, str],
+    now: datetime,
+) -> None:
+    """Remember the case as it is about to be run, and which `case.toml` its context was taken from."""
+    kept = {**context.as_mapping(), TOML_DIGEST: _toml_digest(folders[0]), OPTIONS: dict(options)}
+    registry.register_case(case_id, FOLDER_SEPARATOR.join(str(one) for one in folders), kept, now)
 
 
 def open_case(settings: Settings, registry: Registry, store: CaseStore, case_id: str) -> PreparedCase:
-    """A case that is registered already, with its `case.toml` read anew over what is registered. Raises `BadInput`
-    where it is unknown.
-    """
-    from m365dq_dagster.adapters.rule_pack import load_rule_pack
+    """A case that is registered already, as it was registered; a `case.toml` that has changed since is read over it.
 
+    Raises `BadInput` where the case is unknown.
+    """
     record = registry.case(valid_case_id(case_id))
     if record is None:
         raise BadInput(
             f"There is no case {case_id!r}; register it with `m365dq run FOLDER`, or put its folder into the inbox."
         )
     folders = tuple(_readable(Path(text)) for text in record.folder.split(FOLDER_SEPARATOR))
-    kept = {key: value for key, value in record.context.items() if value}
-    data = {**kept, **_read_toml(folders[0] / CONTEXT_FILE)}
+    kept = dict(record.context)
+    options = kept.pop(OPTIONS, {})
+    same_toml = kept.pop(TOML_DIGEST, None) == _toml_digest(folders[0])
+    data = {key: value for key, value in kept.items() if value}
+    if not same_toml:
+        data.update(_read_toml(folders[0] / CONTEXT_FILE))
     context = parse_context(data, str(folders[0] / CONTEXT_FILE))
     override = override_in_force(registry, case_id, SystemClock().now())
-    return _prepared(registry, store, load_rule_pack(), case_id, folders, context, override)
+    return _prepared(registry, store, load_rule_pack(), case_id, folders, context, override, options)
 
 
 def override_in_force(registry: Registry, case_id: str, now: datetime) -> Override | None:
@@ -113,6 +136,14 @@ def override_in_force(registry: Registry, case_id: str, now: datetime) -> Overri
 def read_context(folder: Path) -> CaseContext:
     """The context in the folder's `case.toml`; empty where there is none. Raises `BadInput` where it cannot be read."""
     return parse_context(_read_toml(folder / CONTEXT_FILE), str(folder / CONTEXT_FILE))
+
+
+def _toml_digest(folder: Path) -> str | None:
+    """SHA-256 of the folder's `case.toml`, or None where there is none."""
+    path = folder / CONTEXT_FILE
+    if path.is_symlink() or not path.is_file() or path.stat().st_size > MAX_CONTEXT_BYTES:
+        return None
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _read_toml(path: Path) -> dict[str, Any]:
@@ -140,8 +171,8 @@ def _folders(case_id: str, root: Path, known: tuple[str, ...], *, add: bool) -> 
         return tuple(Path(text) for text in known) or (root,)
     if not add:
         raise BadInput(
-            f"Case {case_id} belongs to {known[0]}; {root} is another folder. Give --case another id, or --add to add its "
-            "evidence to the case."
+            f"Case {case_id} belongs to {known[0]}; {root} is another folder. Give --case another id, or --add to add "
+            "its evidence to the case."
         )
     return (*(Path(text) for text in known), root)
 
@@ -160,19 +191,34 @@ def _prepared(
     folders: tuple[Path, ...],
     context: CaseContext,
     override: Override | None,
+    options: Mapping[str, str],
 ) -> PreparedCase:
     identity = identity_of(evidence_of(folders), context, pack, override)
     record = registry.case(case_id)
     current = store.current(case_id)
-    unchanged = bool(current and record and record.identity == identity)
-    return PreparedCase(
-        case_id, folders[0], context, identity, unchanged, current, record.last_run if record else None, folders[1:]
-    )
+    unchanged = bool(current) and _judged_from(current) == identity and not (options and _has_kept(current))
+    judged_at = record.last_run if record else None
+    return PreparedCase(case_id, folders[0], context, identity, unchanged, current, judged_at, folders[1:], options)
 
 
-def evidence_of(folders: Iterable[Path]) -> str:
+def _judged_from(published: Path | None) -> str | None:
+    """The identity that the published generation was judged from."""
+    if published is None:
+        return None
+    with open_reader(published) as con:
+        return measure.noted(con, IDENTITY)
+
+
+def _has_kept(published: Path | None) -> bool:
+    if published is None:
+        return False
+    with open_reader(published) as con:
+        return carry_over.has_kept(con)
+
+
+def evidence_of(folders: Sequence[Path]) -> str:
     """One digest over the evidence of all folders of a case."""
-    return hashlib.sha256("\0".join(evidence_digest(evidence_files(folder)) for folder in folders).encode()).hexdigest()
+    return evidence_digest(case_files(folders))
 
 
 def identity_of(evidence: str, context: CaseContext, pack: RulePack, override: Override | None) -> str:
@@ -204,7 +250,11 @@ def finish_run(run: CaseRun, failed_checks: Sequence[CheckResult] = ()) -> dict[
         0 if quality["status"] == "FAIL" else len(VERIFIERS),
         now,
     )
-    run.registry.set_verdict(run.case_id, body["status"], identity_judged(run), now)
+    identity = identity_judged(run)
+    measure.note(run.con, IDENTITY, identity)
+    run.registry.set_verdict(run.case_id, body["status"], identity, now)
+    if run.options:
+        _register(run.registry, run.case_id, run.folders, run.context, {}, now)
     return body
 
 
@@ -212,8 +262,8 @@ def identity_judged(run: CaseRun) -> str:
     """The identity of what was judged, or an empty text where the folder changed while it was read, so that the next
     run reads it again.
     """
+    found = case_files(run.folders)
     read: dict[str, str] = dict(measure.run_named(run.con, "read_files", file="document"))
-    found = {file.path: file.sha256 for folder in run.folders for file in evidence_files(folder) if file.sha256}
-    if read != found and len(run.folders) == 1:
+    if any(file.sha256 != read.get(file.path) for file in found if file.sha256):
         return ""
-    return identity_of(evidence_of(run.folders), run.context, run.pack, run.override)
+    return identity_of(evidence_digest(found), run.context, run.pack, run.override)

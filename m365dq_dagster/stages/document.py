@@ -76,7 +76,7 @@ def _verdict(run: CaseRun, blocking: Sequence[CheckResult], *, blocked: bool) ->
 
 def _quality(run: CaseRun, blocking: Sequence[CheckResult], *, blocked: bool) -> dict[str, Any]:
     override = run.override
-    status = "FAIL" if blocked else "OVERRIDDEN" if blocking and override else "PASS"
+    status = "FAIL" if blocked else "OVERRIDDEN" if override else "PASS"
     return {
         "status": status,
         "failed_checks": [

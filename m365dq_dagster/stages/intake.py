@@ -6,7 +6,7 @@ What a value means is judged later; here nothing is decided but what a file is, 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import pyarrow as pa
 
-from m365dq_dagster.adapters import measure
-from m365dq_dagster.adapters.case_store import confine
-from m365dq_dagster.adapters.evidence.folder import evidence_files
+from m365dq_dagster.adapters import carry_over, measure
+from m365dq_dagster.adapters.case_store import CaseStore, confine
+from m365dq_dagster.adapters.evidence.folder import FoundFile, case_files
 from m365dq_dagster.adapters.evidence.formats import FormatDefinition, parse_format
 from m365dq_dagster.adapters.evidence.staging import (
     NotRecognised,
@@ -37,18 +37,21 @@ from m365dq_dagster.core.ledger import (
     FileCounts,
     FileReason,
     Gap,
-    declared_mismatch,
     decide_date_order,
+    declared_mismatch,
     explain,
     holes,
     quarantine_share,
 )
 from m365dq_dagster.core.outcome import CaseStage, DateOrder, FileStatus, LogType, Severity
+from m365dq_dagster.stages.stamps import stamp
 
 if TYPE_CHECKING:
     from m365dq_dagster.stages.case_run import CaseRun
 
 STAGE = "intake"
+FORGET_MISSING = "forget_missing"
+"""The option of a run that lets rows of files go that are no longer in the folder."""
 RUNBOOK = "docs/runbooks/quality-check-failure.md"
 THROTTLED_FOR = timedelta(hours=24)
 MAX_HOLES = 50
@@ -94,6 +97,7 @@ def run(run: CaseRun) -> IntakeReport:
     report = _Import(run.con, formats, run.context.date_order, run.progress.step).take_in(run)
     now = run.clock.now()
     measure.keep_failed(run.con, STAGE, report.checks)
+    stamp(run, STAGE)
     run.registry.record_checks(run.case_id, run.run_id, report.checks, now)
     run.registry.set_stage(run.case_id, CaseStage.IMPORTED, now)
     for task in ("read_files", "balance_ledger"):
@@ -104,7 +108,9 @@ def run(run: CaseRun) -> IntakeReport:
 class _Import:
     """One pass over a folder into one generation."""
 
-    def __init__(self, con: duckdb.DuckDBPyConnection, formats: tuple[FormatDefinition, ...], asked: DateOrder | None, step: Any) -> None:
+    def __init__(
+        self, con: duckdb.DuckDBPyConnection, formats: tuple[FormatDefinition, ...], asked: DateOrder | None, step: Any
+    ) -> None:
         self.con = con
         self.formats = formats
         self.asked = asked
@@ -113,9 +119,12 @@ class _Import:
         self.untimed: list[int] = []
 
     def take_in(self, run: CaseRun) -> IntakeReport:
+        published = None if run.options.get(FORGET_MISSING) else CaseStore(run.case_dir.parent).current(run.case_id)
+        if published:
+            carry_over.attach(self.con, published)
         self._prepare()
         self._confine(run)
-        found = [file for folder in run.folders for file in evidence_files(folder)]
+        found = case_files(run.folders)
         seen = hashed([look_at(file, self.formats) for file in found])
         for file_id, item in enumerate(seen, 1):
             self.step(STAGE, item.file.path, file_id, len(seen))
@@ -123,10 +132,20 @@ class _Import:
                 self._list(file_id, item)
             else:
                 self._take(file_id, item)
+        if published:
+            self._keep_gone(found)
         self._settle()
         taken = [item for item in seen if isinstance(item, RecognisedFile)]
-        self._completeness(taken)
+        self._completeness()
         return self._report(len(found), len(taken), run.pack.policy.quality.quarantine_share)
+
+    def _keep_gone(self, found: Sequence[FoundFile]) -> None:
+        """Rows of files that were removed from the folder stay until somebody says that they may go."""
+        paths, hashes = [file.path for file in found], [file.sha256 for file in found if file.sha256]
+        for path in carry_over.keep_gone(self.con, paths, hashes, self.targets):
+            detail = f"{path} has gone from the folder; its rows were kept. Run with --forget-missing to leave them out"
+            self._lead("GONE_FILE", "", None, None, detail)
+        carry_over.detach(self.con)
 
     def _confine(self, run: CaseRun) -> None:
         """Rows keep their order, and the engine can reach the case's evidence and nothing else."""
@@ -135,10 +154,20 @@ class _Import:
             self.con.execute(sql.statement("keep_order"))
             confine(self.con, *run.folders)
         elif not ordered:
-            raise InternalFault("The case's store was opened and locked without keeping the order of rows; open it unlocked for intake.")
+            raise InternalFault(
+                "The case's store was opened and locked without keeping the order of rows; open it unlocked for intake."
+            )
 
     def _prepare(self) -> None:
-        for name in ("macros", "clear_files", "clear_quarantine", "clear_duplicates", "clear_completeness", "clear_provenance", "row_hashes"):
+        for name in (
+            "macros",
+            "clear_files",
+            "clear_quarantine",
+            "clear_duplicates",
+            "clear_completeness",
+            "clear_provenance",
+            "row_hashes",
+        ):
             self.con.execute(sql.statement(name))
         for table, column, kind in self.con.execute(sql.statement("canonical_tables")).fetchall():
             self.targets.setdefault(table, []).append(TargetColumn(column, kind))
@@ -146,19 +175,40 @@ class _Import:
             self.con.execute(sql.clear(table))
 
     def _list(self, file_id: int, item: NotRecognised) -> None:
-        refused = item.reason in (FileReason.LINK, FileReason.NOT_A_FILE, FileReason.UNREADABLE, FileReason.ARCHIVE, FileReason.SPREADSHEET)
-        status = FileStatus.EMPTY if item.reason is FileReason.EMPTY else FileStatus.REFUSED if refused else FileStatus.UNRECOGNISED
+        refused = item.reason in (
+            FileReason.LINK,
+            FileReason.NOT_A_FILE,
+            FileReason.UNREADABLE,
+            FileReason.ARCHIVE,
+            FileReason.SPREADSHEET,
+        )
+        status = (
+            FileStatus.EMPTY
+            if item.reason is FileReason.EMPTY
+            else FileStatus.REFUSED
+            if refused
+            else FileStatus.UNRECOGNISED
+        )
         self._file(file_id, item, status, explain(item.reason, item.detail), encoding=item.encoding)
 
     def _take(self, file_id: int, item: RecognisedFile) -> None:
         log_type = item.plan.definition.log_type
         if log_type not in self.targets:
-            self._file(file_id, item, FileStatus.UNRECOGNISED, explain(FileReason.LATER_LOG_TYPE, log_type), encoding=item.head.encoding)
+            self._file(
+                file_id,
+                item,
+                FileStatus.UNRECOGNISED,
+                explain(FileReason.LATER_LOG_TYPE, log_type),
+                encoding=item.head.encoding,
+            )
             return
         rows = stage_file(self.con, item).rows
         decision = self._dates(item)
         self._quarantine(file_id, item)
-        self.con.execute(sql.insert(item.plan, self.targets[log_type], decision.reading if decision else DateOrder.MDY), {"file_id": file_id})
+        self.con.execute(
+            sql.insert(item.plan, self.targets[log_type], decision.reading if decision else DateOrder.MDY),
+            {"file_id": file_id},
+        )
         self.con.execute(sql.statement("remember_hashes"), {"file_id": file_id})
         self._provenance(file_id, item)
         if not item.plan.time_identifies:
@@ -176,10 +226,16 @@ class _Import:
             date_order=self._order(item, decision, log_type, file_id),
         )
 
-    def _file(self, file_id: int, item: RecognisedFile | NotRecognised, status: FileStatus, reason: str | None, **facts: Any) -> None:
+    def _file(
+        self, file_id: int, item: RecognisedFile | NotRecognised, status: FileStatus, reason: str | None, **facts: Any
+    ) -> None:
         values = {"format": None, "log_type": None, "rows_read": 0, "rows_declared": None, "date_order": None, **facts}
         values |= {"file_id": file_id, "path": item.file.path, "sha256": item.file.sha256, "bytes": item.file.bytes}
-        values |= {"status": status.value, "reason": reason, "header": json.dumps(item.columns) if item.columns else None}
+        values |= {
+            "status": status.value,
+            "reason": reason,
+            "header": json.dumps(item.columns) if item.columns else None,
+        }
         self.con.execute(sql.statement("file"), values)
 
     def _dates(self, item: RecognisedFile) -> DateDecision | None:
@@ -204,7 +260,11 @@ class _Import:
         if not silent:
             return
         texts = raw_records(item, (row_no for row_no, _ in silent))
-        columns = {"row_no": [row for row, _ in silent], "reason": [why for _, why in silent], "raw": [texts.get(row) for row, _ in silent]}
+        columns = {
+            "row_no": [row for row, _ in silent],
+            "reason": [why for _, why in silent],
+            "raw": [texts.get(row) for row, _ in silent],
+        }
         self.con.register("intake_fetched", pa.table(columns))
         self.con.execute(sql.statement("quarantine_fetched"), {"file_id": file_id})
         self.con.unregister("intake_fetched")
@@ -226,23 +286,38 @@ class _Import:
             self.con.execute(sql.drop_duplicates(log_type))
         self.con.execute(sql.count_imported(self.targets))
         self.con.execute(sql.statement("settle_files"))
+        self.con.execute(carry_over.REMEMBER_HASHES)
         self.con.execute(sql.statement("mark_copies"))
         self.con.execute(sql.explain_quarantine({str(reason): text for reason, text in REMEDIES.items()}))
 
     def _overlap(self, log_type: str) -> None:
         events, formats = self.con.execute(sql.statement("repeated_ids_across_formats")).fetchone() or (0, "")
         if events:
-            self._lead("OVERLAP", log_type, None, None, f"{events:,} event ids occur in {formats}; each format was counted by itself")
+            self._lead(
+                "OVERLAP",
+                log_type,
+                None,
+                None,
+                f"{events:,} event ids occur in {formats}; each format was counted by itself",
+            )
 
     def _number(self, statement: str) -> int:
         row = self.con.execute(statement).fetchone()
         return int(row[0]) if row else 0
 
-    def _completeness(self, taken: Iterable[RecognisedFile]) -> None:
-        limits = {item.plan.definition.id: item.plan.definition.caps for item in taken}
-        for path, rows, declared, log_type, format_id, begins, ends in self.con.execute(sql.statement("imported_files")).fetchall():
+    def _completeness(self) -> None:
+        limits = {definition.id: definition.caps for definition in self.formats}
+        for path, rows, declared, log_type, format_id, begins, ends in self.con.execute(
+            sql.statement("imported_files")
+        ).fetchall():
             if rows in limits[format_id]:
-                self._lead("CAP", log_type, begins, ends, f"{path} holds exactly {rows:,} rows, a limit of this export; export it in shorter windows")
+                self._lead(
+                    "CAP",
+                    log_type,
+                    begins,
+                    ends,
+                    f"{path} holds exactly {rows:,} rows, a limit of this export; export it in shorter windows",
+                )
             if mismatch := declared_mismatch(declared, rows):
                 self._lead("DECLARED_MISMATCH", log_type, begins, ends, f"{path} {mismatch}")
         self._missing_logs()
@@ -257,18 +332,33 @@ class _Import:
     def _missing_logs(self) -> None:
         for log_type, words in ((LogType.SIGN_IN, "sign-in logs"), (LogType.UAL, "unified audit log")):
             if not self._rows(log_type):
-                self._lead("MISSING_LOG_TYPE", log_type, None, None, f"the folder holds no {words}; nothing can be said about what they would show")
-        interactive, non_interactive, principals, identities, typed, rows = self.con.execute(sql.statement("sign_in_types")).fetchone() or [0] * 6
+                self._lead(
+                    "MISSING_LOG_TYPE",
+                    log_type,
+                    None,
+                    None,
+                    f"the folder holds no {words}; nothing can be said about what they would show",
+                )
+        interactive, non_interactive, principals, identities, typed, rows = (
+            self.con.execute(sql.statement("sign_in_types")).fetchone() or [0] * 6
+        )
         if not rows:
             return
         if not typed:
             detail = "no file says whether its sign-ins are interactive; absent sign-in types cannot be told"
             self._lead("MISSING_LOG_TYPE", LogType.SIGN_IN, None, None, detail)
             return
-        counts = {"interactive": interactive, "non-interactive": non_interactive, "service principal": principals, "managed identity": identities}
+        counts = {
+            "interactive": interactive,
+            "non-interactive": non_interactive,
+            "service principal": principals,
+            "managed identity": identities,
+        }
         absent = [name for name, count in counts.items() if not count]
         if absent:
-            self._lead("MISSING_LOG_TYPE", LogType.SIGN_IN, None, None, f"no {', '.join(absent)} sign-ins in the folder")
+            self._lead(
+                "MISSING_LOG_TYPE", LogType.SIGN_IN, None, None, f"no {', '.join(absent)} sign-ins in the folder"
+            )
 
     def _holes(self, log_type: str) -> None:
         minutes = self.con.execute(sql.busy_minutes(log_type)).fetchall()
@@ -276,7 +366,13 @@ class _Import:
         events = sum(count for _, _, count in minutes)
         quick = timedelta(0) if events > 2 * len(minutes) else None
         for gap in sorted(holes(gaps, quick), key=lambda gap: -gap.length)[:MAX_HOLES]:
-            self._lead("HOLE", log_type, gap.begins, gap.ends, f"no event for {gap.length}, unlike the rest of this log: a lead, not a proof")
+            self._lead(
+                "HOLE",
+                log_type,
+                gap.begins,
+                gap.ends,
+                f"no event for {gap.length}, unlike the rest of this log: a lead, not a proof",
+            )
 
     def _lead(self, kind: str, log_type: str, begins: Any, ends: Any, detail: str) -> None:
         values = {"kind": kind, "log_type": str(log_type), "begins": begins, "ends": ends, "detail": detail}
@@ -293,7 +389,9 @@ class _Import:
         return IntakeReport(counts, found, recognised, rows, checks(counts, found, reasons, leads, share_allowed))
 
     def _table(self, statement: str, names: Iterable[str]) -> tuple[dict[str, object], ...]:
-        return tuple(dict(zip(names, row, strict=True)) for row in self.con.execute(sql.statement(statement)).fetchall())
+        return tuple(
+            dict(zip(names, row, strict=True)) for row in self.con.execute(sql.statement(statement)).fetchall()
+        )
 
 
 def checks(
@@ -322,7 +420,17 @@ def _balance(counts: tuple[FileCounts, ...]) -> CheckResult:
         else f"Every one of {rows:,} rows of {len(counts)} files is imported, a duplicate or in quarantine."
     )
     table = tuple(_counts(file) for file in wrong[:20])
-    return CheckResult("ledger_balances", STAGE, not wrong, True, Severity.CRITICAL, headline, RUNBOOK, table, "LEDGER_BROKEN" if wrong else "")
+    return CheckResult(
+        "ledger_balances",
+        STAGE,
+        not wrong,
+        True,
+        Severity.CRITICAL,
+        headline,
+        RUNBOOK,
+        table,
+        "LEDGER_BROKEN" if wrong else "",
+    )
 
 
 def _counts(file: FileCounts) -> dict[str, object]:
@@ -339,7 +447,15 @@ def _recognised(counts: tuple[FileCounts, ...], found: int) -> CheckResult:
         else f"None of {found} files in the folder holds a row of a known log; see the files' reasons and export the logs as CSV or JSON."
     )
     return CheckResult(
-        "recognised_evidence", STAGE, passed, True, Severity.CRITICAL, headline, RUNBOOK, (), "" if passed else "NO_RECOGNISED_EVIDENCE"
+        "recognised_evidence",
+        STAGE,
+        passed,
+        True,
+        Severity.CRITICAL,
+        headline,
+        RUNBOOK,
+        (),
+        "" if passed else "NO_RECOGNISED_EVIDENCE",
     )
 
 
@@ -347,7 +463,11 @@ def _quarantined(counts: tuple[FileCounts, ...], reasons: tuple[dict[str, object
     share = quarantine_share(counts)
     rows = sum(file.quarantined for file in counts)
     passed = share <= allowed
-    headline = f"{rows:,} rows ({share:.1%}) could not be read; at most {allowed:.0%} may be." if rows else "Every row could be read."
+    headline = (
+        f"{rows:,} rows ({share:.1%}) could not be read; at most {allowed:.0%} may be."
+        if rows
+        else "Every row could be read."
+    )
     if not passed:
         headline += " Export the named files again, then run the case again."
     return CheckResult(
@@ -357,7 +477,11 @@ def _quarantined(counts: tuple[FileCounts, ...], reasons: tuple[dict[str, object
 
 
 def _leads(leads: tuple[dict[str, object], ...]) -> CheckResult:
-    headline = f"{len(leads)} leads that something is missing from the evidence." if leads else "Nothing speaks for missing evidence."
+    headline = (
+        f"{len(leads)} leads that something is missing from the evidence."
+        if leads
+        else "Nothing speaks for missing evidence."
+    )
     return CheckResult(
         "completeness_leads", STAGE, not leads, False, Severity.WARNING if leads else Severity.INFO, headline, RUNBOOK, leads[:20],
         "INCOMPLETE" if leads else "",

@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -55,6 +55,20 @@ def evidence_files(folder: Path) -> tuple[FoundFile, ...]:
     return tuple(_found(root, path) for path in sorted(_walk(root)) if path.name not in CONTEXT_NAMES)
 
 
+def case_files(folders: Sequence[Path]) -> tuple[FoundFile, ...]:
+    """Every file of all folders of a case: those of the first by their own path, those of added ones below the folder's name.
+
+    Two added folders of one name are told apart by their place in the list. Raises `BadInput` as `evidence_files` does.
+    """
+    first, *added = folders
+    found = list(evidence_files(first))
+    names = [folder.name for folder in folders]
+    for place, folder in enumerate(added, 2):
+        prefix = folder.name if names.count(folder.name) == 1 else f"{folder.name}-{place}"
+        found += [replace(file, path=f"{prefix}/{file.path}") for file in evidence_files(folder)]
+    return tuple(found)
+
+
 def evidence_digest(files: tuple[FoundFile, ...]) -> str:
     """SHA-256 over the paths and hashes of all files: the same evidence gives the same digest, wherever it lies."""
     digest = hashlib.sha256()
@@ -71,7 +85,9 @@ def _walk(folder: Path) -> Iterator[Path]:
             entries = list(os.scandir(current))
         except OSError as error:
             if current == folder:
-                raise BadInput(f"{folder}: the folder cannot be listed ({error.strerror}); give yourself read permission.") from None
+                raise BadInput(
+                    f"{folder}: the folder cannot be listed ({error.strerror}); give yourself read permission."
+                ) from None
             yield current
             continue
         for entry in entries:

@@ -22,6 +22,19 @@ def quote_literal(text: str) -> str:
     return "'" + text.replace("\x00", "\ufffd").replace("'", "''") + "'"
 
 
+def attach_published(path: str) -> str:
+    """Attach the published generation of a case, to read from."""
+    return f"ATTACH {quote_literal(path)} AS published (READ_ONLY)"
+
+
+def keep_rows(table: str) -> str:
+    """Copy the rows of a file from the published generation: `$old_id` there, `$new_id` here."""
+    name = quote_identifier(table)
+    return (
+        f"INSERT INTO {name} BY NAME SELECT * REPLACE ($new_id AS file_id) FROM published.{name} WHERE file_id = $old_id"
+    )
+
+
 @cache
 def statement(name: str) -> str:
     """The text of `<name>.sql`."""
