@@ -176,7 +176,9 @@ def _contiguous(sightings: Sequence[DateSighting], *, mixed: bool) -> DateDecisi
     spans = {order: _span_days(sightings, order) for order in (DateOrder.MDY, DateOrder.DMY)}
     reading = DateOrder.DMY if spans[DateOrder.DMY] < spans[DateOrder.MDY] else DateOrder.MDY
     return DateDecision(
-        DateOrder.AMBIGUOUS, reading, f"no number is above 12; {reading} is the contiguous reading ({spans[reading]} days)"
+        DateOrder.AMBIGUOUS,
+        reading,
+        f"no number is above 12; {reading} is the contiguous reading ({spans[reading]} days)",
     )
 
 
@@ -234,5 +236,7 @@ def declared_mismatch(declared: int | None, read: int) -> str | None:
     if declared is None or declared == read:
         return None
     if declared > read:
-        return f"declares {declared:,} rows and holds {read:,}: {declared - read:,} are missing; export that window again"
+        return (
+            f"declares {declared:,} rows and holds {read:,}: {declared - read:,} are missing; export that window again"
+        )
     return f"declares {declared:,} rows and holds {read:,}: more than declared; look for files that were joined"

@@ -66,7 +66,10 @@ class Pack:
 @cache
 def shipped_formats() -> tuple[dict[str, Any], ...]:
     """The format files of the rule pack, parsed."""
-    return tuple(yaml.safe_load(path.read_text(encoding="utf-8")) for path in sorted((resource_dir("reference_data") / "formats").glob("*.yaml")))
+    return tuple(
+        yaml.safe_load(path.read_text(encoding="utf-8"))
+        for path in sorted((resource_dir("reference_data") / "formats").glob("*.yaml"))
+    )
 
 
 @dataclass(frozen=True)

@@ -174,7 +174,9 @@ def load_formats(folder: Path) -> tuple[FormatDefinition, ...]:
         try:
             data = yaml.safe_load(path.read_text(encoding="utf-8"))
         except yaml.YAMLError as error:
-            raise BadInput(f"{path.name}: this is no valid YAML ({str(error).splitlines()[0]}); correct the file.") from None
+            raise BadInput(
+                f"{path.name}: this is no valid YAML ({str(error).splitlines()[0]}); correct the file."
+            ) from None
         found.append(parse_format(data, path.name))
     return tuple(sorted(found, key=lambda definition: definition.id))
 
@@ -237,7 +239,9 @@ def _source(item: Any, payload: tuple[str, ...], where: str) -> Source:
     if isinstance(item, str):
         return Source((item,))
     if not isinstance(item, Mapping) or set(item) - _SOURCE_KEYS or ("of" in item) == ("payload" in item):
-        raise BadInput(f"{where}: a source is a column name, or a mapping with `of` or `payload` and {', '.join(sorted(_SOURCE_KEYS))}.")
+        raise BadInput(
+            f"{where}: a source is a column name, or a mapping with `of` or `payload` and {', '.join(sorted(_SOURCE_KEYS))}."
+        )
     if item.get("part", PARTS[0]) not in PARTS or item.get("when", READINGS[0]) not in READINGS:
         raise BadInput(f"{where}: part is one of {', '.join(PARTS)}; when is one of {', '.join(READINGS)}.")
     if "payload" in item:

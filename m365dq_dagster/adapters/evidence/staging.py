@@ -186,7 +186,9 @@ def _batches(seen: RecognisedFile) -> Iterator[pa.RecordBatch]:
     schema = _schema(seen)
     rows = _table_rows(seen) if seen.table else _document_rows(seen)
     while batch := _take(rows):
-        yield pa.RecordBatch.from_arrays([pa.array(column, pa.string()) for column in zip(*batch, strict=True)], schema=schema)
+        yield pa.RecordBatch.from_arrays(
+            [pa.array(column, pa.string()) for column in zip(*batch, strict=True)], schema=schema
+        )
 
 
 def _take(rows: Iterator[tuple[str | None, ...]]) -> list[tuple[str | None, ...]]:
@@ -205,7 +207,9 @@ def _table_rows(seen: RecognisedFile) -> Iterator[tuple[str | None, ...]]:
     positions = _positions(seen)
     blank = (None,) * len(positions)
     with open_text(seen.file.location, seen.head.encoding) as stream:
-        for record in records(islice(stream, seen.table.skip_lines, None), seen.table.delimiter, len(seen.table.columns)):
+        for record in records(
+            islice(stream, seen.table.skip_lines, None), seen.table.delimiter, len(seen.table.columns)
+        ):
             if record.cells is None:
                 yield str(record.reason), record.raw[:MAX_RAW], *blank
             else:
@@ -226,7 +230,9 @@ def _raw_texts(seen: RecognisedFile) -> Iterator[str]:
     with open_text(seen.file.location, seen.head.encoding) as stream:
         if seen.table:
             lines = islice(stream, seen.table.skip_lines, None)
-            yield from (record.raw for record in records(lines, seen.table.delimiter, len(seen.table.columns), keep_raw=True))
+            yield from (
+                record.raw for record in records(lines, seen.table.delimiter, len(seen.table.columns), keep_raw=True)
+            )
         elif seen.document:
             yield from (record.text for record in documents.read_records(stream, seen.document.shape))
 

@@ -14,7 +14,16 @@ from m365dq_dagster.core.ledger import FileReason
 HEAD_BYTES = 1 << 20
 """How much of a file is looked at before its format is decided."""
 
-ARCHIVES = (b"PK\x03\x04", b"PK\x05\x06", b"\x1f\x8b", b"7z\xbc\xaf\x27\x1c", b"Rar!", b"\xfd7zXZ", b"BZh", b"\x28\xb5\x2f\xfd")
+ARCHIVES = (
+    b"PK\x03\x04",
+    b"PK\x05\x06",
+    b"\x1f\x8b",
+    b"7z\xbc\xaf\x27\x1c",
+    b"Rar!",
+    b"\xfd7zXZ",
+    b"BZh",
+    b"\x28\xb5\x2f\xfd",
+)
 WORKBOOK = (b"[Content_Types].xml", b"xl/")
 MIXED_ERRORS = "m365dq-windows-1252"
 
@@ -107,4 +116,6 @@ def _looks_binary(raw: bytes, text: str) -> bool:
     """More than a few control characters in the first bytes: a picture, a program, a database."""
     start = text[:4096]
     controls = sum(1 for char in start if ord(char) < 32 and char not in "\t\r\n\f\x1b")
-    return controls > max(2, len(start) // 50) or raw.startswith((b"\x7fELF", b"MZ", b"\x89PNG", b"%PDF", b"SQLite format 3"))
+    return controls > max(2, len(start) // 50) or raw.startswith(
+        (b"\x7fELF", b"MZ", b"\x89PNG", b"%PDF", b"SQLite format 3")
+    )

@@ -205,7 +205,9 @@ def _field(name: str, plan: ImportPlan, places: list[Place]) -> str | None:
     numbers = [places.index(place) for place in found]
     if name != base or name == "event_time":
         by_value = {place.column for place in found if place.when}
-        return _coalesce([_raw(place, number, plan, place.column in by_value) for place, number in zip(found, numbers, strict=True)])
+        return _coalesce(
+            [_raw(place, number, plan, place.column in by_value) for place, number in zip(found, numbers, strict=True)]
+        )
     return _valued(_coalesce([f"v{number}" for number in numbers]), name, plan)
 
 
