@@ -160,7 +160,7 @@ def _read_toml(path: Path) -> dict[str, Any]:
 
 
 def _readable(folder: Path) -> Path:
-    root = folder.expanduser().absolute()
+    root = folder.expanduser().resolve()
     if not root.is_dir():
         raise BadInput(f"{root}: there is no such folder; give the folder that holds the exports.")
     return root
