@@ -40,7 +40,7 @@ def compose(document: Mapping[str, Any], footer: Footer, width: int = SCREEN_WID
     room = LINES - _height(Group(*head, tail), width)
     accounts = _accounts(document, room)
     space = [Text("")] if room - _height(Group(*accounts), width) >= 2 else []
-    return Group(*head, *space, *accounts, *space, tail)
+    return Group(*head, *space, *accounts, *(space if accounts else []), tail)
 
 
 def _height(part: RenderableType, width: int) -> int:
@@ -110,9 +110,8 @@ def _account(row: Mapping[str, Any]) -> list[Text]:
 
 def _labelled(document: Mapping[str, Any]) -> list[tuple[str, str]]:
     quality = narrative.part(document, "quality")
-    failed = [
-        f"{row.get('reason')} What to do: {row.get('runbook')}" for row in narrative.items(quality, "failed_checks")
-    ]
+    told = narrative.why(document)
+    failed = [_failed(row, told) for row in narrative.items(quality, "failed_checks")]
     figures = narrative.sign_in_figures(document)
     return [
         *zip(("Sign-ins", "From abroad"), figures, strict=False),
@@ -121,8 +120,16 @@ def _labelled(document: Mapping[str, Any]) -> list[tuple[str, str]]:
         *_some("Failed checks", failed, 2),
         *_some("Not known", narrative.unknowns(document), 1),
         ("Files", narrative.files_summary(document)),
+        *_some("Not read", narrative.unread(document), 2),
         *_not_tested(document),
     ]
+
+
+def _failed(row: Mapping[str, Any], told: str) -> str:
+    """Reason and runbook of a failed check; the reason is left out where it stands above as that of the verdict."""
+    reason = str(row.get("reason"))
+    shown = f"{row.get('check')}." if reason.casefold() in told.casefold() else _cut(reason, 110)
+    return f"{shown} What to do: {row.get('runbook')}"
 
 
 def _some(label: str, sentences: Sequence[str], most: int) -> list[tuple[str, str]]:

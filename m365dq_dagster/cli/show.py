@@ -105,7 +105,7 @@ def _files(document: Document) -> RenderableType:
         )
         for row in files
     )
-    why = [cell(f"{row.get('path')}: {row.get('reason')}") for row in files if row.get("reason")]
+    why = map(cell, narrative.unread(document))
     numbers = ("Rows", "Kept", "Copies", "Set aside")
     return Group(table("Files", columns, rows, numbers), *why, cell(narrative.files_summary(document)))
 

@@ -10,7 +10,7 @@ import typer
 from m365dq_dagster.cli import terminal
 from m365dq_dagster.cli.options import AsJson
 from m365dq_dagster.cli.workbench import workbench
-from m365dq_dagster.core.errors import BadInput
+from m365dq_dagster.core.errors import BadInput, InternalFault
 
 
 def ui(
@@ -32,7 +32,7 @@ def ui(
         terminal.say(f"The UI opens at {address} (home {bench.home}); stop it with Ctrl-C.")
     code = bench.start_ui(command)
     if code:
-        raise BadInput(f"The UI ended with code {code}; what it said stands above.")
+        raise InternalFault(f"The UI ended with code {code}; what it said stands above.")
 
 
 def _free(host: str, port: int) -> None:

@@ -118,7 +118,8 @@ def why(document: Document) -> str:
     text = str(document.get("headline") or "").removeprefix(f"Case {document.get('case')}: ")
     spoken, _, rest = text.partition(". ")
     told = rest if rest and spoken.upper() == verdict_word(document) else text
-    return told[:1].upper() + told[1:]
+    is_word = told.partition(" ")[0].isalpha()
+    return told[:1].upper() + told[1:] if is_word else told
 
 
 def confidence(document: Document) -> str:
@@ -131,7 +132,7 @@ def confidence(document: Document) -> str:
 def open_points(document: Document) -> list[str]:
     """What cannot be concluded, without the point that the reason of the verdict has told already."""
     told = why(document)
-    return [text for text in texts(document, "cannot_conclude") if text not in told]
+    return [text for text in texts(document, "cannot_conclude") if text.casefold() not in told.casefold()]
 
 
 def items(document: Document, key: str) -> list[Mapping[str, Any]]:
@@ -244,6 +245,11 @@ def files_summary(document: Document) -> str:
         f"{states or 'no files'}; {plural(total['rows_read'], 'row')} read = {total['rows_imported']:,} kept "
         f"+ {total['rows_duplicate']:,} duplicate + {total['rows_quarantined']:,} set aside as unreadable"
     )
+
+
+def unread(document: Document) -> list[str]:
+    """The files that were not taken in, each with the reason."""
+    return [f"{row.get('path')}: {row.get('reason')}" for row in items(document, "files") if row.get("reason")]
 
 
 def _order(rows: Iterable[Mapping[str, Any]]) -> list[str]:

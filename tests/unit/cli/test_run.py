@@ -118,16 +118,19 @@ def test_a_folder_that_is_missing_empty_a_file_or_closed_is_exit_2(
 ) -> None:
     (tmp_path / "empty").mkdir()
     (tmp_path / "binary").write_bytes(b"\x00\x01")
-    for name, sentence in (("missing", "does not exist"), ("empty", "is empty"), ("binary", "is a file")):
+    (tmp_path / "context" / "deep").mkdir(parents=True)
+    (tmp_path / "context" / "case.toml").write_text('case = "c"\n')
+    wrong = {"missing": "does not exist", "empty": "is empty", "context": "is empty", "binary": "is a file"}
+    for name, sentence in wrong.items():
         result = call("run", str(tmp_path / name))
         assert result.exit_code == 2
         assert sentence in result.stderr
         assert "error" in call_json("run", str(tmp_path / name))
 
-    def closed(self: Path) -> None:
+    def closed(path: Path) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(Path, "iterdir", closed)
+    monkeypatch.setattr("os.scandir", closed)
     assert "cannot be read (Permission denied)" in call("run", str(tmp_path / "empty")).stderr
 
 

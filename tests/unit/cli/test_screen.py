@@ -57,6 +57,18 @@ def test_more_accounts_than_fit_are_counted() -> None:
     assert "and 4 more accounts: m365dq show oculus accounts" in shown(sample_document.oculus())
 
 
+def test_files_that_were_not_read_are_named() -> None:
+    assert "notes.txt: its first line names no column" in shown(sample_document.oculus())
+
+
+def test_the_reason_of_a_withheld_verdict_is_not_told_twice() -> None:
+    document = sample_document.blocked()
+    reason = document["quality"]["failed_checks"][0]["reason"]
+    text = shown({**document, "headline": f"Case stuck: cannot conclude. {reason}"})
+    assert text.count("may testify") == 1
+    assert "What to do: docs/runbooks" in text
+
+
 def test_an_override_is_on_the_screen() -> None:
     assert "NOT VERIFIED" in shown(sample_document.overridden())
 

@@ -120,6 +120,10 @@ def test_the_ledger_in_one_sentence_balances() -> None:
     assert narrative.files_summary({}).startswith("no files; 0 rows")
 
 
+def test_files_that_were_not_read_come_with_their_reason() -> None:
+    assert narrative.unread(sample_document.oculus()) == ["notes.txt: its first line names no column of a known export"]
+
+
 def test_the_figures_give_all_three_ratios_by_name() -> None:
     everything, foreign = narrative.sign_in_figures(sample_document.oculus())
     assert "2,975 rows (2,900 separate sign-ins): 2,711 succeeded" in everything

@@ -1,0 +1,96 @@
+"""Where the commands meet the stages: failures keep their sentence, alerts are never lost, logs stay private."""
+
+import smtplib
+import stat
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from m365dq_dagster.adapters.registry import Registry
+from m365dq_dagster.cli.workbench import Workbench
+from m365dq_dagster.core.errors import BadInput, InternalFault
+from m365dq_dagster.core.outcome import Severity
+from m365dq_dagster.stages.case_run import Silent
+
+NOW = datetime.now(UTC)
+
+
+def ended_with(error: Exception | None, monkeypatch: pytest.MonkeyPatch) -> Workbench:
+    """A workbench whose asset graph prints, and ends like this."""
+    from m365dq_dagster.defs.launch import RunOutcome
+
+    def run_case(*_: Any, **__: Any) -> RunOutcome:
+        print("chatter of a library")
+        return RunOutcome("r1", error is None, error=error)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("m365dq_dagster.definitions.run_case", run_case)
+    return Workbench()
+
+
+def test_what_libraries_print_goes_to_a_private_log(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ended_with(None, monkeypatch)._execute("c1", Silent())
+    log = home / "logs" / "run.log"
+    assert "chatter" in log.read_text(encoding="utf-8")
+    assert stat.S_IMODE(log.stat().st_mode) == 0o600
+    assert capsys.readouterr() == ("", "")
+
+
+def test_bad_input_met_inside_the_graph_keeps_its_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(BadInput, match=r"^No such thing\.$"):
+        ended_with(BadInput("No such thing."), monkeypatch)._execute("c1", Silent())
+
+
+def test_a_fault_inside_the_graph_names_the_file_with_its_details(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(InternalFault, match=r"It broke\. The details are in .*/logs/run-r1\.log\."):
+        ended_with(InternalFault("It broke."), monkeypatch)._execute("c1", Silent())
+    assert stat.S_IMODE((home / "logs" / "run-r1.log").stat().st_mode) == 0o600
+
+
+@pytest.fixture
+def waiting(registry: Registry) -> Registry:
+    """One alert that waits."""
+    registry.raise_alert("breach_indicator", "c1", "s", Severity.CRITICAL, "Breach", ["a@b.example"], NOW)
+    return registry
+
+
+@pytest.mark.usefixtures("waiting")
+def test_without_a_mail_server_alerts_wait_in_silence(capsys: pytest.CaptureFixture[str]) -> None:
+    Workbench()._deliver()
+    assert capsys.readouterr() == ("", "")
+
+
+def test_a_mail_server_that_does_not_answer_is_said_and_the_alert_stays(
+    waiting: Registry, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
+        raise smtplib.SMTPServerDisconnected("gone")
+
+    monkeypatch.setattr("smtplib.SMTP.connect", refuse)
+    monkeypatch.setattr("time.sleep", lambda _: None)
+    monkeypatch.setenv("M365DQ_SMTP_HOST", "127.0.0.1")
+    Workbench()._deliver()
+    assert "is recorded but was not delivered" in capsys.readouterr().err
+    assert [alert.state for alert in waiting.alerts()] == ["FAILED"]
+
+
+@pytest.mark.usefixtures("waiting")
+def test_a_wrong_mail_setting_is_said_and_stops_nothing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("M365DQ_SMTP_HOST", "127.0.0.1")
+    monkeypatch.setenv("M365DQ_MAIL_FROM", "no address")
+    Workbench()._deliver()
+    assert "recorded but could not be sent" in capsys.readouterr().err
+
+
+def test_the_demo_writes_the_same_evidence_every_time(home: Path) -> None:
+    contents = []
+    for _ in range(2):
+        folder = Workbench().demo_evidence()
+        contents.append([path.read_bytes() for path in sorted(folder.iterdir())])
+    assert folder == home / "demo" / "oculus"
+    assert contents[0] == contents[1]
