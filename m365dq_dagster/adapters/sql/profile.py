@@ -14,26 +14,28 @@ TYPE_NAME = (
 
 
 def count_column(table: str, field: str, *, raw: bool, logons_only: bool, two_letters: bool) -> str:
-    """Count one column exactly into `column_counts`, blank being a value of its own.
+    """Count one column exactly into `column_counts`, blank being a value of its own and blanks around a value none.
 
-    `raw` says that the text as read is kept beside the value; `logons_only` narrows it to logon rows; `two_letters`
+    Of equally common values the first in order is the top one, so the order of rows never shows. `raw` says that the text as read is kept beside the value; `logons_only` narrows it to logon rows; `two_letters`
     asks for country codes.
     """
     value = f"CAST({quote_identifier(field)} AS VARCHAR)"
     as_read = quote_identifier(field + "_raw") if raw else value
     where = "WHERE is_logon" if logons_only else ""
     valid = "length(value) = 2" if two_letters else "value IS NOT NULL"
+    grouped = (
+        f"SELECT {value} AS value, {as_read} AS raw, count(*) AS k FROM {quote_identifier(table)} {where} GROUP BY 1, 2"
+    )
+    if raw:
+        grouped = f"SELECT value, trim(raw) AS raw, sum(k) AS k FROM ({grouped}) AS as_read GROUP BY 1, 2"
     return f"""
         INSERT INTO column_counts
         SELECT
             {quote_literal(table)}, {quote_literal(field)}, coalesce(sum(k), 0),
             coalesce(sum(k) FILTER (WHERE value IS NOT NULL), 0),
             coalesce(sum(k) FILTER (WHERE {TYPE_NAME}), 0),
-            count(DISTINCT coalesce(raw, '')), arg_max(value, k), arg_max(raw, k), coalesce(max(k), 0),
+            count(DISTINCT coalesce(raw, '')),
+            first(value ORDER BY k DESC, raw), first(raw ORDER BY k DESC, raw), coalesce(max(k), 0),
             coalesce(sum(k * ln(k)), 0), coalesce(sum(k) FILTER (WHERE {valid}), 0)
-        FROM (
-            SELECT {value} AS value, {as_read} AS raw, count(*) AS k
-            FROM {quote_identifier(table)} {where}
-            GROUP BY 1, 2
-        ) AS grouped
+        FROM ({grouped}) AS grouped
     """

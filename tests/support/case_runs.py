@@ -1,0 +1,150 @@
+"""Runs of a case without the orchestrator: of rows put straight into the tables, and of a folder of exports."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from m365dq_dagster.adapters.case_store import CONNECT_CONFIG, CaseStore, create_schema
+from m365dq_dagster.adapters.clock import FixedClock
+from m365dq_dagster.adapters.registry import Registry
+from m365dq_dagster.adapters.rule_pack import RulePack, load_rule_pack
+from m365dq_dagster.adapters.settings import Settings
+from m365dq_dagster.core.checks import CheckResult
+from m365dq_dagster.core.context import CaseContext, parse_context
+from m365dq_dagster.core.outcome import CaseStage
+from m365dq_dagster.stages import case, document, intake, quality, reliability, verification
+from m365dq_dagster.stages.case_run import CaseRun, Override
+from tests.support.evidence import Row, load
+
+NOW = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
+CASE = "tiny"
+
+
+@cache
+def shipped_pack() -> RulePack:
+    """The rule pack of the checkout, read once."""
+    return load_rule_pack()
+
+
+@dataclass
+class Bench:
+    """Judges rows that stand in the canonical tables already, in memory."""
+
+    registry: Registry
+    folder: Path
+
+    @contextmanager
+    def run(
+        self,
+        rows: Sequence[Row],
+        *,
+        home: Sequence[str] = (),
+        context: CaseContext | None = None,
+        override: Override | None = None,
+        shuffled: int | None = None,
+        **keys: object,
+    ) -> Iterator[CaseRun]:
+        """A run whose evidence is taken in and not judged yet. `keys` are those of a `case.toml`."""
+        known = context or parse_context({"home_countries": list(home), **keys}, "test")
+        self.registry.register_case(CASE, str(self.folder), known.as_mapping(), NOW)
+        self.registry.set_stage(CASE, CaseStage.IMPORTED, NOW)
+        con = duckdb.connect(":memory:", config=CONNECT_CONFIG)
+        try:
+            create_schema(con)
+            load(con, rows, shuffled)
+            yield CaseRun(
+                CASE,
+                "g1",
+                self.folder,
+                self.folder,
+                known,
+                shipped_pack(),
+                con,
+                self.registry,
+                FixedClock(NOW),
+                override=override,
+            )
+        finally:
+            con.close()
+
+    def judge(self, rows: Sequence[Row], **given: Any) -> dict[str, Any]:
+        """The case document of the rows, judged to the end; every account by its name under `by_account`."""
+        with self.run(rows, **given) as run:
+            return judged(run)
+
+
+def judged(run: CaseRun) -> dict[str, Any]:
+    """The stages after intake, and the document they make."""
+    quality.run(run)
+    reliability.run(run)
+    verification.run(run)
+    found = document.build(run, stage=str(CaseStage.VERIFIED))
+    return {**found, "by_account": {row["account"]: row for row in found["accounts"]}}
+
+
+@dataclass(frozen=True)
+class FolderRun:
+    """What came of running a folder: its document, the blocking checks that stopped it, and how it was prepared."""
+
+    document: dict[str, Any]
+    blocked: tuple[CheckResult, ...]
+    prepared: case.PreparedCase
+    store: CaseStore
+
+    @property
+    def compromised(self) -> list[str]:
+        """The accounts that are indicated, by name."""
+        return sorted(row["account"] for row in self.document["accounts"] if row["verdict"] == "COMPROMISE_INDICATED")
+
+
+def prepare(folder: Path, registry: Registry, **given: Any) -> case.PreparedCase:
+    """Register a folder as case, in the home of the environment."""
+    settings = Settings.load()
+    return case.prepare_case(
+        settings, registry, CaseStore(settings.cases_dir), shipped_pack(), folder, clock=FixedClock(NOW), **given
+    )
+
+
+def run_folder(folder: Path, registry: Registry, generation: str = "g1", **given: Any) -> FolderRun:
+    """Run a folder from evidence to a published verdict."""
+    prepared = prepare(folder, registry, **given)
+    store = CaseStore(Settings.load().cases_dir)
+    override = given.get("override")
+    with store.lock(prepared.case_id, 1):
+        path = store.begin(prepared.case_id, generation, from_current=False)
+        with duckdb.connect(str(path), config=CONNECT_CONFIG) as con:
+            create_schema(con)
+            run = CaseRun(
+                prepared.case_id,
+                generation,
+                prepared.folder,
+                store.case_dir(prepared.case_id),
+                prepared.context,
+                shipped_pack(),
+                con,
+                registry,
+                FixedClock(NOW),
+                override=override,
+                more_folders=prepared.more_folders,
+            )
+            blocked = _through_the_stages(run)
+            body = case.finish_run(run, blocked)
+            con.execute("CHECKPOINT")
+        store.publish(prepared.case_id, generation)
+    return FolderRun(body, blocked, prepared, store)
+
+
+def _through_the_stages(run: CaseRun) -> tuple[CheckResult, ...]:
+    failed: list[CheckResult] = []
+    for stage in (intake, quality, reliability, verification):
+        report: Any = stage.run(run)
+        failed += [check for check in getattr(report, "checks", ()) if check.blocking and not check.passed]
+        if failed and run.override is None:
+            break
+    return tuple(failed)
