@@ -109,9 +109,7 @@ def _account(row: Mapping[str, Any]) -> list[Text]:
 
 
 def _labelled(document: Mapping[str, Any]) -> list[tuple[str, str]]:
-    quality = narrative.part(document, "quality")
-    told = narrative.why(document)
-    failed = [_failed(row, told) for row in narrative.items(quality, "failed_checks")]
+    failed = [_failed(document, row) for row in narrative.failed_checks(document)]
     figures = narrative.sign_in_figures(document)
     return [
         *zip(("Sign-ins", "From abroad"), figures, strict=False),
@@ -125,10 +123,10 @@ def _labelled(document: Mapping[str, Any]) -> list[tuple[str, str]]:
     ]
 
 
-def _failed(row: Mapping[str, Any], told: str) -> str:
+def _failed(document: Mapping[str, Any], row: Mapping[str, Any]) -> str:
     """Reason and runbook of a failed check; the reason is left out where it stands above as that of the verdict."""
     reason = str(row.get("reason"))
-    shown = f"{row.get('check')}." if reason.casefold() in told.casefold() else _cut(reason, 110)
+    shown = f"{row.get('check')}." if narrative.is_told(document, reason) else _cut(reason, 90)
     return f"{shown} What to do: {row.get('runbook')}"
 
 

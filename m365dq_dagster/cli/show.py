@@ -116,9 +116,7 @@ def _day(moment: object) -> str:
 
 def _quality(document: Document) -> RenderableType:
     quality = narrative.part(document, "quality")
-    rows = (
-        (row.get("check"), row.get("reason"), row.get("runbook")) for row in narrative.items(quality, "failed_checks")
-    )
+    rows = ((row.get("check"), row.get("reason"), row.get("runbook")) for row in narrative.failed_checks(document))
     parts: list[RenderableType] = [cell(f"Quality gate: {quality.get('status')}")]
     if banner := narrative.override_banner(document):
         parts.append(cell(banner, "yellow"))

@@ -101,6 +101,7 @@ def _kept(columns: Sequence[str], cells: Sequence[Sequence[Text]], free: set[str
 def say(sentence: object) -> None:
     """One neutralised line on stdout."""
     sys.stdout.write(printable(sentence, limit=4000) + "\n")
+    sys.stdout.flush()
 
 
 def note(sentence: object) -> None:
@@ -112,6 +113,7 @@ def note(sentence: object) -> None:
 def emit(document: Mapping[str, Any] | Sequence[Any]) -> None:
     """The one JSON document of a command on stdout; all but ASCII is escaped, so evidence cannot steer a terminal."""
     sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=True, default=str) + "\n")
+    sys.stdout.flush()
 
 
 class StderrProgress:

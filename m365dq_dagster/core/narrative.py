@@ -68,6 +68,9 @@ STATES = {
     "NOT_APPLICABLE": "not applicable",
 }
 
+SAME = 60
+"""Characters by which a sentence is known again where one of two was cut."""
+
 NOT_AT_FAULT = ("RELIABLE", "LOW_CONTRAST", "NOT_APPLICABLE")
 """States of a field that is sound, or that has nothing to say where it stands."""
 
@@ -115,7 +118,7 @@ def verdict_word(document: Document) -> str:
 
 def why(document: Document) -> str:
     """The sentence that gives the reason of the case verdict, without the words that stand above it anyway."""
-    text = str(document.get("headline") or "").removeprefix(f"Case {document.get('case')}: ")
+    text = unnamed(document, document.get("headline") or "")
     spoken, _, rest = text.partition(". ")
     told = rest if rest and spoken.upper() == verdict_word(document) else text
     is_word = told.partition(" ")[0].isalpha()
@@ -131,8 +134,24 @@ def confidence(document: Document) -> str:
 
 def open_points(document: Document) -> list[str]:
     """What cannot be concluded, without the point that the reason of the verdict has told already."""
-    told = why(document)
-    return [text for text in texts(document, "cannot_conclude") if text.casefold() not in told.casefold()]
+    points = [unnamed(document, text) for text in texts(document, "cannot_conclude")]
+    return [text for text in points if not is_told(document, text)]
+
+
+def unnamed(document: Document, text: object) -> str:
+    """A sentence without the case's name in front, where it is read beside that name."""
+    return str(text).removeprefix(f"Case {document.get('case')}: ")
+
+
+def is_told(document: Document, text: str) -> bool:
+    """True where the reason of the verdict begins with, or holds, this sentence already; both may be cut."""
+    return text[:SAME].casefold() in why(document).casefold()
+
+
+def failed_checks(document: Document) -> list[Mapping[str, Any]]:
+    """The checks that failed, each with reason and runbook; the reason without the case's name."""
+    rows = items(part(document, "quality"), "failed_checks")
+    return [{**row, "reason": unnamed(document, row.get("reason"))} for row in rows]
 
 
 def items(document: Document, key: str) -> list[Mapping[str, Any]]:

@@ -47,6 +47,14 @@ def test_an_open_point_that_the_reason_tells_is_not_told_twice() -> None:
     assert narrative.open_points(document) == ["another point"]
 
 
+def test_the_name_of_the_case_is_not_repeated_before_a_sentence() -> None:
+    document = sample_document.blocked()
+    document["quality"]["failed_checks"][0]["reason"] = "Case stuck: nothing testifies."
+    document["cannot_conclude"] = ["Case stuck: nothing testifies."]
+    assert narrative.failed_checks(document)[0]["reason"] == "nothing testifies."
+    assert narrative.open_points(document) == ["nothing testifies."]
+
+
 def test_times_are_read_to_the_second_and_other_text_stays() -> None:
     assert narrative.moment("2026-03-01T08:00:00.657487+00:00") == "2026-03-01 08:00:00 UTC"
     assert narrative.moment("2026-03-01T08:00:00") == "2026-03-01 08:00:00"
