@@ -24,6 +24,7 @@ from m365dq_dagster.adapters.evidence.staging import (
     date_sightings,
     hashed,
     look_at,
+    only_row,
     raw_records,
     stage_file,
 )
@@ -149,7 +150,7 @@ class _Import:
 
     def _confine(self, run: CaseRun) -> None:
         """Rows keep their order, and the engine can reach the case's evidence and nothing else."""
-        locked, ordered = self.con.execute(sql.statement("configuration")).fetchone() or (False, False)
+        locked, ordered = only_row(self.con, sql.statement("configuration"))
         if not locked:
             self.con.execute(sql.statement("keep_order"))
             confine(self.con, *run.folders)
@@ -246,13 +247,13 @@ class _Import:
     def _order(self, item: RecognisedFile, decision: DateDecision | None, log_type: str, file_id: int) -> str | None:
         if decision:
             return decision.order.value
-        row = self.con.execute(sql.timed_rows(log_type), {"file_id": file_id}).fetchone()
-        return DateOrder.ISO.value if row and row[0] else None
+        timed = only_row(self.con, sql.timed_rows(log_type), {"file_id": file_id})[0]
+        return DateOrder.ISO.value if timed else None
 
     def _declared(self, item: RecognisedFile) -> int | None:
         statement = sql.declared_rows(item.plan)
-        row = self.con.execute(statement).fetchone() if statement else None
-        return int(row[0]) if row and row[0] is not None else None
+        declared = only_row(self.con, statement)[0] if statement else None
+        return None if declared is None else int(declared)
 
     def _quarantine(self, file_id: int, item: RecognisedFile) -> None:
         self.con.execute(sql.statement("quarantine_known"), {"file_id": file_id})
@@ -291,7 +292,7 @@ class _Import:
         self.con.execute(sql.explain_quarantine({str(reason): text for reason, text in REMEDIES.items()}))
 
     def _overlap(self, log_type: str) -> None:
-        events, formats = self.con.execute(sql.statement("repeated_ids_across_formats")).fetchone() or (0, "")
+        events, formats = only_row(self.con, sql.statement("repeated_ids_across_formats"))
         if events:
             self._lead(
                 "OVERLAP",
@@ -302,8 +303,7 @@ class _Import:
             )
 
     def _number(self, statement: str) -> int:
-        row = self.con.execute(statement).fetchone()
-        return int(row[0]) if row else 0
+        return int(only_row(self.con, statement)[0])
 
     def _completeness(self) -> None:
         limits = {definition.id: definition.caps for definition in self.formats}
@@ -340,7 +340,7 @@ class _Import:
                     f"the folder holds no {words}; nothing can be said about what they would show",
                 )
         interactive, non_interactive, principals, identities, typed, rows = (
-            self.con.execute(sql.statement("sign_in_types")).fetchone() or [0] * 6
+            only_row(self.con, sql.statement("sign_in_types"))
         )
         if not rows:
             return

@@ -7,10 +7,10 @@ embedded newlines is one; in JSON documents it is the place of the element, what
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
-from typing import TypeGuard
+from typing import Any, TypeGuard
 
 import duckdb
 import pyarrow as pa
@@ -237,9 +237,14 @@ def _raw_texts(seen: RecognisedFile) -> Iterator[str]:
             yield from (record.text for record in documents.read_records(stream, seen.document.shape))
 
 
+def only_row(con: duckdb.DuckDBPyConnection, statement: str, values: Mapping[str, object] | None = None) -> tuple[Any, ...]:
+    """The single row of an answer, with nothing of it left unread, since the engine takes no new relation while an answer is open."""
+    rows: list[tuple[Any, ...]] = con.execute(statement, dict(values or {})).fetchall()
+    return rows[0]
+
+
 def _count(con: duckdb.DuckDBPyConnection) -> int:
-    row = con.execute(sql.statement("staged_rows")).fetchone()
-    return int(row[0]) if row else 0
+    return int(only_row(con, sql.statement("staged_rows"))[0])
 
 
 def hashed(seen: Sequence[RecognisedFile | NotRecognised]) -> tuple[RecognisedFile | NotRecognised, ...]:
