@@ -200,8 +200,9 @@ def case_workspace(services: Services) -> ResourceDefinition:
     """The resource: one workspace a run, closed when the run ends, however it ends."""
 
     def opened(context: InitResourceContext) -> Iterator[CaseWorkspace]:
-        assert context.dagster_run is not None and context.instance is not None  # noqa: PT018  a resource of runs only
-        workspace = CaseWorkspace(services, context.dagster_run, context.instance)
+        if context.run is None or context.instance is None:
+            raise InternalFault("A case can only be opened by a run; start one with `m365dq run FOLDER`.")
+        workspace = CaseWorkspace(services, context.run, context.instance)
         try:
             yield workspace
         finally:
