@@ -21,6 +21,7 @@ from m365dq_dagster.core.printable import printable
 LINES = 40
 ACCOUNTS = 10
 LABEL = 15
+ROOM = SCREEN_WIDTH - LABEL
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class Footer:
 def compose(document: Mapping[str, Any], footer: Footer, width: int = SCREEN_WIDTH) -> RenderableType:
     """The screen of a case; the accounts table takes the lines that the rest leaves."""
     head = _head(document, footer)
-    tail = _grid([*_labelled(document), *_closing(document, footer)])
+    tail = Group(_grid([*_labelled(document), *_closing(document, footer)]), *_long_path(footer))
     room = LINES - _height(Group(*head, tail), width)
     accounts = _accounts(document, room)
     space = [Text("")] if room - _height(Group(*accounts), width) >= 2 else []
@@ -119,6 +120,7 @@ def _labelled(document: Mapping[str, Any]) -> list[tuple[str, str]]:
         *_some("Not known", narrative.unknowns(document), 1),
         ("Files", narrative.files_summary(document)),
         *_some("Not read", narrative.unread(document), 2),
+        *_some("Missing?", narrative.gaps(document), 1),
         *_not_tested(document),
     ]
 
@@ -131,7 +133,7 @@ def _failed(document: Mapping[str, Any], row: Mapping[str, Any]) -> str:
 
 
 def _some(label: str, sentences: Sequence[str], most: int) -> list[tuple[str, str]]:
-    shown = [_cut(text, 2 * (SCREEN_WIDTH - LABEL) - 24) for text in sentences[:most]]
+    shown = [_cut(text, 2 * ROOM - 24) for text in sentences[:most]]
     if shown and len(sentences) > most:
         shown[-1] += f" (and {len(sentences) - most} more)"
     return [(label if index == 0 else "", text) for index, text in enumerate(shown)]
@@ -141,7 +143,7 @@ def _not_tested(document: Mapping[str, Any]) -> list[tuple[str, str]]:
     untested = narrative.texts(document, "not_tested")
     if not untested:
         return []
-    return [("Not tested", _cut("; ".join(untested), SCREEN_WIDTH - LABEL))]
+    return [("Not tested", _cut("; ".join(untested), ROOM))]
 
 
 def _closing(document: Mapping[str, Any], footer: Footer) -> list[tuple[str, str]]:
@@ -151,11 +153,20 @@ def _closing(document: Mapping[str, Any], footer: Footer) -> list[tuple[str, str
     view = "quality" if narrative.part(document, "quality").get("status") == "FAIL" else "accounts"
     view = "findings" if narrative.items(document, "findings") else view
     return [
-        *([("Report", footer.report)] if footer.report else []),
+        *([("Report", _report(footer.report))] if footer.report else []),
         ("Next", f"open the report; m365dq show {document.get('case')} {view}; m365dq ui"),
         ("Home", footer.home),
         ("Time", f"{inside}{footer.total_seconds:.1f} s in total"),
     ]
+
+
+def _report(path: str) -> str:
+    return path if len(path) <= ROOM else "for readers and, beside it, as JSON; its path is the last line"
+
+
+def _long_path(footer: Footer) -> list[RenderableType]:
+    """A path too long for its column stands alone, so that it can be copied whole."""
+    return [cell(footer.report)] if footer.report and len(footer.report) > ROOM else []
 
 
 def _grid(rows: Sequence[tuple[str, str]]) -> Table:

@@ -68,6 +68,17 @@ STATES = {
     "NOT_APPLICABLE": "not applicable",
 }
 
+KINDS = {
+    "succeeded": ("SUCCESS",),
+    "failed": ("BLOCKED_AFTER_FIRST_FACTOR", "REJECTED", "NOT_EVALUATED", "NOT_GRANTED"),
+    "interrupted": ("INTERRUPTED",),
+    "undecided": ("UNKNOWN", "CONFLICT"),
+}
+"""Outcomes by how a reader counts them; an interrupt is a known step in between and not undecided."""
+
+SAID = ("succeeded", "failed")
+"""Kinds that are counted even where there are none."""
+
 SAME = 60
 """Characters by which a sentence is known again where one of two was cut."""
 
@@ -271,6 +282,11 @@ def unread(document: Document) -> list[str]:
     return [f"{row.get('path')}: {row.get('reason')}" for row in items(document, "files") if row.get("reason")]
 
 
+def gaps(document: Document) -> list[str]:
+    """Where evidence may be missing, one sentence a lead."""
+    return [f"{row.get('log_type')}: {row.get('detail')}" for row in items(document, "completeness")]
+
+
 def _order(rows: Iterable[Mapping[str, Any]]) -> list[str]:
     known = ("IMPORTED", "ALREADY_IMPORTED", "UNRECOGNISED", "REFUSED", "EMPTY")
     present = {str(row.get("status")) for row in rows}
@@ -282,11 +298,13 @@ def sign_in_figures(document: Document) -> list[str]:
     sign_ins = part(document, "sign_ins")
     if not sign_ins.get("events"):
         return ["no sign-ins were judged"]
-    normalized = part(sign_ins, "normalized")
+    counted = part(sign_ins, "by_outcome")
+    numbers = [sum(counted.get(word) or 0 for word in words) for words in KINDS.values()]
+    ends = ", ".join(
+        f"{number:,} {kind}" for kind, number in zip(KINDS, numbers, strict=True) if number or kind in SAID
+    )
     everything = (
-        f"{plural(sign_ins['events'], 'row')} ({plural(sign_ins.get('flows') or 0, 'separate sign-in')}): "
-        f"{count(normalized.get('SUCCESS'))} succeeded, {count(normalized.get('FAILURE'))} failed, "
-        f"{count(normalized.get('UNKNOWN'))} undecided; "
+        f"{plural(sign_ins['events'], 'row')} ({plural(sign_ins.get('flows') or 0, 'separate sign-in')}): {ends}; "
         f"{percent(sign_ins.get('decision_coverage'))} of the rows are decided"
     )
     return [everything, _foreign_figures(sign_ins)]

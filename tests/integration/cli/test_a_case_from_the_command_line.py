@@ -1,16 +1,21 @@
-"""One case from evidence to verdict with everything real: asset graph, stores, report; then everything that reads it back."""
+"""One case from evidence to verdict with everything real, and then everything that reads it back."""
 
 import json
 import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from m365dq_dagster.adapters.case_store import CaseStore
+from m365dq_dagster.adapters.registry import Registry
+from m365dq_dagster.cli.workbench import RunRequest, Workbench
+from m365dq_dagster.stages.case import PreparedCase
 from tests.support.program import call, call_json
 
 
@@ -133,21 +138,63 @@ def test_evidence_whose_folder_has_gone_says_so(installation: Path) -> None:
         (installation / "moved").rename(installation / "evidence")
 
 
-def test_a_busy_case_waits_says_so_and_leaves_with_4(installation: Path) -> None:
-    """Another context makes the case changed, so that the run needs the lock that another process holds."""
+@contextmanager
+def held_case(home: Path, seconds: float) -> Iterator[None]:
+    """Another process holds the case for so long."""
     holder = (
         "import sys, time; from pathlib import Path; from m365dq_dagster.adapters.case_store import CaseStore\n"
-        "with CaseStore(Path(sys.argv[1])).lock('oculus', 0):\n print('held', flush=True); time.sleep(60)"
+        "with CaseStore(Path(sys.argv[1])).lock('oculus', 0):\n"
+        " print('held', flush=True); time.sleep(float(sys.argv[2]))"
     )
-    command = [sys.executable, "-c", holder, str(installation / "home" / "cases")]
+    command = [sys.executable, "-c", holder, str(home / "cases"), str(seconds)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ.copy()) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "held\n"
         try:
-            result = call("run", str(installation / "evidence"), "--home-country", "NZ", "--json")
+            yield
         finally:
             process.kill()
+
+
+def test_a_busy_case_waits_says_so_and_leaves_with_4(installation: Path) -> None:
+    with held_case(installation / "home", 60):
+        result = call("run", str(installation / "evidence"), "--home-country", "NZ", "--json")
     assert result.exit_code == 4
     assert "another run of this case is working; waiting up to 0.2 s" in result.stderr
     assert json.loads(result.stdout)["exit_code"] == 4
     assert CaseStore(installation / "home" / "cases").current("oculus") is not None
+
+
+def test_what_another_run_has_judged_meanwhile_is_not_judged_again(
+    installation: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("M365DQ_LOCK_WAIT_SECONDS", "30")
+    seen: list[bool] = []
+    prepared = Workbench._prepared
+
+    def first_time_changed(self: Workbench, registry: Registry, request: RunRequest) -> PreparedCase:
+        found = prepared(self, registry, request)
+        seen.append(found.unchanged)
+        return replace(found, unchanged=found.unchanged and len(seen) > 1)
+
+    monkeypatch.setattr(Workbench, "_prepared", first_time_changed)
+    with held_case(installation / "home", 1):
+        result = call("run", str(installation / "evidence"), "--home-country", "AU")
+    assert "waiting up to 30 s" in result.stderr
+    assert result.stdout.startswith("Nothing has changed")
+    assert len(seen) == 2
+
+
+def test_a_folder_without_a_known_log_is_accounted_for_and_leaves_with_1(tmp_path: Path) -> None:
+    (tmp_path / "unknown").mkdir()
+    (tmp_path / "unknown" / "table.csv").write_text("a,b\n1,2\n")
+    (tmp_path / "unknown" / "binary.bin").write_bytes(bytes(range(256)) * 20)
+    result = call("run", str(tmp_path / "unknown"), "--json")
+    document = json.loads(result.stdout)
+    assert result.exit_code == 1
+    assert (document["status"], document["findings"]) == ("CANNOT_CONCLUDE", [])
+    assert [(file["path"], file["status"]) for file in document["files"]] == [
+        ("binary.bin", "UNRECOGNISED"), ("table.csv", "UNRECOGNISED"),
+    ]  # fmt: skip
+    assert "What to do next" in Path(document["report"]).read_text(encoding="utf-8")
+    assert call("run", str(tmp_path / "unknown")).exit_code == 1

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from m365dq_dagster.adapters.registry import Registry
+from m365dq_dagster.cli.workbench import Workbench
 from m365dq_dagster.core.outcome import CaseStage, Severity
 from tests.support.program import call, call_json
 from tests.support.sample_document import ESCAPE
@@ -99,6 +100,22 @@ def test_a_test_alert_needs_a_mail_server() -> None:
     result = call("alerts", "test", "--json")
     assert result.exit_code == 2
     assert "M365DQ_SMTP_HOST" in json.loads(result.stdout)["error"]
+
+
+class Sent(Workbench):
+    """A mail server that took the test mail for some."""
+
+    def __init__(self, refused: list[str]) -> None:
+        self.refused = refused
+
+    def test_alert(self) -> dict[str, object]:
+        return {"server": "mail.example:25", "recipients": ["a@b.example"], "refused": self.refused}
+
+
+def test_a_test_alert_names_who_is_reached_and_who_is_not() -> None:
+    assert call("alerts", "test", bench=Sent([])).stdout == "mail.example:25 took a test mail for a@b.example.\n"
+    assert "It refused c@d.example" in call("alerts", "test", bench=Sent(["c@d.example"])).stdout
+    assert call_json("alerts", "test", bench=Sent([]))["recipients"] == ["a@b.example"]
 
 
 def test_codes_are_looked_up_and_never_guessed() -> None:

@@ -73,6 +73,11 @@ def test_an_override_is_on_the_screen() -> None:
     assert "NOT VERIFIED" in shown(sample_document.overridden())
 
 
+def test_a_long_path_stands_alone_on_the_last_line() -> None:
+    path = "/home/jo/.m365dq/cases/oculus/reports/e55ee6d2-64af-4aa1-a262-a55a14a27db4/report-of-the-case.html"
+    assert shown(sample_document.oculus(), screen.Footer(path, "/h", 1.0)).splitlines()[-1].rstrip() == path
+
+
 def test_nothing_done_is_said_first() -> None:
     footer = screen.Footer(None, "/h", 0.5, unchanged_since="2026-03-01T08:00:00Z")
     text = shown({**sample_document.clean(), "seconds": None}, footer)

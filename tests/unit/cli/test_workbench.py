@@ -77,6 +77,12 @@ def test_a_mail_server_that_does_not_answer_is_said_and_the_alert_stays(
     assert [alert.state for alert in waiting.alerts()] == ["FAILED"]
 
 
+def test_a_delivered_alert_needs_no_words(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr("m365dq_dagster.stages.alerts.deliver", lambda *_: [{"id": 1, "delivered": True}])
+    Workbench()._deliver()
+    assert capsys.readouterr() == ("", "")
+
+
 @pytest.mark.usefixtures("waiting")
 def test_a_wrong_mail_setting_is_said_and_stops_nothing(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

@@ -132,12 +132,24 @@ def test_files_that_were_not_read_come_with_their_reason() -> None:
     assert narrative.unread(sample_document.oculus()) == ["notes.txt: its first line names no column of a known export"]
 
 
+def test_leads_on_missing_evidence_are_told_by_log_type() -> None:
+    assert narrative.gaps(sample_document.oculus()) == [
+        "unified_audit_log: 8 hours without an event where 20 minutes are usual"
+    ]
+
+
 def test_the_figures_give_all_three_ratios_by_name() -> None:
     everything, foreign = narrative.sign_in_figures(sample_document.oculus())
     assert "2,975 rows (2,900 separate sign-ins): 2,711 succeeded" in everything
     assert foreign == (
         "188 successes: 80.3 % of the attempts from abroad, 6.9 % of all successes, 6.3 % of all sign-ins"
     )
+
+
+def test_an_interrupted_step_is_not_called_undecided() -> None:
+    document = sample_document.oculus()
+    document["sign_ins"]["by_outcome"] = {"INTERRUPTED": 6, "CONFLICT": 1, "UNKNOWN": 1}
+    assert "0 succeeded, 0 failed, 6 interrupted, 2 undecided;" in narrative.sign_in_figures(document)[0]
 
 
 def test_the_figures_without_foreign_attempts_or_sign_ins_say_so() -> None:
