@@ -245,6 +245,7 @@ def build_events(
         values = {"account": one.account, "country": one.country, "begins": one.begins, "ends": one.ends}
         run_named(con, "add_travel", values)
     _insert(con, "known_egress", [[address] for address in _inside(con, context.egress_ranges)])
+    run_named(con, "travelled")
     run_named(con, "flow_starts", {"minutes": policy.flows.minutes})
     run_named(con, "events")
     con.execute("DROP TABLE judged")
@@ -417,9 +418,7 @@ def noted(con: duckdb.DuckDBPyConnection, key: str) -> str | None:
     return str(rows[0][0]) if rows else None
 
 
-def stamp(
-    con: duckdb.DuckDBPyConnection, table: str, evidence: str, context: str, pack: str, moment: datetime
-) -> None:
+def stamp(con: duckdb.DuckDBPyConnection, table: str, evidence: str, context: str, pack: str, moment: datetime) -> None:
     """Mark a table with the digests of what it was made from."""
     values = {"name": table, "evidence": evidence, "context": context, "pack": pack}
     run_named(con, "stamp", {**values, "moment": moment.replace(tzinfo=None)})

@@ -39,7 +39,8 @@ def run(run: CaseRun) -> QualityReport:
     run.progress.step(STAGE, "reading witnesses")
     measure.load_pack_tables(run.con, run.pack)
     measure.build_logons(run.con)
-    specs = [spec for spec in run.pack.fields if spec.log in measure.filled_log_types(run.con)]
+    filled = measure.filled_log_types(run.con)
+    specs = [spec for spec in run.pack.fields if spec.log in filled]
     run.progress.step(STAGE, f"profiling {len(specs)} fields")
     measure.count_columns(run.con, specs)
     fields = judged_fields(run)

@@ -28,7 +28,7 @@ class Event:
 
 
 def grouped_flows(events: Iterable[Event], minutes: int) -> list[list[Event]]:
-    """Rows of one account and correlation id, from the first of them for so many minutes; a row lacking any of it alone."""
+    """Rows of one account and correlation id, from the first for so many minutes; a row lacking any of it alone."""
     flows: list[list[Event]] = []
     open_flow: dict[tuple[str, str], list[Event]] = {}
     for event in sorted(events, key=lambda e: (e.when or datetime.min, e.number)):

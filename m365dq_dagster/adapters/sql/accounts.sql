@@ -182,7 +182,7 @@ GROUP BY f.account
 SELECT s.account, s.address, min(r.first_rejected) AS begins, min(s.event_time) AS ends
 FROM events AS s
 JOIN (
-    SELECT x.account, x.address, x.event_time AS at_time, min(y.event_time) AS first_rejected, count(*) AS rejections
+    SELECT x.account, x.address, x.event_time AS at_time, min(y.event_time) AS first_rejected
     FROM events AS x
     JOIN events AS y
         ON y.account = x.account AND y.address = x.address AND y.outcome = 'REJECTED' AND y.counted
@@ -194,7 +194,7 @@ JOIN (
         GROUP BY account, address HAVING count(*) >= $rejections
       )
     GROUP BY x.account, x.address, x.event_time
-    HAVING count(*) >= $rejections
+    HAVING count(DISTINCT (y.file_id, y.row_no)) >= $rejections
 ) AS r ON r.account = s.account AND r.address = s.address AND r.at_time = s.event_time
 WHERE s.counted AND s.outcome = 'SUCCESS'
   AND s.address NOT IN (
@@ -220,7 +220,7 @@ ORDER BY address
 SELECT d.account, min(d.event_time) AS begins, min(s.event_time) AS ends
 FROM events AS s
 JOIN events AS d
-    ON d.account = s.account AND d.code = '500121' AND d.counted
+    ON d.account = s.account AND d.code = '500121' AND d.decided_by IN ('status_error_code', 'error_number') AND d.counted
     AND d.event_time < s.event_time AND d.event_time >= s.event_time - to_hours(CAST($hours AS INTEGER))
 WHERE s.counted AND s.outcome = 'SUCCESS'
   AND s.account IN (SELECT account FROM events WHERE counted AND code = '500121' GROUP BY account HAVING count(*) >= $denials)
@@ -318,7 +318,7 @@ FROM flows
 
 -- name: failure_codes
 SELECT count(DISTINCT code_key) FROM events
-WHERE counted AND normalized_status = 'FAILURE' AND code_key NOT IN ('blank', 'out-of-domain', 'unknown-code')
+WHERE counted AND normalized_status = 'FAILURE' AND decided_by IN ('status_error_code', 'error_number')
 
 -- name: sign_in_types
 SELECT DISTINCT lower(sign_in_event_type) FROM events WHERE counted AND sign_in_event_type IS NOT NULL ORDER BY 1

@@ -43,6 +43,7 @@ SELECT document FROM case_document
 
 -- name: logons
 -- One narrow row for every logon of any log type, with its witnesses reduced to known words. `combo` names rows that say the same.
+-- A country that is no two-letter code cannot be compared with a home and is unknown.
 CREATE OR REPLACE TABLE logons AS
 WITH raw AS (
     SELECT
@@ -95,7 +96,8 @@ keyed AS (
     LEFT JOIN pack_words AS k ON k.kind = 'client' AND k.value = lower(trim(r.client_app_used))
 )
 SELECT
-    log_type, file_id, row_no, event_id, event_time, account, is_person, address, country AS stated_country, correlation_id, session_id,
+    log_type, file_id, row_no, event_id, event_time, account, is_person, address,
+    CASE WHEN length(country) = 2 THEN upper(country) END AS stated_country, correlation_id, session_id,
     coalesce(is_interactive, sign_in_event_type IS NULL OR lower(sign_in_event_type) = 'interactiveuser') AS interactive,
     sign_in_event_type,
     client <> 'OTHER' AS legacy_client,
@@ -123,10 +125,10 @@ CREATE OR REPLACE TABLE decisions (
 -- The country of an address: the only one it was seen in, else the one with most of its rows over enough days, else unknown.
 CREATE OR REPLACE TABLE address_countries AS
 WITH seen AS (
-    SELECT address, upper(stated_country) AS country, count(*) AS row_count, count(DISTINCT CAST(event_time AS DATE)) AS days
+    SELECT address, stated_country AS country, count(*) AS row_count, count(DISTINCT CAST(event_time AS DATE)) AS days
     FROM logons
     WHERE address IS NOT NULL AND stated_country IS NOT NULL
-    GROUP BY address, upper(stated_country)
+    GROUP BY address, stated_country
 ),
 totals AS (
     SELECT address, count(*) AS countries, sum(row_count) AS all_rows FROM seen GROUP BY address
@@ -161,11 +163,11 @@ copies AS (
 )
 SELECT
     l.log_type, l.file_id, l.row_no, l.event_id, l.event_time, l.account, l.is_person, l.address, l.stated_country,
-    CASE WHEN a.countries > 1 THEN a.country ELSE coalesce(upper(l.stated_country), a.country) END AS country,
+    CASE WHEN a.countries > 1 THEN a.country ELSE coalesce(l.stated_country, a.country) END AS country,
     l.correlation_id, l.session_id, l.interactive, l.sign_in_event_type, l.legacy_client, l.password_grant,
     l.device_id, l.device_trust_type, l.browser_family, l.os, l.code, l.code_key,
     d.outcome, d.confidence, d.decided_by, d.witnesses, d.contradiction, d.firm, d.unknown_code,
-    (d.accepted OR l.code_accepted) AS accepted,
+    (d.accepted OR (l.code_accepted AND d.decided_by IN ('status_error_code', 'error_number'))) AS accepted,
     CASE l.log_type
         WHEN 'sign_in_logs' THEN TRUE
         WHEN 'legacy_auth_logs' THEN c.row_no IS NULL
@@ -245,6 +247,13 @@ folded AS (
 )
 SELECT account, correlation_id, unnest(starts) AS started FROM folded
 
+-- name: travelled
+-- Rows that a known journey explains, each once however many entries name it.
+CREATE OR REPLACE TEMP TABLE travelled AS
+SELECT DISTINCT j.file_id, j.row_no
+FROM judged AS j
+JOIN known_travel AS t ON t.account = j.account AND t.country = j.country AND j.event_time >= t.begins AND j.event_time < t.ends
+
 -- name: events
 -- The adjudicated events: outcome, flow, and whether the row is foreign to its own account's home.
 CREATE OR REPLACE TABLE events AS
@@ -260,7 +269,7 @@ SELECT
     (
         j.counted AND j.country IS NOT NULL AND j.account IS NOT NULL
         AND ((SELECT tenant FROM home) > 0 OR o_any.account IS NOT NULL)
-        AND c.country IS NULL AND o.account IS NULL AND e.address IS NULL AND t.account IS NULL
+        AND c.country IS NULL AND o.account IS NULL AND e.address IS NULL AND t.row_no IS NULL
     ) AS is_foreign,
     CASE WHEN j.counted THEN
         CASE WHEN f.started IS NULL THEN concat('r', j.file_id, '-', j.row_no)
@@ -271,8 +280,7 @@ LEFT JOIN case_homes AS c ON c.country = j.country
 LEFT JOIN own_homes AS o ON o.account = j.account AND o.country = j.country
 LEFT JOIN (SELECT DISTINCT account FROM own_homes) AS o_any ON o_any.account = j.account
 LEFT JOIN known_egress AS e ON e.address = j.address
-LEFT JOIN (SELECT DISTINCT account, country, begins, ends FROM known_travel) AS t
-    ON t.account = j.account AND t.country = j.country AND j.event_time BETWEEN t.begins AND t.ends
+LEFT JOIN travelled AS t ON t.file_id = j.file_id AND t.row_no = j.row_no
 ASOF LEFT JOIN flow_starts AS f
     ON f.account = j.account AND f.correlation_id = j.correlation_id AND f.started <= j.event_time
 

@@ -14,10 +14,10 @@ TYPE_NAME = (
 
 
 def count_column(table: str, field: str, *, raw: bool, logons_only: bool, two_letters: bool) -> str:
-    """Count one column exactly into `column_counts`, blank being a value of its own and blanks around a value none.
+    """Count one column exactly into `column_counts`; blank is a value of its own, blanks around a value are none.
 
-    Of equally common values the first in order is the top one, so the order of rows never shows. `raw` says that the text as read is kept beside the value; `logons_only` narrows it to logon rows; `two_letters`
-    asks for country codes.
+    Of equally common values the first in order is the top one, so the order of rows never shows. `raw` says that the
+    text as read is kept beside the value; `logons_only` narrows it to logon rows; `two_letters` asks for country codes.
     """
     value = f"CAST({quote_identifier(field)} AS VARCHAR)"
     as_read = quote_identifier(field + "_raw") if raw else value

@@ -4,8 +4,10 @@ import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from functools import cache
+from pathlib import Path
 
 import duckdb
 import pytest
@@ -17,6 +19,7 @@ from m365dq_dagster.adapters.case_store import CONNECT_CONFIG, create_schema
 from m365dq_dagster.adapters.sql.profile import count_column
 from m365dq_dagster.core import adjudication
 from m365dq_dagster.core.context import CaseContext
+from m365dq_dagster.core.profile import ColumnCounts
 from tests.support import plain_reckoning as plain
 from tests.support.case_runs import shipped_pack
 from tests.support.evidence import FILES, START, Row, load, sign_in
@@ -120,23 +123,21 @@ def settled(table: Sequence[tuple[Event, str]], homes: Sequence[str] = ()) -> li
     several = {
         address for address in placed if len({e.country for e in events if e.address == address and e.country}) > 1
     }
-    judged_events = [
-        Event(
-            e.number, e.account, e.when, e.outcome,
-            placed[e.address] if e.address in several else e.country or placed.get(e.address or ""),
-            e.address, e.correlation,
-        )
+    home = POLICY.home
+    there = [
+        replace(e, country=placed[e.address] if e.address in several else e.country or placed.get(e.address or ""))
         for e in events
-    ]  # fmt: skip
-    own = plain.own_homes(judged_events, POLICY.home.own_days, POLICY.home.own_share, POLICY.home.baseline_window)
-    has_home = {account for account, _ in own}
-    return [
-        Event(
-            e.number, e.account, e.when, e.outcome, e.country, e.address, e.correlation,
-            bool(e.account and e.country and (homes or e.account in has_home) and e.country not in homes and (e.account, e.country) not in own),
+    ]
+    own = plain.own_homes(there, home.own_days, home.own_share, home.baseline_window)
+    at_home_somewhere = {account for account, _ in own}
+
+    def is_foreign(e: Event) -> bool:
+        has_home = bool(homes) or e.account in at_home_somewhere
+        return (
+            bool(e.account and e.country and has_home) and e.country not in homes and (e.account, e.country) not in own
         )
-        for e in judged_events
-    ]  # fmt: skip
+
+    return [replace(e, foreign=is_foreign(e)) for e in there]
 
 
 @given(table=tables(moments), order=st.integers(0, 9))
@@ -257,7 +258,7 @@ def test_a_column_is_counted_with_blank_as_a_value_of_its_own(column: list[str |
     )
 
 
-def counted(rows: Sequence[Row], order: int | None = None, field: str = "status_error_code"):  # noqa: ANN201
+def counted(rows: Sequence[Row], order: int | None = None, field: str = "status_error_code") -> ColumnCounts:
     """The counts of one column of the rows."""
     con = emptied()
     load(con, rows, order)
@@ -312,7 +313,7 @@ def test_every_statement_has_a_name_and_a_body(name: str) -> None:
     assert len(found) == sql.statement(name).count("-- name:")
 
 
-def test_every_named_statement_is_one_that_somebody_runs(checkout) -> None:  # noqa: ANN001
+def test_every_named_statement_is_one_that_somebody_runs(checkout: Path) -> None:
     code = "".join(path.read_text() for path in (checkout / "m365dq_dagster").rglob("*.py"))
     unused = [
         title
