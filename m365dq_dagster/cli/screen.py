@@ -58,9 +58,8 @@ def _head(document: Mapping[str, Any], footer: Footer) -> list[RenderableType]:
     line = cell(verdict, COLOURS.get(str(document.get("status")), "bold"))
     line.append(f"   case {printable(document.get('case'))}", style="dim")
     lines += [line, cell(narrative.why(document))]
-    banner = narrative.override_banner(document)
-    if banner:
-        lines.append(cell(banner, "bold yellow"))
+    banners = (narrative.override_banner(document), narrative.stale(document))
+    lines += [cell(banner, "bold yellow") for banner in banners if banner]
     lines += _bullets("What cannot be concluded:", narrative.open_points(document), 3)
     return lines
 

@@ -43,27 +43,33 @@ def show(
     elif view == "evidence":
         _evidence(bench, case, finding, as_json=as_json)
     else:
-        _view(bench.document(case), view, as_json=as_json)
+        _view(bench, bench.document(case), view, as_json=as_json)
 
 
-def _view(document: Document, view: str, *, as_json: bool) -> None:
-    if not as_json:
-        terminal.console().print(VIEWS[view](document))
+def _view(bench: Workbench, document: Document, view: str, *, as_json: bool) -> None:
+    if as_json:
+        terminal.emit({key: document.get(key) for key in KEYS[view]} if KEYS[view] else document)
     elif view == "summary":
-        terminal.emit(document)
+        terminal.console().print(_summary(document, bench.pack_hash()))
     else:
-        terminal.emit({key: document.get(key) for key in KEYS[view]})
+        terminal.console().print(VIEWS[view](document))
 
 
-def _summary(document: Document) -> RenderableType:
+def _other_pack(document: Document, installed: str) -> str:
+    if document.get("rule_pack") == installed:
+        return ""
+    return "Judged by another rule pack than the installed one; run the case again to judge it by that."
+
+
+def _summary(document: Document, installed: str) -> RenderableType:
     lines: list[RenderableType] = []
     confidence = narrative.confidence(document)
     lines.append(
         cell(f"{narrative.verdict_word(document)}" + (f", confidence {confidence}" if confidence else ""), "bold")
     )
     lines.append(cell(narrative.why(document)))
-    if banner := narrative.override_banner(document):
-        lines.append(cell(banner, "yellow"))
+    banners = (narrative.override_banner(document), narrative.stale(document), _other_pack(document, installed))
+    lines += [cell(banner, "yellow") for banner in banners if banner]
     lines += [cell(f"Cannot be concluded: {text}") for text in narrative.texts(document, "cannot_conclude")]
     facts = [
         ("Case", document.get("case")),
@@ -288,7 +294,6 @@ def _evidence(bench: Workbench, case: str, finding: str | None, *, as_json: bool
 
 
 VIEWS: dict[str, Callable[[Document], RenderableType]] = {
-    "summary": _summary,
     "files": _files,
     "quality": _quality,
     "fields": _fields,

@@ -287,6 +287,12 @@ class Workbench:
         with self.registry() as registry:
             return {**document, "alerts": alerts_of(registry, case_id)}
 
+    def pack_hash(self) -> str:
+        """The content hash of the installed rule pack."""
+        from m365dq_dagster.adapters.rule_pack import load_rule_pack
+
+        return load_rule_pack().content_hash
+
     def evidence(self, case_id: str, finding: str) -> list[dict[str, Any]]:
         """The raw lines a finding rests on, or why they cannot be shown."""
         from m365dq_dagster.adapters.rule_pack import load_rule_pack

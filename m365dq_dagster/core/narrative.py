@@ -76,6 +76,9 @@ KINDS = {
 }
 """Outcomes by how a reader counts them; an interrupt is a known step in between and not undecided."""
 
+GAPS = ("GONE_FILE", "DECLARED_MISMATCH", "CAP", "THROTTLED", "HOLE", "OVERLAP", "MISSING_LOG_TYPE")
+"""Kinds of leads on missing evidence, those that weigh most first."""
+
 SAID = ("succeeded", "failed")
 """Kinds that are counted even where there are none."""
 
@@ -283,8 +286,21 @@ def unread(document: Document) -> list[str]:
 
 
 def gaps(document: Document) -> list[str]:
-    """Where evidence may be missing, one sentence a lead."""
-    return [f"{row.get('log_type')}: {row.get('detail')}" for row in items(document, "completeness")]
+    """Where evidence may be missing, one sentence a lead, those that weigh most first."""
+    rows = sorted(items(document, "completeness"), key=lambda row: _weight(str(row.get("kind"))))
+    return [": ".join(str(row[key]) for key in ("log_type", "detail") if row.get(key)) for row in rows]
+
+
+def _weight(kind: str) -> int:
+    return GAPS.index(kind) if kind in GAPS else len(GAPS)
+
+
+def stale(document: Document) -> str:
+    """What was made from other evidence, context or rules than the rest, or nothing; partial runs leave such tables."""
+    tables = texts(document, "stale")
+    if not tables:
+        return ""
+    return f"STALE: {', '.join(tables)} were made from other evidence, context or rules; run the whole case again."
 
 
 def _order(rows: Iterable[Mapping[str, Any]]) -> list[str]:

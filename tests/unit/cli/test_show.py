@@ -7,7 +7,7 @@ from tests.support import sample_document
 from tests.support.handed_workbench import HandedWorkbench
 from tests.support.program import call, call_json
 
-VIEWS = sorted(show.VIEWS)
+VIEWS = sorted(show.KEYS)
 
 
 @pytest.mark.parametrize("view", VIEWS)
@@ -62,6 +62,15 @@ def test_an_override_is_on_the_summary_and_the_quality_view() -> None:
     assert "NOT VERIFIED" in call("show", "c", bench=bench).stdout
     assert "NOT VERIFIED" in call("show", "c", "quality", bench=bench).stdout
     assert " NO " in call("show", "c", "findings", bench=bench).stdout
+
+
+def test_what_is_stale_or_judged_by_another_pack_is_said() -> None:
+    document = {**sample_document.oculus(), "stale": ["findings"]}
+    out = call("show", "c", bench=HandedWorkbench(document)).stdout
+    assert "STALE: findings were made from other evidence" in out
+    assert "Judged by another rule pack than the installed one" in out
+    document["rule_pack"] = HandedWorkbench().pack_hash()
+    assert "another rule pack" not in call("show", "c", bench=HandedWorkbench(document)).stdout
 
 
 def test_an_unknown_view_names_the_views() -> None:

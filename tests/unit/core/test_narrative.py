@@ -138,6 +138,16 @@ def test_leads_on_missing_evidence_are_told_by_log_type() -> None:
     ]
 
 
+def test_leads_that_weigh_most_come_first() -> None:
+    leads = [{"kind": "NEW", "detail": "n"}, {"kind": "HOLE", "detail": "h"}, {"kind": "GONE_FILE", "detail": "g"}]
+    assert narrative.gaps({"completeness": leads}) == ["g", "h", "n"]
+
+
+def test_stale_tables_are_named() -> None:
+    assert narrative.stale(sample_document.oculus()) == ""
+    assert narrative.stale({"stale": ["flows", "findings"]}).startswith("STALE: flows, findings were made from")
+
+
 def test_the_figures_give_all_three_ratios_by_name() -> None:
     everything, foreign = narrative.sign_in_figures(sample_document.oculus())
     assert "2,975 rows (2,900 separate sign-ins): 2,711 succeeded" in everything
