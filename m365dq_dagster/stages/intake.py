@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -203,7 +203,14 @@ class _Import:
                 encoding=item.head.encoding,
             )
             return
-        rows = stage_file(self.con, item).rows
+        try:
+            staged = stage_file(self.con, item)
+        except OSError as error:
+            self._list(
+                file_id, NotRecognised(item.file, FileReason.UNREADABLE, error.strerror or "it went while it was read")
+            )
+            return
+        rows, item = staged.rows, replace(item, plan=staged.plan)
         decision = self._dates(item)
         self._quarantine(file_id, item)
         self.con.execute(
@@ -339,8 +346,8 @@ class _Import:
                     None,
                     f"the folder holds no {words}; nothing can be said about what they would show",
                 )
-        interactive, non_interactive, principals, identities, typed, rows = (
-            only_row(self.con, sql.statement("sign_in_types"))
+        interactive, non_interactive, principals, identities, typed, rows = only_row(
+            self.con, sql.statement("sign_in_types")
         )
         if not rows:
             return

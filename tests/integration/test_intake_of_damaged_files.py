@@ -22,7 +22,14 @@ from tests.support.intake_case import Taken, shipped_formats, take_in
 FIRST_EXAMPLES = [(data["id"], data["examples"][0]["text"]) for data in shipped_formats()]
 EXAMPLES = [(data["id"], example["text"]) for data in shipped_formats() for example in data["examples"]]
 TOLD_VERBATIM = {
-    "sign_in_logs": ("event_id", "user_principal_name", "status_error_code", "status", "conditional_access_status", "city"),
+    "sign_in_logs": (
+        "event_id",
+        "user_principal_name",
+        "status_error_code",
+        "status",
+        "conditional_access_status",
+        "city",
+    ),
     "legacy_auth_logs": ("user_principal_name", "status_error_code", "status", "client_app_used"),
     "unified_audit_log": ("event_id", "operation", "result_status", "error_number", "mail_access_type"),
 }
@@ -61,7 +68,7 @@ def _scribble(lines: list[str], rng: random.Random) -> list[str]:
     body = list("".join(lines))
     for _ in range(rng.randrange(1, 6)):
         if body:
-            body[rng.randrange(len(body))] = rng.choice('"\',;{}[]\\\n\r\t\x00é ☃' + "a0")
+            body[rng.randrange(len(body))] = rng.choice("\"',;{}[]\\\n\r\t\x00é ☃" + "a0")
     return io.StringIO("".join(body), newline="").readlines()
 
 
@@ -154,7 +161,11 @@ def test_a_damaged_file_is_accounted_for_to_the_last_row(
 @pytest.mark.parametrize("encoding", [name for name in ENCODINGS if name != "utf-8"])
 @pytest.mark.parametrize(("name", "text"), FIRST_EXAMPLES)
 def test_every_encoding_of_a_sound_file_gives_the_same_events(
-    work: tuple[Path, duckdb.DuckDBPyConnection], tmp_path_factory: pytest.TempPathFactory, name: str, text: str, encoding: str
+    work: tuple[Path, duckdb.DuckDBPyConnection],
+    tmp_path_factory: pytest.TempPathFactory,
+    name: str,
+    text: str,
+    encoding: str,
 ) -> None:
     root, con = work
     found = []

@@ -211,7 +211,7 @@ def _shape(text: str) -> DocumentShape:
     if _WRAPPER.match(body):
         return DocumentShape.WRAPPED
     lines = [line for line in body.splitlines()[:20] if line.strip()]
-    whole = sum(1 for line in lines[:-1] or lines if isinstance(_loads(line), dict))
+    whole = sum(1 for line in lines[:-1] or lines if isinstance(_loads(_line(line).text), dict))
     return DocumentShape.LINES if whole and whole * 2 >= len(lines[:-1] or lines) else DocumentShape.OBJECTS
 
 

@@ -110,6 +110,7 @@ class ImportPlan:
     declared: Mapping[str, Column] = field(default_factory=dict)
     time_identifies: bool = True
     hash_rows: bool = False
+    late: frozenset[Column] = frozenset()
 
     @property
     def used(self) -> tuple[Column, ...]:
@@ -119,6 +120,14 @@ class ImportPlan:
             found.add(self.payload)
         return tuple(sorted(found, key=lambda column: column.position))
 
+    def without(self, columns: Iterable[Column]) -> ImportPlan:
+        """The same plan for a file in which these columns turned out not to occur."""
+        gone = set(columns)
+        kept = {
+            name: tuple(place for place in places if place.column not in gone) for name, places in self.fields.items()
+        }
+        return replace(self, fields={name: places for name, places in kept.items() if places}, late=frozenset())
+
     def with_hashes(self) -> ImportPlan:
         """The same plan for a file whose rows have to be compared as wholes with those of another file."""
         return replace(self, hash_rows=True)
@@ -126,7 +135,9 @@ class ImportPlan:
     def provenance(self, name: str) -> str:
         """`source:<Column>` or `derived:<rule> from <columns>` of a mapped canonical field."""
         places = self.fields[name]
-        origin = ", ".join(dict.fromkeys(place.provenance for place in places))
+        by_value = {place.column for place in places if place.when}
+        told = (place for place in places if not (place.path and place.column in by_value))
+        origin = ", ".join(dict.fromkeys(place.provenance for place in told))
         if name in self.definition.values:
             return f"derived:value_map from {origin}"
         if any(place.part for place in places):
@@ -145,6 +156,10 @@ def parse_format(data: Mapping[str, Any], where: str) -> FormatDefinition:
     if data["container"] not in CONTAINERS:
         raise BadInput(f"{where}: container must be one of {', '.join(CONTAINERS)}.")
     detect, payload = data["detect"], _names(data.get("payload", ()))
+    if not isinstance(detect, Mapping) or not detect.get("all"):
+        raise BadInput(f"{where}: detect must be a mapping with the required columns under `all`.")
+    if data.get("date_order") not in (None, *DateOrder):
+        raise BadInput(f"{where}: date_order must be one of {', '.join(DateOrder)}.")
     return FormatDefinition(
         id=str(data["id"]),
         title=str(data["title"]),
@@ -192,7 +207,20 @@ def recognise(columns: Sequence[str], container: str, formats: Iterable[FormatDe
     if not fitting:
         return None
     best = max(fitting, key=lambda d: (len(d.spellings & present.keys()), len(d.require), d.id))
-    return _plan(best, columns)
+    return _plan(best, columns) if container == "csv" else _plan_for_records(best, columns, present)
+
+
+def _plan_for_records(definition: FormatDefinition, keys: Sequence[str], present: Mapping[str, str]) -> ImportPlan:
+    """Records of a document need not have the same keys: one that the first records lack may come later, so it is looked for as well."""
+    unseen = [
+        source.columns[0]
+        for sources in definition.fields.values()
+        for source in sources
+        if not any(header_key(name) in present for name in source.columns)
+    ]
+    columns = [*keys, *dict.fromkeys(unseen)]
+    late = frozenset(Column(position, name) for position, name in enumerate(columns) if position >= len(keys))
+    return replace(_plan(definition, columns), late=late)
 
 
 def _fits(definition: FormatDefinition, present: Mapping[str, str]) -> bool:

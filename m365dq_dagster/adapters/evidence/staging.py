@@ -61,10 +61,11 @@ class NotRecognised:
 
 @dataclass(frozen=True)
 class Staged:
-    """A file in the staging table: how many records, and whether the engine read it by itself."""
+    """A file in the staging table: how many records, whether the engine read it by itself, and the plan for what occurs in it."""
 
     rows: int
     tolerant: bool
+    plan: ImportPlan
 
 
 def look_at(file: FoundFile, formats: Iterable[FormatDefinition]) -> RecognisedFile | NotRecognised:
@@ -84,14 +85,20 @@ def look_at(file: FoundFile, formats: Iterable[FormatDefinition]) -> RecognisedF
 
 def stage_file(con: duckdb.DuckDBPyConnection, seen: RecognisedFile) -> Staged:
     """Bring every record of a file into the staging table, in order; nothing is left out and nothing added."""
-    if seen.head.plain_utf8:
-        try:
-            rows = _stage_fast(con, seen)
-        except duckdb.Error:
-            rows = None
-        if rows is not None:
-            return Staged(rows, tolerant=False)
-    return Staged(_stage_tolerant(con, seen), tolerant=True)
+    rows = _stage_fast(con, seen) if seen.head.plain_utf8 else None
+    tolerant = rows is None
+    if rows is None:
+        rows = _stage_tolerant(con, seen)
+    return Staged(rows, tolerant, _occurring(con, seen.plan))
+
+
+def _occurring(con: duckdb.DuckDBPyConnection, plan: ImportPlan) -> ImportPlan:
+    """The plan without keys that no record has."""
+    if not plan.late:
+        return plan
+    late = [column for column in plan.used if column in plan.late]
+    counts = only_row(con, sql.filled_cells(late)) if late else ()
+    return plan.without(column for column, count in zip(late, counts, strict=True) if not count)
 
 
 def date_sightings(con: duckdb.DuckDBPyConnection, plan: ImportPlan) -> tuple[DateSighting, ...]:
@@ -134,14 +141,17 @@ def _table(file: FoundFile, head: TextHead, formats: Iterable[FormatDefinition])
 
 
 def _stage_fast(con: duckdb.DuckDBPyConnection, seen: RecognisedFile) -> int | None:
-    """The number of rows the engine read, or None where the file's line ends speak against that number."""
+    """The number of rows the engine read, or None where it could not or where the file's line ends speak against that number."""
     if seen.table:
         relation = sql.read_csv(seen.file.location, seen.table)
     elif seen.document and seen.document.shape in (DocumentShape.ARRAY, DocumentShape.LINES):
         relation = sql.read_json(seen.file.location, seen.plan, array=seen.document.shape is DocumentShape.ARRAY)
     else:
         return None
-    con.execute(sql.stage(seen.plan, relation, has_faults=False, cells=len(seen.columns)))
+    try:
+        con.execute(sql.stage(seen.plan, relation, has_faults=False, cells=len(seen.columns)))
+    except duckdb.Error:
+        return None
     rows = _count(con)
     return rows if seen.table is None or _plausible(rows, seen.table, seen.file) else None
 
@@ -237,7 +247,9 @@ def _raw_texts(seen: RecognisedFile) -> Iterator[str]:
             yield from (record.text for record in documents.read_records(stream, seen.document.shape))
 
 
-def only_row(con: duckdb.DuckDBPyConnection, statement: str, values: Mapping[str, object] | None = None) -> tuple[Any, ...]:
+def only_row(
+    con: duckdb.DuckDBPyConnection, statement: str, values: Mapping[str, object] | None = None
+) -> tuple[Any, ...]:
     """The single row of an answer, with nothing of it left unread, since the engine takes no new relation while an answer is open."""
     rows: list[tuple[Any, ...]] = con.execute(statement, dict(values or {})).fetchall()
     return rows[0]

@@ -94,6 +94,11 @@ def stage(plan: ImportPlan, relation: str, *, has_faults: bool, cells: int) -> s
     )
 
 
+def filled_cells(columns: Iterable[Column]) -> str:
+    """How many staged records have something in each of these columns."""
+    return f"SELECT {', '.join(f'count({_cell(column)})' for column in columns)} FROM {STAGING}"
+
+
 def date_sightings(plan: ImportPlan) -> str:
     """The distinct slashed dates of the staged file: first, second, year, rows."""
     texts = [_text(place, plan) for place in plan.fields["event_time"]]
@@ -228,7 +233,7 @@ def _time(text: str, reading: DateOrder) -> str:
         f"CASE WHEN {text}[5] = '-' AND {text}[-1] = 'Z' THEN try_cast({text} AS TIMESTAMP)"
         f" WHEN regexp_matches({text}, '^\\s*\\d{{4}}-\\d{{1,2}}-\\d') THEN intake_iso({text})"
         f" WHEN starts_with(ltrim({text}), '/Date(') THEN intake_epoch({text})"
-        f" ELSE try_strptime(intake_slashed({text}), [{formats}]) END"
+        f" WHEN regexp_matches({text}, '^\\s*\\d{{1,2}}[/.-]') THEN try_strptime(intake_slashed({text}), [{formats}]) END"
     )
 
 

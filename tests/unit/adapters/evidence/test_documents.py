@@ -1,0 +1,121 @@
+"""Records of JSON documents, whatever wraps them and wherever they break."""
+
+from __future__ import annotations
+
+import io
+import json
+
+import pytest
+
+from m365dq_dagster.adapters.evidence import documents
+from m365dq_dagster.adapters.evidence.documents import DocumentShape, document_head, looks_like_json, read_records
+from m365dq_dagster.core.ledger import QuarantineReason
+
+RECORDS = [
+    {"id": str(number), "time": "t", "list": [{"id": "n", "name": "nested"}, {"id": "m", "name": "nested"}]}
+    for number in range(5)
+]
+LINES = "\n".join(json.dumps(record) for record in RECORDS)
+
+
+@pytest.fixture(params=[7, 1 << 20], ids=["small pieces", "one piece"])
+def pieces(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
+    monkeypatch.setattr(documents, "READ_CHARS", request.param)
+    return int(request.param)
+
+
+def _read(text: str) -> list[object]:
+    shape = document_head(text).shape
+    return [
+        record.reason or json.loads(record.text)["id"] for record in read_records(io.StringIO(text, newline=""), shape)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "shape", "ids"),
+    [
+        (json.dumps(RECORDS), DocumentShape.ARRAY, "01234"),
+        (json.dumps(RECORDS, indent=2), DocumentShape.ARRAY, "01234"),
+        (json.dumps(RECORDS) + "\n" + json.dumps(RECORDS), DocumentShape.ARRAY, "0123401234"),
+        (json.dumps({"@odata.context": "x", "value": RECORDS}), DocumentShape.WRAPPED, "01234"),
+        (json.dumps({"@odata.count": 5, "value": RECORDS, "@odata.nextLink": "u"}), DocumentShape.WRAPPED, "01234"),
+        (
+            json.dumps({"value": RECORDS}) + "\n" + json.dumps({"value": RECORDS}, indent=1),
+            DocumentShape.WRAPPED,
+            "0123401234",
+        ),
+        (LINES, DocumentShape.LINES, "01234"),
+        (LINES.replace("\n", ",\r\n\r\n"), DocumentShape.LINES, "01234"),
+        (json.dumps(RECORDS[0]), DocumentShape.LINES, "0"),
+        (json.dumps(RECORDS[0], indent=2), DocumentShape.OBJECTS, "0"),
+        ("\n".join(json.dumps(record, indent=2) for record in RECORDS), DocumentShape.OBJECTS, "01234"),
+        ("\ufeff" + json.dumps(RECORDS), DocumentShape.ARRAY, "01234"),
+        ("[]", DocumentShape.ARRAY, ""),
+        ('{"value": []}', DocumentShape.WRAPPED, ""),
+    ],
+)
+@pytest.mark.usefixtures("pieces")
+def test_every_wrapping_gives_the_same_records(text: str, shape: DocumentShape, ids: str) -> None:
+    assert document_head(text).shape is shape
+    assert _read(text) == list(ids)
+
+
+@pytest.mark.usefixtures("pieces")
+def test_a_document_that_ends_in_a_record_is_truncated_there() -> None:
+    assert _read(json.dumps(RECORDS)[:-40]) == [*"0123", QuarantineReason.JSON_TRUNCATED]
+
+
+@pytest.mark.usefixtures("pieces")
+def test_a_broken_record_in_the_middle_costs_itself_only_and_no_nested_object_is_taken_for_a_record() -> None:
+    text = json.dumps(RECORDS).replace('"id": "2", "time"', '"id": "2" "time"')
+
+    assert _read(text) == ["0", "1", QuarantineReason.JSON_UNPARSABLE, "3", "4"]
+
+
+@pytest.mark.usefixtures("pieces")
+def test_a_broken_first_record_leaves_no_guess_at_the_next() -> None:
+    assert _read('[{"id" "0"}, {"id": "1"}]') == [QuarantineReason.JSON_TRUNCATED]
+
+
+@pytest.mark.usefixtures("pieces")
+def test_records_with_one_key_show_nothing_to_go_on_by() -> None:
+    assert _read('[{"id": "0"}, {"id" "1"}, {"id": "2"}]') == ["0", QuarantineReason.JSON_TRUNCATED]
+
+
+@pytest.mark.usefixtures("pieces")
+def test_what_is_no_object_is_told() -> None:
+    assert _read('[1, "text", null, [2], {"id": "a"}]')[:3] == [QuarantineReason.JSON_NOT_OBJECT] * 3
+    assert _read('[1, "text", null, {"id": "a"}]')[-1] == "a"
+
+
+def test_a_broken_line_costs_itself_only() -> None:
+    lines = LINES.splitlines()
+    lines[2] = lines[2][:19]
+    texts = [record.text for record in read_records(io.StringIO("\n".join(lines)), DocumentShape.LINES)]
+
+    assert texts == lines
+
+
+def test_deep_nesting_is_broken_and_not_a_crash() -> None:
+    assert _read("[" + '{"a":' * 100_000 + "1" + "}" * 100_000 + "]") == [QuarantineReason.JSON_TRUNCATED]
+    assert document_head('{"a":' * 100_000).keys == ()
+
+
+def test_a_record_too_large_to_keep_is_cut_and_the_search_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(documents, "MAX_RECORD_CHARS", 200)
+    monkeypatch.setattr(documents, "READ_CHARS", 64)
+    text = json.dumps([RECORDS[0], {"id": "1", "time": "t", "bad": "x" * 5000}, RECORDS[2]])
+
+    assert _read(text.replace('"bad": ', '"bad" '))[0] == "0"
+    assert _read(text.replace('"bad": ', '"bad" '))[-1] in ("2", QuarantineReason.JSON_TRUNCATED)
+
+
+def test_json_is_told_by_its_first_character() -> None:
+    assert looks_like_json("\ufeff \n[1]")
+    assert looks_like_json("{")
+    assert not looks_like_json('"a","b"')
+
+
+def test_keys_are_those_of_the_first_records() -> None:
+    assert document_head('[{"a":1,"b":2},{"c":3}]').keys == ("a", "b", "c")
+    assert len(document_head(json.dumps([{"a": 1}] * 200)).samples) == 50

@@ -1,0 +1,912 @@
+"""What intake makes of a folder: rows, copies, quarantine, dates, addresses, leads and checks."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from m365dq_dagster.adapters.case_store import CONNECT_CONFIG, create_schema
+from m365dq_dagster.adapters.evidence import staging
+from m365dq_dagster.adapters.evidence.folder import evidence_files
+from m365dq_dagster.adapters.evidence.formats import parse_format
+from m365dq_dagster.adapters.evidence.staging import RecognisedFile, look_at, raw_records, stage_file
+from m365dq_dagster.adapters.sql import intake as sql
+from m365dq_dagster.core.errors import BadInput, InternalFault
+from m365dq_dagster.core.ledger import FileCounts
+from m365dq_dagster.core.outcome import CaseStage, DateOrder
+from m365dq_dagster.stages import intake
+from tests.support.intake_case import Taken, shipped_formats, take_in
+
+PORTAL = "Date (UTC),Request ID,Username,IP address,Location,Status,Sign-in error code,Conditional Access"
+PS = "CreatedDateTime,UserPrincipalName,AppDisplayName,IPAddress,Country,Browser,Status,ConditionalAccessStatus"
+UAL = "RecordType,CreationDate,UserIds,Operations,AuditData,ResultIndex,ResultCount,Identity"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    evidence = tmp_path / "evidence"
+    evidence.mkdir()
+    return evidence
+
+
+def _portal(number: int, time: str = "2025-03-01T09:15:00Z", **cells: str) -> str:
+    row = {
+        "user": "ann@contoso.example",
+        "address": "203.0.113.7",
+        "place": '"Sydney, New South Wales, AU"',
+        "status": "Success",
+        "code": "None",
+        "access": "Success",
+        **cells,
+    }
+    return f"{time},id-{number},{row['user']},{row['address']},{row['place']},{row['status']},{row['code']},{row['access']}"
+
+
+def _write(path: Path, *lines: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+def _ps(time: str, status: str = "Success", user: str = "ann@contoso.example") -> str:
+    return f'"{time}",{user},Office,203.0.113.7,AU,Edge,{status},success'
+
+
+def _audit(number: int, index: int = 1, count: int = 1, **fields: Any) -> str:
+    record = {
+        "Id": f"e{number}",
+        "CreationTime": "2025-03-01T09:15:00",
+        "Operation": "FileAccessed",
+        "RecordType": 6,
+        "UserId": "ann@contoso.example",
+        **fields,
+    }
+    data = json.dumps(record).replace('"', '""')
+    return f'x,3/1/2025 9:15:00 AM,ann,FileAccessed,"{data}",{index},{count},e{number}'
+
+
+# The folder
+
+
+def test_every_file_is_accounted_for_with_a_reason(folder: Path) -> None:
+    _write(folder / "deep" / "er" / "signins.csv", PORTAL, _portal(1))
+    _write(folder / "notes.md", "# what we did")
+    _write(folder / "people.csv", "name,age", "ann,30")
+    _write(folder / "other.json", '{"a": 1, "b": 2}')
+    _write(folder / "broken.json", '{"a": ')
+    _write(folder / "header only.csv", PORTAL)
+    (folder / "empty.csv").write_bytes(b"")
+    (folder / "picture.csv").write_bytes(b"\x89PNG\r\n\x1a\n\x00\x01\x02")
+    (folder / "logs.gz").write_bytes(gzip.compress(b"x"))
+    (folder / "link.csv").symlink_to("/etc/hostname")
+    (folder / "case.toml").write_text("")
+    (folder / "expected.json").write_text("{}")
+
+    taken = take_in(folder)
+
+    files = {row["path"]: (row["status"], row["reason"] or "") for row in taken.rows("SELECT * FROM files")}
+    assert {path: status for path, (status, _) in files.items()} == {
+        "broken.json": "UNRECOGNISED",
+        "deep/er/signins.csv": "IMPORTED",
+        "empty.csv": "EMPTY",
+        "header only.csv": "EMPTY",
+        "link.csv": "REFUSED",
+        "logs.gz": "REFUSED",
+        "notes.md": "UNRECOGNISED",
+        "other.json": "UNRECOGNISED",
+        "people.csv": "UNRECOGNISED",
+        "picture.csv": "UNRECOGNISED",
+    }
+    assert all(reason for path, (_, reason) in files.items() if path != "deep/er/signins.csv")
+    assert "unpack it and run it again" in files["logs.gz"][1]
+    assert "name, age" in files["people.csv"][1]
+    assert taken.report.files_found == 10
+    assert taken.report.files_recognised == 2
+    assert taken.registry.stages == [CaseStage.IMPORTED]
+    assert taken.registry.tasks == ["read_files", "balance_ledger"]
+
+
+def test_a_folder_that_does_not_exist_is_bad_input(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="there is no such folder"):
+        take_in(tmp_path / "nowhere")
+
+
+def test_an_empty_folder_fails_the_check_and_not_the_program(folder: Path) -> None:
+    taken = take_in(folder)
+
+    assert not taken.passed("recognised_evidence")
+    assert taken.report.rows_read == 0
+
+
+def test_a_file_that_cannot_be_opened_is_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _write(folder / "signins.csv", PORTAL, _portal(1))
+
+    def refuse(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(staging, "read_head", refuse)
+
+    file = take_in(folder).file("signins.csv")
+    assert (file["status"], "Permission denied" in file["reason"]) == ("REFUSED", True)
+
+
+def test_a_file_that_goes_while_it_is_read_is_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _write(folder / "signins.csv", PORTAL, _portal(1))
+
+    def gone(*_: object) -> None:
+        raise FileNotFoundError(2, "No such file or directory")
+
+    monkeypatch.setattr(staging, "_stage_fast", gone)
+
+    assert take_in(folder).file("signins.csv")["status"] == "REFUSED"
+
+
+def test_several_folders_are_one_case(tmp_path: Path) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    _write(first / "a.csv", PORTAL, _portal(1))
+    _write(second / "a.csv", PORTAL, _portal(2))
+
+    assert take_in(first, second).report.rows_imported == 2
+
+
+def test_the_engine_can_reach_the_evidence_and_nothing_else(folder: Path, tmp_path: Path) -> None:
+    _write(folder / "a.csv", PORTAL, _portal(1))
+    outside = _write(tmp_path / "outside.csv", "a,b", "1,2")
+    taken = take_in(folder)
+
+    assert taken.file("a.csv")["rows_imported"] == 1
+    with pytest.raises(duckdb.PermissionException):
+        taken.con.execute(f"SELECT * FROM read_csv('{outside}')")
+    with pytest.raises(duckdb.InvalidInputException):
+        taken.con.execute("SET enable_external_access = true")
+
+
+def test_a_store_locked_without_order_is_a_fault_of_the_program(folder: Path) -> None:
+    con = duckdb.connect(config={**CONNECT_CONFIG, "preserve_insertion_order": False})
+    create_schema(con)
+    con.execute("SET lock_configuration = true")
+
+    with pytest.raises(InternalFault, match="locked without keeping the order"):
+        take_in(folder, con=con)
+
+
+def test_taking_in_again_gives_the_same(folder: Path) -> None:
+    _write(folder / "a.csv", PORTAL, _portal(1), _portal(1), "broken")
+    first = take_in(folder)
+    before = (first.events(), first.ledger("a.csv"))
+    again = take_in(folder, con=first.con)
+
+    assert (again.events(), again.ledger("a.csv")) == before
+
+
+# Rows, copies, quarantine
+
+
+def test_a_row_leads_back_to_its_line(folder: Path) -> None:
+    path = _write(
+        folder / "a.csv", "", PORTAL, _portal(1), "", _portal(2, place='"Oslo,\nOslo, NO"'), "short", _portal(3)
+    )
+    taken = take_in(folder)
+    seen = look_at(evidence_files(folder)[0], [parse_format(data, "f") for data in shipped_formats()])
+
+    assert path.exists()
+    assert [(row["row_no"], row["event_id"]) for row in taken.events()] == [(1, "id-1"), (2, "id-2"), (4, "id-3")]
+    assert taken.rows("SELECT row_no, reason, raw FROM quarantine") == [
+        {"row_no": 3, "reason": "COLUMN_COUNT", "raw": "short"}
+    ]
+    assert isinstance(seen, RecognisedFile)
+    assert raw_records(seen, [2, 4]) == {2: _portal(2, place='"Oslo,\nOslo, NO"'), 4: _portal(3)}
+    assert raw_records(seen, []) == {}
+    assert raw_records(seen, [99]) == {}
+
+
+def test_sound_files_are_read_by_the_engine_and_broken_ones_record_by_record(folder: Path) -> None:
+    sound = {
+        "a.csv": "\n".join([PORTAL, _portal(1), _portal(2)]),
+        "b.csv": "\r\n".join([PORTAL, _portal(1, place='"a\nb, c, AU"'), _portal(2), ""]),
+        "c.json": json.dumps(
+            [{"id": "1", "createdDateTime": "2025-03-01T00:00:00Z", "userId": "u", "appId": "a", "status": {}}]
+        ),
+        "d.jsonl": json.dumps(
+            {"id": "1", "createdDateTime": "2025-03-01T00:00:00Z", "userId": "u", "appId": "a", "status": {}}
+        ),
+    }
+    broken = {
+        "e.csv": "\n".join([PORTAL, _portal(1), "x"]),
+        "f.csv": "\r".join([PORTAL, _portal(1), _portal(2)]),
+        "g.csv": "\n".join([PORTAL.replace("Location,", "").replace('"', ""), "", "", "", ""]),
+        "h.json": json.dumps(
+            {
+                "value": [
+                    {"id": "1", "createdDateTime": "2025-03-01T00:00:00Z", "userId": "u", "appId": "a", "status": {}}
+                ]
+            }
+        ),
+    }
+    for name, text in {**sound, **broken}.items():
+        (folder / name).write_bytes(text.encode())
+    formats = [parse_format(data, "f") for data in shipped_formats()]
+    con = duckdb.connect()
+    con.execute(sql.macros())
+    found = {}
+    for file in evidence_files(folder):
+        seen = look_at(file, formats)
+        assert isinstance(seen, RecognisedFile), file.path
+        found[file.path] = stage_file(con, seen).tolerant
+
+    assert {name: tolerant for name, tolerant in found.items() if name in sound} == dict.fromkeys(sound, False)
+    assert {name for name, tolerant in found.items() if tolerant} >= {"e.csv", "f.csv", "h.json"}
+
+
+def test_of_copies_the_one_with_most_values_is_kept_and_the_others_are_named(folder: Path) -> None:
+    _write(folder / "a.csv", PORTAL, _portal(1, address=""), _portal(1), _portal(1, place=""))
+    taken = take_in(folder)
+
+    assert taken.ledger("a.csv") == (3, 1, 2, 0)
+    assert taken.events()[0]["row_no"] == 2
+    assert taken.rows("SELECT row_no, of_row_no, rule FROM duplicates ORDER BY row_no") == [
+        {"row_no": 1, "of_row_no": 2, "rule": "SAME_EVENT_ID"},
+        {"row_no": 3, "of_row_no": 2, "rule": "SAME_EVENT_ID"},
+    ]
+
+
+def test_an_id_that_repeats_with_another_outcome_or_time_is_another_event(folder: Path) -> None:
+    _write(
+        folder / "a.csv",
+        PORTAL,
+        _portal(1, status="Interrupted", code="50140"),
+        _portal(1),
+        _portal(1, time="2025-03-01T09:15:01Z"),
+    )
+
+    assert take_in(folder).ledger("a.csv") == (3, 3, 0, 0)
+
+
+def test_the_same_file_under_two_names_counts_once(folder: Path) -> None:
+    for name in ("a.csv", "b.csv"):
+        _write(folder / name, PORTAL, _portal(1), _portal(2))
+    taken = take_in(folder)
+
+    assert taken.ledger("a.csv") == (2, 2, 0, 0)
+    assert taken.ledger("b.csv") == (2, 0, 2, 0)
+    assert (taken.file("b.csv")["status"], "a.csv" in taken.file("b.csv")["reason"]) == ("ALREADY_IMPORTED", True)
+
+
+def test_fifty_equal_rows_of_one_file_without_ids_stay_fifty(folder: Path) -> None:
+    _write(folder / "a.csv", PS, *[_ps("3/14/2025 7:22:01 AM")] * 50)
+
+    assert take_in(folder).ledger("a.csv") == (50, 50, 0, 0)
+
+
+def test_across_files_without_ids_each_equal_row_counts_as_often_as_in_one_file(folder: Path) -> None:
+    one, two = _ps("3/14/2025 7:22:01 AM"), _ps("3/15/2025 7:22:01 AM")
+    _write(folder / "a.csv", PS, one, two)
+    _write(folder / "b.csv", PS, one, one, one)
+    taken = take_in(folder)
+
+    assert taken.ledger("a.csv") == (2, 1, 1, 0)
+    assert taken.ledger("b.csv") == (3, 3, 0, 0)
+    assert {row["rule"] for row in taken.rows("SELECT rule FROM duplicates")} == {"SAME_ROW_IN_ANOTHER_FILE"}
+
+
+def test_broken_files_without_ids_are_compared_too(folder: Path) -> None:
+    one = _ps("3/14/2025 7:22:01 AM")
+    _write(folder / "a.csv", PS, one, "broken")
+    _write(folder / "b.csv", PS, one)
+    taken = take_in(folder)
+
+    assert taken.ledger("a.csv") == (2, 1, 0, 1)
+    assert taken.ledger("b.csv") == (1, 0, 1, 0)
+
+
+def test_one_event_in_two_formats_is_reported_and_not_merged(folder: Path) -> None:
+    _write(folder / "a.csv", PORTAL, _portal(1))
+    _write(
+        folder / "b.json",
+        json.dumps(
+            [
+                {
+                    "id": "id-1",
+                    "createdDateTime": "2025-03-01T09:15:00Z",
+                    "userPrincipalName": "ann@contoso.example",
+                    "appDisplayName": "Office",
+                    "status": {"errorCode": 0},
+                }
+            ]
+        ),
+    )
+    taken = take_in(folder)
+
+    assert len(taken.events()) == 2
+    assert "graph_signin_json and portal_signin_csv" in taken.leads("OVERLAP")[0]["detail"]
+
+
+def test_audit_records_are_one_by_their_id_alone(folder: Path) -> None:
+    _write(folder / "a.csv", UAL, _audit(1), _audit(1, ClientIP="203.0.113.7"), _audit(2))
+    taken = take_in(folder)
+
+    assert taken.ledger("a.csv") == (3, 2, 1, 0)
+    assert [row["address"] for row in taken.events("unified_audit_log")] == ["203.0.113.7", None]
+
+
+def test_a_record_without_an_id_inside_takes_that_of_its_wrapper(folder: Path) -> None:
+    _write(folder / "a.csv", UAL, _audit(7, Id=None))
+
+    assert take_in(folder).events("unified_audit_log")[0]["event_id"] == "e7"
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        ("", "AUDITDATA_EMPTY"),
+        ("{}", "AUDITDATA_EMPTY"),
+        ("null", "AUDITDATA_EMPTY"),
+        ('"{""Id"":"', "AUDITDATA_UNPARSABLE"),
+        ("[1]", "AUDITDATA_UNPARSABLE"),
+        ('"' + '{""Id"":""' + "x" * (32_767 - 7) + '"', "AUDITDATA_TRUNCATED"),
+    ],
+)
+def test_a_record_that_cannot_be_read_is_quarantined_and_never_rebuilt(folder: Path, data: str, reason: str) -> None:
+    row = f"x,3/1/2025 9:15:00 AM,ann@contoso.example,FileAccessed,{data},1,1,e1"
+    _write(folder / "a.csv", UAL, row)
+    taken = take_in(folder)
+
+    assert taken.rows("SELECT reason, raw FROM quarantine") == [{"reason": reason, "raw": row}]
+    assert taken.rows("SELECT detail FROM quarantine")[0]["detail"]
+    assert taken.events("unified_audit_log") == []
+    assert not taken.passed("quarantine_share")
+
+
+def test_blank_rows_are_quarantined(folder: Path) -> None:
+    _write(folder / "a.csv", PORTAL, _portal(1), " , ,,,,,, ", ",,,,,,,")
+    _write(folder / "b.csv", UAL, _audit(1), ",,,,,,,")
+    taken = take_in(folder)
+
+    assert taken.ledger("a.csv") == (3, 1, 0, 2)
+    assert {row["reason"] for row in taken.rows("SELECT reason FROM quarantine WHERE file_id = 1")} == {"ROW_EMPTY"}
+    assert taken.ledger("b.csv") == (2, 1, 0, 1)
+
+
+# Values
+
+
+@pytest.mark.parametrize(
+    ("text", "order", "time"),
+    [
+        ("2025-03-01T09:15:00Z", "ISO", "2025-03-01 09:15:00"),
+        ("2025-03-01T09:15:00.1234567Z", "ISO", "2025-03-01 09:15:00.123456"),
+        ("2026-01-24T06:54:24.0000000Z ", "ISO", "2026-01-24 06:54:24"),
+        ("2025-03-01 09:15:00.5", "ISO", "2025-03-01 09:15:00.500000"),
+        ("2025-03-01T09:15:00+02:00", "ISO", "2025-03-01 07:15:00"),
+        ("2025-03-01T09:15:00.123-0530", "ISO", "2025-03-01 14:45:00.123000"),
+        ("3/14/2025 7:22:01 AM", "MDY", "2025-03-14 07:22:01"),
+        ("3/14/2025 12:00:00 AM", "MDY", "2025-03-14 00:00:00"),
+        ("3/14/2025 7:22:01 pm", "MDY", "2025-03-14 19:22:01"),
+        ("3/14/2025, 7:22:01.000 PM", "MDY", "2025-03-14 19:22:01"),
+        ("3/14/2025, 7:22:01.483 PM", "MDY", "2025-03-14 19:22:01.483000"),
+        ("3/14/2025 7:22:01\u202fPM", "MDY", "2025-03-14 19:22:01"),
+        ("3/14/2025 19:22:01", "MDY", "2025-03-14 19:22:01"),
+        ("3/14/2025 19:22", "MDY", "2025-03-14 19:22:00"),
+        ("14/3/2025 7:22:01 PM", "DMY", "2025-03-14 19:22:01"),
+        ("14.03.2025 19:22:01", "DMY", "2025-03-14 19:22:01"),
+        ("3/4/2025 7:22:01 AM", "AMBIGUOUS", "2025-03-04 07:22:01"),
+        ("/Date(1740820500000)/", "ISO", "2025-03-01 09:15:00"),
+        ("/Date(1740820500000+0100)/", "ISO", "2025-03-01 09:15:00"),
+        ("yesterday", None, None),
+        ("infinity", None, None),
+        ("2025-02-30T00:00:00Z", None, None),
+        ("", None, None),
+    ],
+)
+def test_every_date_dialect_is_read(folder: Path, text: str, order: str | None, time: str | None) -> None:
+    _write(folder / "a.csv", PS, _ps(text))
+    taken = take_in(folder)
+    event = taken.events()[0]
+
+    assert (str(event["event_time"]) if event["event_time"] else None) == time
+    assert event["event_time_raw"] == (text or None)
+    assert taken.file("a.csv")["date_order"] == order
+
+
+def test_ambiguous_dates_are_read_the_contiguous_way_and_flagged(folder: Path) -> None:
+    _write(folder / "a.csv", PS, *[_ps(f"{day}/3/2025 7:22:01 AM") for day in range(1, 13)])
+    taken = take_in(folder)
+
+    assert taken.file("a.csv")["date_order"] == "AMBIGUOUS"
+    assert {event["event_time"].month for event in taken.events()} == {3}
+    assert not taken.leads("HOLE")
+
+
+def test_the_context_decides_ambiguous_dates(folder: Path) -> None:
+    _write(folder / "a.csv", PS, *[_ps(f"{day}/3/2025 7:22:01 AM") for day in range(1, 13)])
+    taken = take_in(folder, date_order=DateOrder.MDY)
+
+    assert taken.file("a.csv")["date_order"] == "MDY"
+    assert {event["event_time"].day for event in taken.events()} == {3}
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("203.0.113.7", "203.0.113.7"),
+        (" 203.0.113.7 ", "203.0.113.7"),
+        ("203.0.113.7:443", "203.0.113.7"),
+        ("2001:DB8::7", "2001:db8::7"),
+        ("[2001:db8::7]:443", "2001:db8::7"),
+        ("[2001:db8::7]", "2001:db8::7"),
+        ("fe80::1%eth0", "fe80::1"),
+        ("::ffff:203.0.113.7", "203.0.113.7"),
+        ("::FFFF:203.0.113.7", "203.0.113.7"),
+        ("[::ffff:203.0.113.7]:443", "203.0.113.7"),
+        ("<null>", None),
+        ("None", None),
+        ("mail.contoso.example", None),
+        ("999", None),
+        ("", None),
+    ],
+)
+def test_every_spelling_of_an_address_is_read(folder: Path, text: str, address: str | None) -> None:
+    _write(folder / "a.csv", PORTAL, _portal(1, address=text))
+
+    assert take_in(folder).events()[0]["address"] == address
+
+
+@pytest.mark.parametrize(
+    ("text", "country", "city"),
+    [
+        ('"Sydney, New South Wales, AU"', "AU", "Sydney"),
+        ('"Windhoek, Khomas, na"', "NA", "Windhoek"),
+        ('", , US"', "US", None),
+        ("AU", "AU", None),
+        ('"Berlin, Germany"', "Germany", None),
+        ("Sydney", None, None),
+        ("Microsoft.Graph.PowerShell.Models.MicrosoftGraphSignInLocation", None, None),
+        ('"@{city=Sydney; countryOrRegion=AU, x}"', None, None),
+        ("None", None, None),
+        ("", None, None),
+    ],
+)
+def test_a_location_gives_what_it_holds(folder: Path, text: str, country: str | None, city: str | None) -> None:
+    _write(folder / "a.csv", PORTAL, _portal(1, place=text))
+    event = take_in(folder).events()[0]
+
+    assert (event["country"], event["city"]) == (country, city)
+
+
+@pytest.mark.parametrize(
+    ("user", "account", "person"),
+    [
+        ("Ann@Contoso.example ", "ann@contoso.example", True),
+        ("app@sharepoint", "app@sharepoint", False),
+        (
+            "NT AUTHORITY\\\\SYSTEM (Microsoft.Exchange.Servicehost)",
+            "nt authority\\system (microsoft.exchange.servicehost)",
+            False,
+        ),
+        (
+            "ServicePrincipal_11111111-0000-0000-0000-000000000001",
+            "serviceprincipal_11111111-0000-0000-0000-000000000001",
+            False,
+        ),
+        ("11111111-0000-0000-0000-000000000001", "11111111-0000-0000-0000-000000000001", False),
+        ("Not Available", None, False),
+    ],
+)
+def test_system_actors_are_no_people(folder: Path, user: str, account: str | None, person: bool) -> None:
+    row = (
+        "x,,,Operation,"
+        + '"'
+        + json.dumps({"Id": "1", "UserId": "USER"}).replace('"', '""').replace("USER", user)
+        + '",1,1,e1'
+    )
+    _write(folder / "a.csv", UAL, row)
+    event = take_in(folder).events("unified_audit_log")[0]
+
+    assert (event["account"], event["is_person"]) == (account, person)
+
+
+def test_the_canonical_values_of_a_file_say_where_they_came_from(folder: Path) -> None:
+    _write(folder / "a.csv", PS, _ps("3/14/2025 7:22:01 AM"))
+    taken = take_in(folder)
+
+    assert taken.provenance("status") == "source:Status"
+    assert taken.provenance("status_error_code") == "source:Status"
+    assert taken.provenance("status_raw") == "source:Status"
+    assert taken.provenance("account") == "derived:folded_user_name from UserPrincipalName"
+    assert taken.provenance("address") == "derived:plain_address from IPAddress"
+    assert taken.provenance("session_id") == "absent"
+
+
+def test_keys_that_come_late_in_a_document_are_read_and_absent_ones_are_said_to_be_absent(folder: Path) -> None:
+    rows = [
+        {"id": str(number), "createdDateTime": "2025-03-01T00:00:00Z", "userId": "u", "appId": "a", "status": {}}
+        for number in range(80)
+    ]
+    rows[-1] |= {"conditionalAccessStatus": "failure", "location": {"countryOrRegion": "KP"}}
+    _write(folder / "a.json", json.dumps(rows))
+    taken = take_in(folder)
+
+    assert taken.events()[-1]["conditional_access_status"] == "failure"
+    assert taken.events()[-1]["country"] == "KP"
+    assert taken.provenance("conditional_access_status") == "source:conditionalAccessStatus"
+    assert taken.provenance("risk_state") == "absent"
+
+
+def test_a_document_with_every_key_at_once_has_no_late_ones(folder: Path) -> None:
+    tiny: dict[str, Any] = {
+        "id": "tiny",
+        "title": "t",
+        "log_type": "sign_in_logs",
+        "container": "json",
+        "detect": {"all": ["when"]},
+        "fields": {"event_time": "when"},
+    }
+    _write(folder / "a.json", '[{"when": "2025-03-01T00:00:00Z"}]')
+
+    assert take_in(folder, formats=(tiny,)).events()[0]["event_time"] == datetime(2025, 3, 1)
+
+
+def test_a_time_of_ingestion_does_not_tell_copies_apart(folder: Path) -> None:
+    header = "TimeGenerated,ResultType,Id,AppDisplayName,UserPrincipalName,ConditionalAccessStatus"
+    rows = [f"2025-03-01 09:15:0{second},0,s1,Office,ann@contoso.example,success" for second in (0, 5)]
+    _write(folder / "a.csv", header, *rows)
+
+    assert take_in(folder).ledger("a.csv") == (2, 1, 1, 0)
+
+
+# A flavour is a file
+
+
+def test_a_new_flavour_is_a_new_file_and_no_code(folder: Path) -> None:
+    flavour: dict[str, Any] = {
+        "id": "acme_csv",
+        "title": "Acme collector",
+        "log_type": "sign_in_logs",
+        "container": "csv",
+        "detect": {"all": [["When", "Wann"], "Acme Outcome"]},
+        "null_words": ["n/a"],
+        "fields": {
+            "event_time": ["When", "Wann"],
+            "user_principal_name": "Who",
+            "status": "Acme Outcome",
+            "conditional_access_status": "Policy",
+            "country": "Land",
+            "city": "Ort",
+        },
+        "values": {"conditional_access_status": {"0": "success", "1": "failure"}},
+        "date_order": "DMY",
+    }
+    _write(
+        folder / "x.csv",
+        "Wann;Who;Acme Outcome;Policy;Land;Ort",
+        "3/4/2025 10:00:00;Ann@Contoso.example;Success;0;no;n/a",
+        "3/4/2025 10:00:00;Bob@Contoso.example;Success;7;Norway;Oslo",
+    )
+    taken = take_in(folder, formats=(*shipped_formats(), flavour))
+
+    first, second = taken.events()
+    assert taken.file("x.csv")["format"] == "acme_csv"
+    assert taken.file("x.csv")["date_order"] == "DMY"
+    assert (
+        first["account"],
+        first["conditional_access_status"],
+        first["conditional_access_status_raw"],
+        first["country"],
+        first["city"],
+    ) == ("ann@contoso.example", "success", "0", "NO", None)
+    assert (second["conditional_access_status"], second["country"], second["city"]) == ("7", "Norway", "Oslo")
+    assert first["event_time"] == datetime(2025, 4, 3, 10)
+    assert taken.provenance("conditional_access_status") == "derived:value_map from Policy"
+    assert taken.provenance("conditional_access_status_raw") == "source:Policy"
+
+
+def test_a_log_type_without_a_table_is_listed_and_left(folder: Path) -> None:
+    later: dict[str, Any] = {
+        "id": "later",
+        "title": "t",
+        "log_type": "entra_audit_logs",
+        "container": "csv",
+        "detect": {"all": ["Activity"]},
+        "fields": {"event_time": "When"},
+    }
+    _write(folder / "x.csv", "When,Activity", "1,2")
+    file = take_in(folder, formats=(later,)).file("x.csv")
+
+    assert (file["status"], "entra_audit_logs" in file["reason"]) == ("UNRECOGNISED", True)
+
+
+def test_a_log_without_users_or_addresses_is_taken_in_as_it_is(folder: Path) -> None:
+    bare: dict[str, Any] = {
+        "id": "bare",
+        "title": "t",
+        "log_type": "unified_audit_log",
+        "container": "csv",
+        "detect": {"all": ["Op", "N"]},
+        "fields": {"operation": "Op", "operation_count": "N", "is_throttled": "T"},
+    }
+    _write(folder / "x.csv", "Op,N,T", "FileAccessed,7,yes", "FileAccessed,many,perhaps")
+    first, second = take_in(folder, formats=(bare,)).events("unified_audit_log")
+
+    assert (first["operation"], first["operation_count"], first["is_throttled"], first["is_logon"]) == (
+        "FileAccessed",
+        7,
+        True,
+        False,
+    )
+    assert (second["operation_count"], second["is_throttled"], second["account"]) == (None, None, None)
+
+
+# What is missing
+
+
+def test_a_file_of_exactly_a_limit_is_a_lead(folder: Path) -> None:
+    _write(folder / "a.csv", PORTAL, *[_portal(number) for number in range(5000)])
+
+    assert "exactly 5,000 rows" in take_in(folder).leads("CAP")[0]["detail"]
+
+
+def test_declared_and_read_rows_are_compared(folder: Path) -> None:
+    _write(folder / "a.csv", UAL, _audit(1, 1, 4), _audit(2, 2, 4), _audit(3, 1, 1))
+    _write(folder / "b.csv", UAL, _audit(4, 1, 1))
+    _write(folder / "c.csv", UAL, _audit(5, 3, 9))
+    taken = take_in(folder)
+
+    assert [lead["detail"].split(" ")[0] for lead in taken.leads("DECLARED_MISMATCH")] == ["a.csv"]
+    assert (taken.file("a.csv")["rows_declared"], taken.file("c.csv")["rows_declared"]) == (5, None)
+
+
+def test_throttled_mail_reads_are_a_lead(folder: Path) -> None:
+    properties = [{"Name": "MailAccessType", "Value": "Bind"}, {"Name": "IsThrottled", "Value": "True"}]
+    _write(
+        folder / "a.csv",
+        UAL,
+        _audit(1, OperationProperties=properties),
+        _audit(2, OperationProperties=properties, CreationTime=None),
+    )
+    lead = take_in(folder).leads("THROTTLED")[0]
+
+    assert lead["detail"].startswith("ann@contoso.example: 2 MailItemsAccessed rows")
+    assert lead["to_time"] == datetime(2025, 3, 2, 9, 15)
+
+
+def test_throttled_reads_without_a_time_are_a_lead_without_one(folder: Path) -> None:
+    properties = [{"Name": "IsThrottled", "Value": "True"}]
+    _write(folder / "a.csv", UAL, _audit(1, OperationProperties=properties, CreationTime=None))
+
+    assert take_in(folder).leads("THROTTLED")[0]["to_time"] is None
+
+
+def test_a_day_without_events_in_a_busy_log_is_a_hole(folder: Path) -> None:
+    times = [
+        f"2025-03-{day:02}T{hour:02}:{minute:02}:00Z"
+        for day in range(1, 29)
+        for hour in range(24)
+        for minute in (0, 20, 40)
+        if day != 5
+    ]
+    _write(folder / "a.csv", PORTAL, *[_portal(number, time=time) for number, time in enumerate(times)])
+    holes = take_in(folder).leads("HOLE")
+
+    assert [(hole["from_time"], hole["to_time"]) for hole in holes] == [
+        (datetime(2025, 3, 4, 23, 40), datetime(2025, 3, 6))
+    ]
+
+
+def test_a_crowded_log_is_searched_for_holes_by_the_minute(folder: Path) -> None:
+    times = [
+        f"2025-03-{day:02}T08:{minute:02}:{second:02}Z"
+        for day in range(1, 4)
+        for minute in range(10)
+        for second in range(0, 60, 10)
+    ]
+    _write(folder / "a.csv", PORTAL, *[_portal(number, time=time) for number, time in enumerate(times)])
+
+    assert take_in(folder).leads("HOLE") == []
+
+
+@pytest.mark.parametrize(
+    ("kinds", "said"),
+    [
+        ([], "the folder holds no sign-in logs"),
+        ([{}], "no file says whether its sign-ins are interactive"),
+        ([{"isInteractive": True}], "no non-interactive, service principal, managed identity sign-ins"),
+        (
+            [
+                {"signInEventTypes": [kind]}
+                for kind in ("interactiveUser", "nonInteractiveUser", "servicePrincipal", "managedIdentity")
+            ],
+            None,
+        ),
+    ],
+)
+def test_absent_logs_and_sign_in_types_are_said(folder: Path, kinds: list[dict[str, Any]], said: str | None) -> None:
+    rows = [
+        {
+            "id": str(number),
+            "createdDateTime": "2025-03-01T00:00:00Z",
+            "userId": "u",
+            "appId": "a",
+            "status": {},
+            **kind,
+        }
+        for number, kind in enumerate(kinds)
+    ]
+    _write(folder / "a.json", json.dumps(rows))
+    details = [
+        lead["detail"] for lead in take_in(folder).leads("MISSING_LOG_TYPE") if lead["log_type"] == "sign_in_logs"
+    ]
+
+    assert len(details) == (said is not None)
+    assert all(str(said) in detail for detail in details)
+
+
+# Hostile content
+
+
+def test_hostile_headers_and_values_are_only_text(folder: Path) -> None:
+    evil = "'); DROP TABLE files; --"
+    header = PORTAL + ',"a"";b",<script>,' + evil.replace(",", "") + ",a\x00b"
+    _write(
+        folder / f"{evil.replace('/', '')}.csv",
+        header,
+        _portal(1, user=f'"{evil}"', status="<img src=x>") + ',=1+1,\x1b[31m,"""x""",a\x00b',
+    )
+    taken = take_in(folder)
+    event = taken.events()[0]
+
+    assert event["user_principal_name"] == evil
+    assert event["status"] == "<img src=x>"
+    assert taken.passed("ledger_balances")
+
+
+def test_five_thousand_columns_and_ten_megabytes_in_a_cell_are_read(folder: Path) -> None:
+    extra = ",".join(f"column {number}" for number in range(5000))
+    _write(folder / "wide.csv", f"{PORTAL},{extra}", _portal(1) + "," * 5000)
+    _write(folder / "long.csv", PORTAL + ",note", _portal(2) + ',"' + "x" * 10_000_000 + '"', _portal(3) + ",short")
+    taken = take_in(folder)
+
+    assert taken.ledger("wide.csv") == (1, 1, 0, 0)
+    assert taken.ledger("long.csv") == (2, 2, 0, 0)
+
+
+def test_nested_cells_that_lie_about_themselves_give_nothing(folder: Path) -> None:
+    cells = [
+        "\"{'note': \"\"'errorCode': 0\"\", 'errorCode': 50126}\"",
+        "\"{'deep': {'errorCode': 0}}\"",
+        '"{""errorCode"":{""errorCode"":0}}"',
+        '"[1,2]"',
+        '"{broken"',
+        "Microsoft.Graph.PowerShell.Models.MicrosoftGraphSignInStatus",
+        "\"{'errorCode': None}\"",
+    ]
+    header = "CreatedDateTime,ResultType,Id,AppDisplayName,UserPrincipalName,ConditionalAccessStatus,Status"
+    _write(
+        folder / "a.csv",
+        header,
+        *[
+            f"2025-03-01 09:15:00,0,s{number},Office,ann@contoso.example,success,{cell}"
+            for number, cell in enumerate(cells)
+        ],
+    )
+
+    assert [row["status_error_code_copy"] for row in take_in(folder).events()] == [
+        "50126",
+        None,
+        '{"errorCode":0}',
+        None,
+        None,
+        None,
+        None,
+    ]
+
+
+def test_a_document_of_sixteen_megabytes_in_one_wrapper_is_read(folder: Path) -> None:
+    rows = [
+        {
+            "id": str(number),
+            "createdDateTime": "2025-03-01T00:00:00Z",
+            "userId": "u",
+            "appId": "a",
+            "status": {"errorCode": 0},
+            "pad": "x" * 16_000,
+        }
+        for number in range(1100)
+    ]
+    (folder / "a.json").write_text(json.dumps({"@odata.context": "x", "value": rows}), encoding="utf-8")
+
+    assert take_in(folder).ledger("a.json") == (1100, 1100, 0, 0)
+
+
+def test_large_records_go_to_the_engine_in_small_batches(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(staging, "BATCH_CHARS", 100)
+    _write(folder / "a.csv", PORTAL, *[_portal(number) for number in range(10)], "broken")
+
+    assert take_in(folder).ledger("a.csv") == (11, 10, 0, 1)
+
+
+# Real evidence
+
+
+def _real(shared_cases: Path, name: str) -> Taken:
+    return take_in(shared_cases / name)
+
+
+def test_the_public_sentinel_sample_has_45_sign_ins_and_41_copies(shared_cases: Path) -> None:
+    taken = _real(shared_cases, "aad-logons")
+    events = taken.events()
+
+    assert taken.ledger("aad_logons.csv") == (86, 45, 41, 0)
+    assert {event["status"] for event in events} == {"Sucess", "Failed"}
+    assert [event["status_error_code"] for event in events].count("90072") == 1
+    assert all(event["status_error_code"] == event["status_error_code_copy"] for event in events)
+    assert all(event["authentication_requirement"] for event in events)
+    assert {event["country"] for event in events} == {"BE", "US"}
+    assert {event["os"] for event in events} == {"Windows 10"}
+    assert taken.provenance("status_error_code_copy") == "source:Status.errorCode"
+
+
+def test_the_public_disabled_account_has_4_events_without_a_time(shared_cases: Path) -> None:
+    taken = _real(shared_cases, "disabled-account")
+    events = taken.events()
+
+    assert taken.ledger("disable_accounts.csv") == (4, 4, 0, 0)
+    assert {event["status_error_code"] for event in events} == {"50057"}
+    assert {event["event_time"] for event in events} == {None}
+    assert {(event["country"], event["city"], event["address"]) for event in events} == {
+        ("KP", "Pyongyang", "175.45.176.99")
+    }
+
+
+def test_every_public_file_is_accounted_for(shared_cases: Path) -> None:
+    taken = take_in(shared_cases)
+    expected = {path.relative_to(shared_cases).as_posix() for path in shared_cases.rglob("*") if path.is_file()}
+
+    assert {row["path"] for row in taken.rows("SELECT path FROM files")} == expected
+    assert all(row["reason"] for row in taken.rows("SELECT reason FROM files WHERE status <> 'IMPORTED'"))
+    assert taken.passed("ledger_balances")
+
+
+# The checks
+
+
+def test_a_broken_ledger_blocks_and_names_the_file() -> None:
+    results = intake.checks((FileCounts("a.csv", 10, 8, 1, 0),), 1, (), (), 0.10)
+    balance = results[0]
+
+    assert not balance.passed
+    assert balance.blocking
+    assert balance.headline.startswith("a.csv: 10 rows read are not 8 imported + 1 duplicate + 0 quarantined")
+    assert balance.table == ({"file": "a.csv", "read": 10, "imported": 8, "duplicate": 1, "quarantined": 0},)
+    assert balance.reason == "LEDGER_BROKEN"
+
+
+@pytest.mark.parametrize(("quarantined", "passed"), [(0, True), (10, True), (11, False)])
+def test_more_than_the_allowed_share_in_quarantine_blocks(quarantined: int, passed: bool) -> None:
+    results = {
+        result.name: result
+        for result in intake.checks((FileCounts("a.csv", 100, 100 - quarantined, 0, quarantined),), 1, (), (), 0.10)
+    }
+
+    assert results["quarantine_share"].passed is passed
+    assert results["quarantine_share"].blocking
+
+
+def test_leads_are_shown_and_do_not_block() -> None:
+    lead: dict[str, object] = {"kind": "CAP", "log_type": "sign_in_logs", "detail": "x"}
+    result = intake.checks((FileCounts("a.csv", 1, 1, 0, 0),), 1, (), (lead,), 0.10)[3]
+
+    assert (result.passed, result.blocking, result.table) == (False, False, (lead,))
+
+
+def test_the_sums_of_the_report_are_those_of_the_files(folder: Path) -> None:
+    _write(folder / "a.csv", PORTAL, _portal(1), _portal(1), "x")
+    report = take_in(folder).report
+
+    assert (report.rows_read, report.rows_imported, report.rows_duplicate, report.rows_quarantined) == (3, 1, 1, 1)
+    assert report.rows_by_log_type["sign_in_logs"] == 1
