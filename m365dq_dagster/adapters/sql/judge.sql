@@ -245,7 +245,7 @@ folded AS (
         END AS starts
     FROM groups
 )
-SELECT account, correlation_id, unnest(starts) AS started FROM folded
+SELECT account, correlation_id, starts FROM folded
 
 -- name: travelled
 -- Rows that a known journey explains, each once however many entries name it.
@@ -272,8 +272,13 @@ SELECT
         AND c.country IS NULL AND o.account IS NULL AND e.address IS NULL AND t.row_no IS NULL
     ) AS is_foreign,
     CASE WHEN j.counted THEN
-        CASE WHEN f.started IS NULL THEN concat('r', j.file_id, '-', j.row_no)
-        ELSE concat('c', j.account, '|', j.correlation_id, '|', epoch_us(f.started)) END
+        CASE
+            WHEN f.starts IS NULL OR j.event_time IS NULL THEN concat('r', j.file_id, '-', j.row_no)
+            ELSE concat(
+                'c', j.account, '|', j.correlation_id, '|',
+                CASE WHEN len(f.starts) = 1 THEN 1 ELSE len(list_filter(f.starts, lambda s: s <= j.event_time)) END
+            )
+        END
     END AS flow_id
 FROM judged AS j
 LEFT JOIN case_homes AS c ON c.country = j.country
@@ -281,8 +286,7 @@ LEFT JOIN own_homes AS o ON o.account = j.account AND o.country = j.country
 LEFT JOIN (SELECT DISTINCT account FROM own_homes) AS o_any ON o_any.account = j.account
 LEFT JOIN known_egress AS e ON e.address = j.address
 LEFT JOIN travelled AS t ON t.file_id = j.file_id AND t.row_no = j.row_no
-ASOF LEFT JOIN flow_starts AS f
-    ON f.account = j.account AND f.correlation_id = j.correlation_id AND f.started <= j.event_time
+LEFT JOIN flow_starts AS f ON f.account = j.account AND f.correlation_id = j.correlation_id
 
 -- name: flows
 -- One attempt each: a success if any row is one, else its last failure, else what its rows leave open.
