@@ -129,18 +129,21 @@ class FolderRun:
         return sorted(row["account"] for row in self.document["accounts"] if row["verdict"] == "COMPROMISE_INDICATED")
 
 
-def prepare(folder: Path, registry: Registry, **given: Any) -> case.PreparedCase:
-    """Register a folder as case, in the home of the environment."""
-    settings = Settings.load()
+def prepare(folder: Path, registry: Registry, settings: Settings | None = None, **given: Any) -> case.PreparedCase:
+    """Register a folder as case; in the home of the environment unless settings are given."""
+    settings = settings or Settings.load()
     return case.prepare_case(
         settings, registry, CaseStore(settings.cases_dir), shipped_pack(), folder, clock=FixedClock(NOW), **given
     )
 
 
-def run_folder(folder: Path, registry: Registry, generation: str = "g1", **given: Any) -> FolderRun:
+def run_folder(
+    folder: Path, registry: Registry, generation: str = "g1", settings: Settings | None = None, **given: Any
+) -> FolderRun:
     """Run a folder from evidence to a published verdict."""
-    prepared = prepare(folder, registry, **given)
-    store = CaseStore(Settings.load().cases_dir)
+    settings = settings or Settings.load()
+    prepared = prepare(folder, registry, settings, **given)
+    store = CaseStore(settings.cases_dir)
     override = given.get("override")
     with store.lock(prepared.case_id, 1):
         path = store.begin(prepared.case_id, generation, from_current=False)

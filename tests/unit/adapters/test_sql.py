@@ -67,7 +67,7 @@ def judged(
 @cache
 def generation() -> duckdb.DuckDBPyConnection:
     """One generation in memory, with the rule pack's lookup tables, that every example uses anew."""
-    con = duckdb.connect(":memory:", config=CONNECT_CONFIG)
+    con = duckdb.connect(":memory:", config={**CONNECT_CONFIG, "threads": 1})
     create_schema(con)
     measure.load_pack_tables(con, PACK)
     return con
