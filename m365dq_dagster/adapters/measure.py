@@ -6,7 +6,8 @@ from __future__ import annotations
 
 import ipaddress
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
@@ -52,6 +53,18 @@ def run_named(
     if values is None:
         return con.execute(text).fetchall()
     return con.execute(text, dict(values)).fetchall()
+
+
+@contextmanager
+def together(con: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """Write many small statements as one transaction: each one by itself would wait for the disk."""
+    con.begin()
+    try:
+        yield
+    except BaseException:
+        con.rollback()
+        raise
+    con.commit()
 
 
 def load_pack_tables(con: duckdb.DuckDBPyConnection, pack: RulePack) -> None:
@@ -105,17 +118,18 @@ def combos(con: duckdb.DuckDBPyConnection) -> dict[LogType, dict[str, Combo]]:
 
 def count_columns(con: duckdb.DuckDBPyConnection, specs: Iterable[FieldSpec]) -> None:
     """Count every profiled column exactly and keep the counts, so that later steps need not scan again."""
-    run_named(con, "column_counts_table")
-    for spec in specs:
-        con.execute(
-            count_column(
-                spec.log_type,
-                spec.field,
-                raw=spec.field in RAW_COLUMNS,
-                logons_only=spec.log is LogType.UAL and spec.field in LOGON_ONLY,
-                two_letters=spec.field == "country",
+    with together(con):
+        run_named(con, "column_counts_table")
+        for spec in specs:
+            con.execute(
+                count_column(
+                    spec.log_type,
+                    spec.field,
+                    raw=spec.field in RAW_COLUMNS,
+                    logons_only=spec.log is LogType.UAL and spec.field in LOGON_ONLY,
+                    two_letters=spec.field == "country",
+                )
             )
-        )
 
 
 def column_counts(con: duckdb.DuckDBPyConnection) -> dict[tuple[str, str], ColumnCounts]:
@@ -388,7 +402,9 @@ def _iso(moment: datetime | None) -> str | None:
 
 
 def outcome_rows(con: duckdb.DuckDBPyConnection) -> Rows:
-    """Log type, counted, outcome, rows, firm rows, foreign rows, rows without a country, rows by Conditional Access."""
+    """Log type, counted, outcome, rows, firm rows, foreign rows, rows without a country, rows by Conditional Access, rows
+    that are no success and follow a right credential.
+    """
     return run_named(con, "case_rows", file="accounts")
 
 

@@ -21,8 +21,9 @@ TABLES: Mapping[str, tuple[str, ...]] = {
 def stamp(run: CaseRun, stage: str) -> None:
     """Mark the tables of a stage as made from what this run is made from."""
     evidence, context, pack = _made_from(run)
-    for table in TABLES[stage]:
-        measure.stamp(run.con, table, evidence, context, pack, run.clock.now())
+    with measure.together(run.con):
+        for table in TABLES[stage]:
+            measure.stamp(run.con, table, evidence, context, pack, run.clock.now())
 
 
 def stale_tables(run: CaseRun) -> list[str]:
