@@ -203,10 +203,15 @@ def _findings(document: Document) -> RenderableType:
     )
     columns = ("Finding", "Severity", "Conf.", "Verified", "Claim", "Witnesses", "Evidence")
     leads = (
-        (row.get("kind"), ", ".join(narrative.texts(row, "accounts")), ", ".join(narrative.texts(row, "addresses")),
-         row.get("from"), row.get("to"))
+        (
+            row.get("kind"),
+            narrative.some(narrative.texts(row, "accounts")),
+            narrative.some(narrative.texts(row, "addresses")),
+            narrative.moment(row.get("from") or "-"),
+            narrative.moment(row.get("to") or "-"),
+        )
         for row in narrative.items(document, "leads")
-    )  # fmt: skip
+    )
     hint = cell(f"The raw lines of a finding: m365dq show {document.get('case')} evidence F-001")
     return Group(
         table("Findings", columns, rows, free=("Claim", "Witnesses")),
@@ -236,7 +241,7 @@ def _indicators(document: Document) -> RenderableType:
             row.get("type"),
             row.get("severity"),
             narrative.count(row.get("rows")),
-            ", ".join(narrative.texts(row, "accounts")),
+            narrative.some(narrative.texts(row, "accounts")),
             ", ".join(f"{key}: {value}" for key, value in narrative.part(row, "detail").items()),
         )
         for row in narrative.items(document, "indicators")

@@ -168,6 +168,12 @@ def failed_checks(document: Document) -> list[Mapping[str, Any]]:
     return [{**row, "reason": unnamed(document, row.get("reason"))} for row in rows]
 
 
+def some(names: list[str], most: int = 8) -> str:
+    """The first names of a list, and how many more there are."""
+    more = f" and {len(names) - most:,} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
+
+
 def items(document: Document, key: str) -> list[Mapping[str, Any]]:
     """The list under `key`, empty where there is none."""
     value = document.get(key)

@@ -143,6 +143,11 @@ def test_leads_that_weigh_most_come_first() -> None:
     assert narrative.gaps({"completeness": leads}) == ["g", "h", "n"]
 
 
+def test_a_long_list_of_names_is_cut_and_counted() -> None:
+    assert narrative.some(["a", "b"]) == "a, b"
+    assert narrative.some([str(number) for number in range(10)], 2) == "0, 1 and 8 more"
+
+
 def test_stale_tables_are_named() -> None:
     assert narrative.stale(sample_document.oculus()) == ""
     assert narrative.stale({"stale": ["flows", "findings"]}).startswith("STALE: flows, findings were made from")
