@@ -1,6 +1,6 @@
-"""The ledger of evidence: why a file or row was not taken in, which copies count once, in which order a file writes its dates, and what the
-numbers must add up to. Pure judgement over a few numbers; reading files and tables is the business of `adapters.evidence` and `stages.intake`.
-"""
+"""The ledger of evidence: why a file or row was not taken in, which copies count once, in which order a file writes
+its dates, and what the numbers must add up to. Pure judgement over a few numbers; reading files and tables is the
+business of `adapters.evidence` and `stages.intake`."""
 
 from __future__ import annotations
 
@@ -34,10 +34,12 @@ REMEDIES: dict[QuarantineReason, str] = {
     QuarantineReason.QUOTES_BROKEN: "a quoted cell is never closed or goes on after its quote; export the file again",
     QuarantineReason.ROW_EMPTY: "every cell of the row is blank; nothing to do unless the file was edited by hand",
     QuarantineReason.JSON_UNPARSABLE: "the text is no valid JSON; export the file again",
-    QuarantineReason.JSON_TRUNCATED: "the document ends in the middle of a record; fetch the file again, the rest is missing",
+    QuarantineReason.JSON_TRUNCATED: "the document ends in the middle of a record; fetch the file again, the rest is "
+    "missing",
     QuarantineReason.JSON_NOT_OBJECT: "the record is no JSON object; check which tool wrote the file",
     QuarantineReason.AUDITDATA_EMPTY: "AuditData is blank; export again, the columns beside it are no replacement",
-    QuarantineReason.AUDITDATA_UNPARSABLE: "AuditData is no JSON object; export again without opening the file in a spreadsheet",
+    QuarantineReason.AUDITDATA_UNPARSABLE: "AuditData is no JSON object; export again without opening the file in a "
+    "spreadsheet",
     QuarantineReason.AUDITDATA_TRUNCATED: (
         "AuditData was cut at 32,767 characters, the cell limit of a spreadsheet; export again and do not save from one"
     ),
@@ -75,22 +77,28 @@ class FileReason(StrEnum):
 
 _SENTENCES: dict[FileReason, str] = {
     FileReason.EMPTY: "The file holds no bytes; export it again if it should hold events.",
-    FileReason.NO_ROWS: "The file has a known header and no rows; check the export's time window if it should hold events.",
-    FileReason.LINK: "Links are not followed out of the evidence folder; copy the file itself into the folder and run it again.",
-    FileReason.NOT_A_FILE: "This is no plain file (a device, pipe or socket) and was not opened; remove it from the folder.",
+    FileReason.NO_ROWS: "The file has a known header and no rows; check the export's time window if it should hold "
+    "events.",
+    FileReason.LINK: "Links are not followed out of the evidence folder; copy the file itself into the folder and "
+    "run it again.",
+    FileReason.NOT_A_FILE: "This is no plain file (a device, pipe or socket) and was not opened; remove it from the "
+    "folder.",
     FileReason.UNREADABLE: "The file cannot be read ({detail}); give yourself read permission and run it again.",
     FileReason.ARCHIVE: "This is an archive; unpack it and run it again.",
-    FileReason.SPREADSHEET: "This is a spreadsheet workbook; export the log again as CSV or JSON, since a workbook cuts long cells.",
+    FileReason.SPREADSHEET: "This is a spreadsheet workbook; export the log again as CSV or JSON, since a workbook "
+    "cuts long cells.",
     FileReason.BINARY: "This is no text; if it holds logs, export them again as CSV or JSON.",
     FileReason.UNKNOWN_HEADER: (
         "No known export has these columns: {detail}; if it is a log, describe it in a file of reference_data/formats."
     ),
     FileReason.UNKNOWN_KEYS: (
-        "No known export has these JSON keys: {detail}; if it is a log, describe it in a file of reference_data/formats."
+        "No known export has these JSON keys: {detail}; if it is a log, describe it in a file of "
+        "reference_data/formats."
     ),
     FileReason.NO_HEADER: "No table header was found; if it is a log, export it again as CSV or JSON.",
     FileReason.BROKEN_JSON: "The file starts like JSON and no record of it can be read; fetch or export it again.",
-    FileReason.LATER_LOG_TYPE: "The log type {detail} has no table yet, so its rows were left where they are; nothing is concluded from them.",
+    FileReason.LATER_LOG_TYPE: "The log type {detail} has no table yet, so its rows were left where they are; "
+    "nothing is concluded from them.",
 }
 
 
@@ -142,7 +150,8 @@ class DateSighting:
 
 @dataclass(frozen=True)
 class DateDecision:
-    """What a file's date order is (`order`, may be AMBIGUOUS) and by which reading its times were taken (`reading`, MDY or DMY)."""
+    """What a file's date order is (`order`, may be AMBIGUOUS) and by which reading its times were taken (`reading`,
+    MDY or DMY)."""
 
     order: DateOrder
     reading: DateOrder
@@ -152,9 +161,9 @@ class DateDecision:
 def decide_date_order(sightings: Sequence[DateSighting], asked: DateOrder | None = None) -> DateDecision:
     """Day first or month first, from all values of one file.
 
-    A number above 12 in one place decides, unless both places hold one. `asked` (the case context) overrides. Where nothing decides, the file is
-    AMBIGUOUS and the reading that covers the shorter span of days is used, month first on a tie.
-    """
+    A number above 12 in one place decides, unless both places hold one. `asked` (the case context) overrides. Where
+    nothing decides, the file is AMBIGUOUS and the reading that covers the shorter span of days is used, month first
+    on a tie."""
     if asked in (DateOrder.MDY, DateOrder.DMY):
         return DateDecision(asked, asked, f"the case context says {asked}")
     first_is_day = any(sighting.first > 12 for sighting in sightings)
@@ -204,7 +213,8 @@ HOLE_FLOOR = timedelta(minutes=30)
 
 
 def hole_threshold(median_gap: timedelta, longest_of_days: Sequence[timedelta]) -> timedelta:
-    """The gap above which a source's own rhythm is broken: max(30 min, 4 median gaps, 2 x the 95th percentile of each day's longest gap)."""
+    """The gap above which a source's own rhythm is broken: max(30 min, 4 median gaps, 2 x the 95th percentile of each
+    day's longest gap)."""
     if not longest_of_days:
         return max(HOLE_FLOOR, 4 * median_gap)
     ordered = sorted(longest_of_days)
@@ -222,7 +232,9 @@ def holes(gaps: Sequence[Gap], median_gap: timedelta | None = None) -> tuple[Gap
     """
     if not gaps:
         return ()
-    middle = median_gap if median_gap is not None else median(gap.length for gap in gaps)
+    middle = (
+        median_gap if median_gap is not None else timedelta(seconds=median(gap.length.total_seconds() for gap in gaps))
+    )
     longest: dict[date, timedelta] = {}
     for gap in gaps:
         day = gap.begins.date()

@@ -1,7 +1,7 @@
 """Intake: from a folder to canonical tables and a ledger in which every file and every row is accounted for.
 
-What a value means is judged later; here nothing is decided but what a file is, which rows are events, which are copies, and what is missing.
-"""
+What a value means is judged later; here nothing is decided but what a file is, which rows are events, which are
+copies, and what is missing."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -330,9 +331,12 @@ class _Import:
         self._missing_logs()
         for account, begins, ends, rows in self.con.execute(sql.statement("throttled")).fetchall():
             self._lead(
-                "THROTTLED", LogType.UAL, begins, ends + THROTTLED_FOR if ends else None,
+                "THROTTLED",
+                LogType.UAL,
+                begins,
+                ends + THROTTLED_FOR if ends else None,
                 f"{account}: {rows:,} MailItemsAccessed rows say IsThrottled; up to 24 h of mail reads were not logged",
-            )  # fmt: skip
+            )
         for log_type in self.targets:
             self._holes(log_type)
 
@@ -369,7 +373,7 @@ class _Import:
 
     def _holes(self, log_type: str) -> None:
         minutes = self.con.execute(sql.busy_minutes(log_type)).fetchall()
-        gaps = [Gap(before[1], after[0]) for before, after in zip(minutes, minutes[1:], strict=False)]
+        gaps = [Gap(before[1], after[0]) for before, after in pairwise(minutes)]
         events = sum(count for _, _, count in minutes)
         quick = timedelta(0) if events > 2 * len(minutes) else None
         for gap in sorted(holes(gaps, quick), key=lambda gap: -gap.length)[:MAX_HOLES]:
@@ -408,7 +412,8 @@ def checks(
     leads: tuple[dict[str, object], ...],
     share_allowed: float,
 ) -> tuple[CheckResult, ...]:
-    """The four checks on what came in, from the ledger's numbers; `share_allowed` is the policy's share of quarantined rows."""
+    """The four checks on what came in, from the ledger's numbers; `share_allowed` is the policy's share of
+    quarantined rows."""
     return (
         _balance(counts),
         _recognised(counts, found),
@@ -421,7 +426,8 @@ def _balance(counts: tuple[FileCounts, ...]) -> CheckResult:
     wrong = [file for file in counts if not file.balances]
     rows = sum(file.read for file in counts)
     headline = (
-        f"{wrong[0].path}: {wrong[0].read:,} rows read are not {wrong[0].imported:,} imported + {wrong[0].duplicate:,} duplicate +"
+        f"{wrong[0].path}: {wrong[0].read:,} rows read are not {wrong[0].imported:,} imported + "
+        f"{wrong[0].duplicate:,} duplicate +"
         f" {wrong[0].quarantined:,} quarantined; this is a fault of the program, report it and do not use the verdict."
         if wrong
         else f"Every one of {rows:,} rows of {len(counts)} files is imported, a duplicate or in quarantine."
@@ -442,8 +448,12 @@ def _balance(counts: tuple[FileCounts, ...]) -> CheckResult:
 
 def _counts(file: FileCounts) -> dict[str, object]:
     return {
-        "file": file.path, "read": file.read, "imported": file.imported, "duplicate": file.duplicate, "quarantined": file.quarantined,
-    }  # fmt: skip
+        "file": file.path,
+        "read": file.read,
+        "imported": file.imported,
+        "duplicate": file.duplicate,
+        "quarantined": file.quarantined,
+    }
 
 
 def _recognised(counts: tuple[FileCounts, ...], found: int) -> CheckResult:
@@ -451,7 +461,8 @@ def _recognised(counts: tuple[FileCounts, ...], found: int) -> CheckResult:
     headline = (
         f"{len(counts)} of {found} files hold known logs, {sum(file.imported for file in counts):,} events."
         if passed
-        else f"None of {found} files in the folder holds a row of a known log; see the files' reasons and export the logs as CSV or JSON."
+        else f"None of {found} files in the folder holds a row of a known log; see the files' reasons and export the "
+        "logs as CSV or JSON."
     )
     return CheckResult(
         "recognised_evidence",
@@ -478,9 +489,16 @@ def _quarantined(counts: tuple[FileCounts, ...], reasons: tuple[dict[str, object
     if not passed:
         headline += " Export the named files again, then run the case again."
     return CheckResult(
-        "quarantine_share", STAGE, passed, True, Severity.CRITICAL if not passed else Severity.WARNING if rows else Severity.INFO,
-        headline, RUNBOOK, reasons, "" if passed else "TOO_MUCH_QUARANTINED",
-    )  # fmt: skip
+        "quarantine_share",
+        STAGE,
+        passed,
+        True,
+        Severity.CRITICAL if not passed else Severity.WARNING if rows else Severity.INFO,
+        headline,
+        RUNBOOK,
+        reasons,
+        "" if passed else "TOO_MUCH_QUARANTINED",
+    )
 
 
 def _leads(leads: tuple[dict[str, object], ...]) -> CheckResult:
@@ -490,6 +508,13 @@ def _leads(leads: tuple[dict[str, object], ...]) -> CheckResult:
         else "Nothing speaks for missing evidence."
     )
     return CheckResult(
-        "completeness_leads", STAGE, not leads, False, Severity.WARNING if leads else Severity.INFO, headline, RUNBOOK, leads[:20],
+        "completeness_leads",
+        STAGE,
+        not leads,
+        False,
+        Severity.WARNING if leads else Severity.INFO,
+        headline,
+        RUNBOOK,
+        leads[:20],
         "INCOMPLETE" if leads else "",
-    )  # fmt: skip
+    )

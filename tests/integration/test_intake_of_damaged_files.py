@@ -15,7 +15,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from m365dq_dagster.adapters.case_store import CONNECT_CONFIG, confine, create_schema
-
 from m365dq_dagster.adapters.evidence import text as evidence_text
 from tests.support.intake_case import Taken, shipped_formats, take_in
 

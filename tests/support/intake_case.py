@@ -112,7 +112,8 @@ def take_in(
     formats: tuple[dict[str, Any], ...] | None = None,
     con: duckdb.DuckDBPyConnection | None = None,
 ) -> Taken:
-    """Run intake over a folder. The connection is the caller's to close; one in memory costs nothing when it is forgotten."""
+    """Run intake over a folder. The connection is the caller's to close; one in memory costs nothing when it is
+    forgotten."""
     if con is None:
         con = duckdb.connect(config=CONNECT_CONFIG)
         create_schema(con)

@@ -1,5 +1,5 @@
-"""Header and records of CSV-like files: delimiter, `#TYPE` and `sep=` lines, embedded newlines, and a tolerant reader that finds every record of a
-broken file again. Which export the header belongs to is decided in `formats`."""
+"""Header and records of CSV-like files: delimiter, `#TYPE` and `sep=` lines, embedded newlines, and a tolerant reader
+that finds every record of a broken file again. Which export the header belongs to is decided in `formats`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ MAX_RECORD_LINES = 20_000
 
 @dataclass(frozen=True)
 class TableHead:
-    """How a delimited file begins. `skip_lines` physical lines stand before its first record, the header's own included."""
+    """How a delimited file begins. `skip_lines` physical lines stand before its first record, the header's own
+    included."""
 
     delimiter: str
     columns: tuple[str, ...]
@@ -39,8 +40,8 @@ class Record:
 def table_head(text: str) -> TableHead | None:
     """Delimiter and column names from the beginning of a file, or None where no line has two cells.
 
-    Leading blank lines, `#TYPE` lines of PowerShell and `sep=` lines of spreadsheets are skipped. A name that occurs again gets `#2`, `#3`.
-    """
+    Leading blank lines, `#TYPE` lines of PowerShell and `sep=` lines of spreadsheets are skipped. A name that occurs
+    again gets `#2`, `#3`."""
     lines = io.StringIO(text, newline="").readlines()
     skip, delimiter = 0, ""
     while skip < len(lines) and (not lines[skip].strip() or lines[skip].startswith("#TYPE") or _separator(lines[skip])):
@@ -63,8 +64,8 @@ def header_key(name: str) -> str:
 def records(lines: Iterable[str], delimiter: str, width: int, *, keep_raw: bool = False) -> Iterator[Record]:
     """Every record of a table after its header, in order. Blank lines are no records.
 
-    A record that cannot be read costs its first line only: reading goes on at the next line, so that one lost quote does not swallow a file.
-    """
+    A record that cannot be read costs its first line only: reading goes on at the next line, so that one lost quote
+    does not swallow a file."""
     feed = _Feed(lines)
     csv.field_size_limit(MAX_CELL)
     reader = csv.reader(feed, delimiter=delimiter, strict=True)

@@ -1,5 +1,6 @@
-"""Records of JSON documents: arrays, `{"value": [...]}`, one object a line, bare objects, and several of these in one file. Used where the engine cannot
-read a document by itself; memory stays bounded by the largest record. What a record means is decided elsewhere."""
+"""Records of JSON documents: arrays, `{"value": [...]}`, one object a line, bare objects, and several of these in one
+file. Used where the engine cannot read a document by itself; memory stays bounded by the largest record. What a
+record means is decided elsewhere."""
 
 from __future__ import annotations
 
@@ -78,8 +79,8 @@ def read_records(stream: TextIO, shape: DocumentShape) -> Iterator[JsonRecord]:
 def split(chunks: Iterator[str], shape: DocumentShape) -> Iterator[JsonRecord]:
     """The records of a document that comes in pieces.
 
-    A record that cannot be read ends where the next one of the same make begins; without such a place the rest is JSON_TRUNCATED.
-    """
+    A record that cannot be read ends where the next one of the same make begins; without such a place the rest is
+    JSON_TRUNCATED."""
     text = _Pieces(chunks)
     between = shape is DocumentShape.WRAPPED
     while True:
@@ -197,7 +198,8 @@ _MEMBER = re.compile(rf"{_STRING}\s*:\s*{_SCALAR}")
 
 
 def _signature(record: dict[str, Any]) -> re.Pattern[str] | None:
-    """What opens a record of this file: its first two keys. A nested object that starts otherwise is not taken for a record."""
+    """What opens a record of this file: its first two keys. A nested object that starts otherwise is not taken for a
+    record."""
     keys = [re.escape(json.dumps(key, ensure_ascii=False)) for key in list(record)[:2]]
     if len(keys) < 2:
         return None

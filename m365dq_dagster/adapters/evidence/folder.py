@@ -1,4 +1,5 @@
-"""Which files an evidence folder holds, with size and hash. Links are listed and never followed; contents are looked at elsewhere."""
+"""Which files an evidence folder holds, with size and hash. Links are listed and never followed; contents are looked
+at elsewhere."""
 
 from __future__ import annotations
 
@@ -14,7 +15,8 @@ from m365dq_dagster.core.errors import BadInput
 from m365dq_dagster.core.ledger import FileReason
 
 CONTEXT_NAMES = frozenset({"case.toml", "expected.json"})
-"""Files that speak about the case and are no evidence: what the responder knows, and the labels of synthetic cases, which are never opened."""
+"""Files that speak about the case and are no evidence: what the responder knows, and the labels of synthetic cases,
+which are never opened."""
 
 CHUNK = 1 << 20
 
@@ -29,7 +31,8 @@ class Fingerprint:
 
 @dataclass(frozen=True)
 class FoundFile:
-    """One file of the folder. `path` is relative with forward slashes and printable; `trouble` says why it was not opened."""
+    """One file of the folder. `path` is relative with forward slashes and printable; `trouble` says why it was not
+    opened."""
 
     path: str
     location: Path
@@ -56,10 +59,11 @@ def evidence_files(folder: Path) -> tuple[FoundFile, ...]:
 
 
 def case_files(folders: Sequence[Path]) -> tuple[FoundFile, ...]:
-    """Every file of all folders of a case: those of the first by their own path, those of added ones below the folder's name.
+    """Every file of all folders of a case: those of the first by their own path, those of added ones below the
+    folder's name.
 
-    Two added folders of one name are told apart by their place in the list. Raises `BadInput` as `evidence_files` does.
-    """
+    Two added folders of one name are told apart by their place in the list. Raises `BadInput` as `evidence_files`
+    does."""
     first, *added = folders
     found = list(evidence_files(first))
     names = [folder.name for folder in folders]

@@ -1,7 +1,8 @@
-"""Format definitions (`reference_data/formats/*.yaml`): what a file of the rule pack may say, and which definition a header belongs to.
+"""Format definitions (`reference_data/formats/*.yaml`): what a file of the rule pack may say, and which definition a
+header belongs to.
 
-A flavour of an export is a YAML file; nothing here knows one by name. How a plan becomes SQL is written in `adapters.sql.intake`.
-"""
+A flavour of an export is a YAML file; nothing here knows one by name. How a plan becomes SQL is written in
+`adapters.sql.intake`."""
 
 from __future__ import annotations
 
@@ -30,9 +31,9 @@ _SOURCE_KEYS = {"of", "payload", "key", "named", "part", "when"}
 class Source:
     """One place a field may come from.
 
-    `columns` are spellings of one header (CSV) or top-level key (JSON). `path` leads into a nested cell, `named` picks from a list of name and value,
-    `part` takes a piece of 'City, State, CC', `when` reads a cell only if it holds digits or words.
-    """
+    `columns` are spellings of one header (CSV) or top-level key (JSON). `path` leads into a nested cell, `named`
+    picks from a list of name and value, `part` takes a piece of 'City, State, CC', `when` reads a cell only if it
+    holds digits or words."""
 
     columns: tuple[str, ...]
     path: str | None = None
@@ -199,9 +200,8 @@ def load_formats(folder: Path) -> tuple[FormatDefinition, ...]:
 def recognise(columns: Sequence[str], container: str, formats: Iterable[FormatDefinition]) -> ImportPlan | None:
     """The plan of the definition that fits a header best, or None.
 
-    A definition fits where one spelling of each required column is there and none of the excluded; of several, the one that knows most of the
-    file's columns is taken, then the one that requires more.
-    """
+    A definition fits where one spelling of each required column is there and none of the excluded; of several, the
+    one that knows most of the file's columns is taken, then the one that requires more."""
     present = {header_key(name): name for name in reversed(columns)}
     fitting = [definition for definition in formats if definition.container == container and _fits(definition, present)]
     if not fitting:
@@ -211,7 +211,8 @@ def recognise(columns: Sequence[str], container: str, formats: Iterable[FormatDe
 
 
 def _plan_for_records(definition: FormatDefinition, keys: Sequence[str], present: Mapping[str, str]) -> ImportPlan:
-    """Records of a document need not have the same keys: one that the first records lack may come later, so it is looked for as well."""
+    """Records of a document need not have the same keys: one that the first records lack may come later, so it is
+    looked for as well."""
     unseen = [
         source.columns[0]
         for sources in definition.fields.values()
@@ -268,7 +269,8 @@ def _source(item: Any, payload: tuple[str, ...], where: str) -> Source:
         return Source((item,))
     if not isinstance(item, Mapping) or set(item) - _SOURCE_KEYS or ("of" in item) == ("payload" in item):
         raise BadInput(
-            f"{where}: a source is a column name, or a mapping with `of` or `payload` and {', '.join(sorted(_SOURCE_KEYS))}."
+            f"{where}: a source is a column name, or a mapping with `of` or `payload` and "
+            f"{', '.join(sorted(_SOURCE_KEYS))}."
         )
     if item.get("part", PARTS[0]) not in PARTS or item.get("when", READINGS[0]) not in READINGS:
         raise BadInput(f"{where}: part is one of {', '.join(PARTS)}; when is one of {', '.join(READINGS)}.")

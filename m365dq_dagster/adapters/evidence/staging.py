@@ -1,9 +1,9 @@
-"""Looks at one file, finds its format, and brings its records into the engine: by the engine itself where the file is well formed, record by record
-where it is not. Both ways number records alike, so that a row leads back to its line.
+"""Looks at one file, finds its format, and brings its records into the engine: by the engine itself where the file is
+well formed, record by record where it is not. Both ways number records alike, so that a row leads back to its line.
 
-`row_no` counts the records of a file from 1, in the file's order. In tables the header, `#TYPE` and blank lines are no records and a record with
-embedded newlines is one; in JSON documents it is the place of the element, whatever wraps it.
-"""
+`row_no` counts the records of a file from 1, in the file's order. In tables the header, `#TYPE` and blank lines are
+no records and a record with embedded newlines is one; in JSON documents it is the place of the element, whatever
+wraps it."""
 
 from __future__ import annotations
 
@@ -61,7 +61,8 @@ class NotRecognised:
 
 @dataclass(frozen=True)
 class Staged:
-    """A file in the staging table: how many records, whether the engine read it by itself, and the plan for what occurs in it."""
+    """A file in the staging table: how many records, whether the engine read it by itself, and the plan for what
+    occurs in it."""
 
     rows: int
     tolerant: bool
@@ -141,7 +142,8 @@ def _table(file: FoundFile, head: TextHead, formats: Iterable[FormatDefinition])
 
 
 def _stage_fast(con: duckdb.DuckDBPyConnection, seen: RecognisedFile) -> int | None:
-    """The number of rows the engine read, or None where it could not or where the file's line ends speak against that number."""
+    """The number of rows the engine read, or None where it could not or where the file's line ends speak against that
+    number."""
     if seen.table:
         relation = sql.read_csv(seen.file.location, seen.table)
     elif seen.document and seen.document.shape in (DocumentShape.ARRAY, DocumentShape.LINES):
@@ -157,8 +159,8 @@ def _stage_fast(con: duckdb.DuckDBPyConnection, seen: RecognisedFile) -> int | N
 
 
 def _plausible(rows: int, table: TableHead, file: FoundFile) -> bool:
-    """An independent look, since the engine can read nothing and report no error: a table has as many records as line ends, or fewer where quoted
-    cells hold some. A file of which this is not true is read record by record."""
+    """An independent look, since the engine can read nothing and report no error: a table has as many records as line
+    ends, or fewer where quoted cells hold some. A file of which this is not true is read record by record."""
     lines = file.fingerprint.newlines - table.skip_lines if file.fingerprint else 0
     if rows in (lines, lines + 1):
         return True
@@ -250,7 +252,8 @@ def _raw_texts(seen: RecognisedFile) -> Iterator[str]:
 def only_row(
     con: duckdb.DuckDBPyConnection, statement: str, values: Mapping[str, object] | None = None
 ) -> tuple[Any, ...]:
-    """The single row of an answer, with nothing of it left unread, since the engine takes no new relation while an answer is open."""
+    """The single row of an answer, with nothing of it left unread, since the engine takes no new relation while an
+    answer is open."""
     rows: list[tuple[Any, ...]] = con.execute(statement, dict(values or {})).fetchall()
     return rows[0]
 

@@ -1,4 +1,5 @@
-"""Tells text from everything else and finds a file's encoding. What the text says is read by `delimited` and `documents`."""
+"""Tells text from everything else and finds a file's encoding. What the text says is read by `delimited` and
+`documents`."""
 
 from __future__ import annotations
 
@@ -30,7 +31,8 @@ MIXED_ERRORS = "m365dq-windows-1252"
 
 @dataclass(frozen=True)
 class TextHead:
-    """The beginning of a text file, decoded. `plain_utf8` says that the engine can read the file's bytes as they are."""
+    """The beginning of a text file, decoded. `plain_utf8` says that the engine can read the file's bytes as they
+    are."""
 
     encoding: str
     text: str
@@ -90,7 +92,7 @@ def open_bytes(path: Path) -> io.BufferedReader:
 
 
 def _encoding(raw: bytes) -> str | None:
-    if raw.startswith(codecs.BOM_UTF32_LE) or raw.startswith(codecs.BOM_UTF32_BE):
+    if raw.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):
         return None
     if raw.startswith(codecs.BOM_UTF16_LE):
         return "utf-16-le"

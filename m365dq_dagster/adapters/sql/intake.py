@@ -1,8 +1,9 @@
-"""Writes the SQL that takes one file into its canonical table, from the plan a format definition gave for that file's header.
+"""Writes the SQL that takes one file into its canonical table, from the plan a format definition gave for that file's
+header.
 
-Column names of evidence never become SQL: a file's columns are called `c0`, `c1`, ... and the parts of a nested cell are a list `n0`, `n1`, ...
-Texts of evidence and of format files enter as quoted literals. Which value means what is decided by the macros in `intake.sql`.
-"""
+Column names of evidence never become SQL: a file's columns are called `c0`, `c1`, ... and the parts of a nested cell
+are a list `n0`, `n1`, ... Texts of evidence and of format files enter as quoted literals. Which value means what is
+decided by the macros in `intake.sql`."""
 
 from __future__ import annotations
 
@@ -46,8 +47,10 @@ def read_csv(path: Path, head: TableHead) -> str:
     """The engine's reading of a well-formed table: every column as text, nothing guessed, any broken row an error."""
     columns = ", ".join(f"'c{position}': 'VARCHAR'" for position in range(len(head.columns)))
     return (
-        f"read_csv({quote_literal(str(path))}, columns = {{{columns}}}, header = false, skip = {head.skip_lines}, auto_detect = false,"
-        f" delim = {quote_literal(head.delimiter)}, quote = '\"', escape = '\"', strict_mode = true, null_padding = false)"
+        f"read_csv({quote_literal(str(path))}, columns = {{{columns}}}, header = false, skip = {head.skip_lines}, "
+        "auto_detect = false,"
+        f" delim = {quote_literal(head.delimiter)}, quote = '\"', escape = '\"', strict_mode = true, null_padding = "
+        "false)"
     )
 
 
@@ -57,29 +60,33 @@ def read_json(path: Path, plan: ImportPlan, *, array: bool) -> str:
     layout = "array" if array else "newline_delimited"
     names = ", ".join(f"{quote_identifier(column.name)} AS {_cell(column)}" for column in plan.used)
     return (
-        f"(SELECT {names} FROM read_json({quote_literal(str(path))}, columns = {{{columns}}}, format = '{layout}', auto_detect = false,"
+        f"(SELECT {names} FROM read_json({quote_literal(str(path))}, columns = {{{columns}}}, format = '{layout}', "
+        "auto_detect = false,"
         f" records = true, maximum_object_size = {1 << 28}))"
     )
 
 
 def parsed_lines(relation: str, plan: ImportPlan) -> str:
-    """Records that come as JSON text in `line`: the keys of the plan as cells, and what is no object with its reason."""
+    """Records that come as JSON text in `line`: the keys of the plan as cells, and what is no object with its
+    reason."""
     paths = ", ".join(quote_literal(_json_path((column.name,))) for column in plan.used)
     cells = ", ".join(f"parts[{at}] AS {_cell(column)}" for at, column in enumerate(plan.used, 1))
     return (
         "(WITH opened AS MATERIALIZED (SELECT"
         " coalesce(fault, CASE WHEN NOT json_valid(line) THEN 'JSON_UNPARSABLE'"
-        " WHEN json_type(line) <> 'OBJECT' THEN 'JSON_NOT_OBJECT' END) AS fault, coalesce(raw, CASE WHEN NOT json_valid(line) THEN line END) AS raw,"
+        " WHEN json_type(line) <> 'OBJECT' THEN 'JSON_NOT_OBJECT' END) AS fault, coalesce(raw, CASE WHEN NOT "
+        "json_valid(line) THEN line END) AS raw,"
         f" CASE WHEN fault IS NULL AND json_valid(line) THEN json_extract_string(line, [{paths}]) END AS parts"
         f" FROM {relation}) SELECT fault, raw, {cells} FROM opened)"
     )
 
 
 def stage(plan: ImportPlan, relation: str, *, has_faults: bool, cells: int) -> str:
-    """Bring a file into the staging table, one row a record in the file's order, with the reason where a record is no event.
+    """Bring a file into the staging table, one row a record in the file's order, with the reason where a record is no
+    event.
 
-    `has_faults` says that the relation already carries `fault` and `raw`; `cells` is the number of columns a row hash is taken over.
-    """
+    `has_faults` says that the relation already carries `fault` and `raw`; `cells` is the number of columns a row hash
+    is taken over."""
     known = "fault" if has_faults else "NULL::VARCHAR"
     whole = "sha256(concat_ws(chr(31), " + ", ".join(f"coalesce(c{at}, chr(0))" for at in range(cells)) + "))"
     columns = [f"{known} AS known_fault", "raw" if has_faults else "NULL::VARCHAR AS raw"]
@@ -111,8 +118,8 @@ def date_sightings(plan: ImportPlan) -> str:
 def insert(plan: ImportPlan, target: Iterable[TargetColumn], reading: DateOrder) -> str:
     """Take the sound rows of the staging table into the canonical table; the file's id is bound as `$file_id`.
 
-    Written in layers (text of each place, cleaned value of each place, fields, types), since the engine plans a deep expression slowly.
-    """
+    Written in layers (text of each place, cleaned value of each place, fields, types), since the engine plans a deep
+    expression slowly."""
     columns = [column for column in target if column.name not in SYSTEM_FIELDS]
     places = list(dict.fromkeys(place for found in plan.fields.values() for place in found))
     texts = [f"{_text(place, plan)} AS p{at}" for at, place in enumerate(places)]
@@ -127,7 +134,10 @@ def insert(plan: ImportPlan, target: Iterable[TargetColumn], reading: DateOrder)
     first = f"SELECT rowid + 1 AS row_no{_comma(texts)}{_comma(whole)} FROM {STAGING} WHERE fault IS NULL"
     second = f"SELECT *{_comma(cleaned)} FROM ({first})"
     third = f"SELECT row_no{_comma(fields)}{times if 'event_time_raw' not in mapped else ''} FROM ({second})"
-    return f"INSERT INTO {quote_identifier(plan.definition.log_type)} ({names}) SELECT $file_id, row_no, {', '.join(outer)} FROM ({third})"
+    return (
+        f"INSERT INTO {quote_identifier(plan.definition.log_type)} ({names}) SELECT $file_id, row_no, "
+        f"{', '.join(outer)} FROM ({third})"
+    )
 
 
 def derived_provenance(plan: ImportPlan, target: Iterable[TargetColumn]) -> Mapping[str, str]:
@@ -191,7 +201,8 @@ def _derived(plan: ImportPlan, mapped: Mapping[str, str | None]) -> dict[str, tu
 
 
 def _is_person(account: str, have: set[str]) -> str:
-    """A user principal name is a person's unless it is a system's; a bare GUID is one only where sign-ins name users by it."""
+    """A user principal name is a person's unless it is a system's; a bare GUID is one only where sign-ins name users
+    by it."""
     person = f"NOT intake_is_system({account})"
     if "user_principal_name" not in have:
         person += " AND NOT intake_is_guid(lower(user_id))" if "record_type" in have else ""
@@ -202,7 +213,8 @@ def _is_person(account: str, have: set[str]) -> str:
 
 
 def _field(name: str, plan: ImportPlan, places: list[Place]) -> str | None:
-    """A canonical field as text, from the layer of places. Times are taken from the source's own text and read in the last layer."""
+    """A canonical field as text, from the layer of places. Times are taken from the source's own text and read in the
+    last layer."""
     base = name.removesuffix(RAW_SUFFIX)
     found = plan.fields.get(base)
     if found is None:
@@ -233,7 +245,8 @@ def _time(text: str, reading: DateOrder) -> str:
         f"CASE WHEN {text}[5] = '-' AND {text}[-1] = 'Z' THEN try_cast({text} AS TIMESTAMP)"
         f" WHEN regexp_matches({text}, '^\\s*\\d{{4}}-\\d{{1,2}}-\\d') THEN intake_iso({text})"
         f" WHEN starts_with(ltrim({text}), '/Date(') THEN intake_epoch({text})"
-        f" WHEN regexp_matches({text}, '^\\s*\\d{{1,2}}[/.-]') THEN try_strptime(intake_slashed({text}), [{formats}]) END"
+        f" WHEN regexp_matches({text}, '^\\s*\\d{{1,2}}[/.-]') THEN try_strptime(intake_slashed({text}), "
+        f"[{formats}]) END"
     )
 
 
@@ -244,7 +257,8 @@ def _clean(place: Place, text: str) -> str:
 
 
 def _raw(place: Place, number: int, plan: ImportPlan, by_value: bool) -> str:
-    """The source's own text. A cell that should be an object and is none stands for itself, so that its type name can be named."""
+    """The source's own text. A cell that should be an object and is none stands for itself, so that its type name can
+    be named."""
     text = f"p{number}"
     if place.when == "words":
         return f"CASE WHEN intake_digits({text}) IS NULL THEN {text} END"
@@ -280,8 +294,8 @@ def _paths(plan: ImportPlan) -> dict[Column, list[str]]:
 
 
 def _opened(column: Column, plan: ImportPlan, paths: list[str]) -> str:
-    """A nested cell as list of the texts at its paths. Elsewhere than in a payload, spelling follows the exporter's case, and Python's own notation
-    for a dictionary is read too."""
+    """A nested cell as list of the texts at its paths. Elsewhere than in a payload, spelling follows the exporter's
+    case, and Python's own notation for a dictionary is read too."""
     cell = _cell(column)
     exact = ", ".join(quote_literal(_json_path(path.split("."))) for path in paths)
     if column == plan.payload:
@@ -306,10 +320,12 @@ def _fault(plan: ImportPlan) -> str:
         return f"CASE WHEN known_fault IS NOT NULL THEN known_fault {empty} END"
     cell = _cell(plan.payload)
     return (
-        f"CASE WHEN known_fault IS NOT NULL THEN known_fault WHEN {_is_object(cell)} AND trim({cell}) <> '{{}}' THEN NULL"
+        f"CASE WHEN known_fault IS NOT NULL THEN known_fault WHEN {_is_object(cell)} AND trim({cell}) <> '{{}}' THEN "
+        "NULL"
         f" WHEN NOT coalesce({padded}, false) THEN 'ROW_EMPTY'"
         f" WHEN {cell} IS NULL OR trim({cell}) IN ('', '{{}}', 'null') THEN 'AUDITDATA_EMPTY'"
-        f" WHEN length({cell}) BETWEEN {CELL_LIMIT - 8} AND {CELL_LIMIT} THEN 'AUDITDATA_TRUNCATED' ELSE 'AUDITDATA_UNPARSABLE' END"
+        f" WHEN length({cell}) BETWEEN {CELL_LIMIT - 8} AND {CELL_LIMIT} THEN 'AUDITDATA_TRUNCATED' ELSE "
+        "'AUDITDATA_UNPARSABLE' END"
     )
 
 
@@ -346,11 +362,15 @@ def _comma(items: list[str]) -> str:
 
 
 def declared_rows(plan: ImportPlan) -> str | None:
-    """The number of rows a file's own counters declare: the count of every window, read at the window's first row. None where it has none."""
+    """The number of rows a file's own counters declare: the count of every window, read at the window's first row.
+    None where it has none."""
     if not {"index", "count"} <= set(plan.declared):
         return None
     index, count = (f"try_cast({_cell(plan.declared[role])} AS BIGINT)" for role in ("index", "count"))
-    return f"SELECT sum({count}) FILTER (WHERE {index} = 1), count(*) FILTER (WHERE {index} < 0 OR {count} <= 0) FROM {STAGING}"
+    return (
+        f"SELECT sum({count}) FILTER (WHERE {index} = 1), count(*) FILTER (WHERE {index} < 0 OR {count} <= 0) "
+        f"FROM {STAGING}"
+    )
 
 
 def repeated_ids(log_type: str) -> str:
@@ -358,16 +378,16 @@ def repeated_ids(log_type: str) -> str:
     table = quote_identifier(log_type)
     return (
         "CREATE OR REPLACE TEMP TABLE intake_repeated AS SELECT file_id, row_no, event_id"
-        f" FROM {table} SEMI JOIN (SELECT event_id FROM {table} WHERE event_id IS NOT NULL GROUP BY event_id HAVING count(*) > 1) USING (event_id)"
+        f" FROM {table} SEMI JOIN (SELECT event_id FROM {table} WHERE event_id IS NOT NULL GROUP BY event_id HAVING "
+        "count(*) > 1) USING (event_id)"
     )
 
 
 def same_ids(log_type: str, target: Iterable[TargetColumn], untimed: Iterable[int]) -> str:
     """Find the copies among rows of one event id: of each event the row with most values stays.
 
-    A sign-in is one event by id, sign-in type, creation time and outcome; an audit record by its id alone. Files in `untimed` (ids) hold only the
-    time of collection, which identifies nothing.
-    """
+    A sign-in is one event by id, sign-in type, creation time and outcome; an audit record by its id alone. Files in
+    `untimed` (ids) hold only the time of collection, which identifies nothing."""
     columns = [column.name for column in target if column.name not in SYSTEM_FIELDS]
     files = ", ".join(str(int(file_id)) for file_id in untimed) or "NULL"
     keys = ["f.format", "t.event_id"]
@@ -381,8 +401,10 @@ def same_ids(log_type: str, target: Iterable[TargetColumn], untimed: Iterable[in
     return (
         "INSERT INTO duplicates (file_id, row_no, of_file_id, of_row_no, rule)"
         " SELECT file_id, row_no, of_file_id, of_row_no, 'SAME_EVENT_ID' FROM (SELECT t.file_id, t.row_no,"
-        " row_number() OVER w AS place, first_value(t.file_id) OVER w AS of_file_id, first_value(t.row_no) OVER w AS of_row_no"
-        f" FROM {quote_identifier(log_type)} AS t JOIN intake_repeated AS r ON r.file_id = t.file_id AND r.row_no = t.row_no"
+        " row_number() OVER w AS place, first_value(t.file_id) OVER w AS of_file_id, first_value(t.row_no) OVER w AS "
+        "of_row_no"
+        f" FROM {quote_identifier(log_type)} AS t JOIN intake_repeated AS r ON r.file_id = t.file_id AND r.row_no = "
+        "t.row_no"
         " JOIN files AS f ON f.file_id = t.file_id"
         f" WINDOW w AS (PARTITION BY {', '.join(keys)} ORDER BY {filled} DESC, t.file_id, t.row_no)) WHERE place > 1"
     )
@@ -398,7 +420,8 @@ def count_imported(log_types: Iterable[str]) -> str:
     """What each file has in the canonical tables, counted there: rows, first and last event."""
     parts = " UNION ALL ".join(f"SELECT file_id, event_time FROM {quote_identifier(name)}" for name in log_types)
     return (
-        "CREATE OR REPLACE TEMP TABLE intake_imported AS SELECT file_id, count(*) AS imported, min(event_time) AS first_event,"
+        "CREATE OR REPLACE TEMP TABLE intake_imported AS SELECT file_id, count(*) AS imported, min(event_time) AS "
+        "first_event,"
         f" max(event_time) AS last_event FROM ({parts}) GROUP BY file_id"
     )
 
@@ -412,10 +435,13 @@ def explain_quarantine(sentences: Mapping[str, str]) -> str:
 
 
 def busy_minutes(log_type: str) -> str:
-    """First and last event of every minute that has one, in order, of files whose dates are certain; for the search for holes."""
+    """First and last event of every minute that has one, in order, of files whose dates are certain; for the search
+    for holes."""
     return (
-        f"SELECT min(t.event_time), max(t.event_time), count(*) FROM {quote_identifier(log_type)} AS t JOIN files AS f USING (file_id)"
-        " WHERE t.event_time IS NOT NULL AND f.date_order <> 'AMBIGUOUS' GROUP BY date_trunc('minute', t.event_time) ORDER BY 1"
+        f"SELECT min(t.event_time), max(t.event_time), count(*) FROM {quote_identifier(log_type)} AS t JOIN files AS "
+        "f USING (file_id)"
+        " WHERE t.event_time IS NOT NULL AND f.date_order <> 'AMBIGUOUS' GROUP BY date_trunc('minute', t.event_time) "
+        "ORDER BY 1"
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -107,7 +108,7 @@ def _gaps(*minutes: int) -> list[Gap]:
     moments = [START]
     for length in minutes:
         moments.append(moments[-1] + timedelta(minutes=length))
-    return [Gap(a, b) for a, b in zip(moments, moments[1:], strict=False)]
+    return [Gap(a, b) for a, b in pairwise(moments)]
 
 
 def test_a_gap_unlike_the_logs_own_rhythm_is_a_hole() -> None:

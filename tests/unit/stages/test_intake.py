@@ -45,7 +45,7 @@ def _portal(number: int, time: str = "2025-03-01T09:15:00Z", **cells: str) -> st
         "access": "Success",
         **cells,
     }
-    return f"{time},id-{number},{row['user']},{row['address']},{row['place']},{row['status']},{row['code']},{row['access']}"
+    return ",".join((time, f"id-{number}", *row.values()))
 
 
 def _write(path: Path, *lines: str) -> Path:
