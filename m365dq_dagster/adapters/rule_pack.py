@@ -79,8 +79,8 @@ class RulePack:
             ):
                 if path.name == OPERATIONS_FILE:
                     continue
-                text = path.read_text(encoding="utf-8").replace("\r\n", "\n")
-                digest.update(f"{base.name}/{path.relative_to(base).as_posix()}\0{text}\0".encode())
+                text = path.read_bytes().replace(b"\r\n", b"\n")
+                digest.update(f"{base.name}/{path.relative_to(base).as_posix()}".encode() + b"\0" + text + b"\0")
         return "sha256:" + digest.hexdigest()
 
     @cached_property
@@ -133,7 +133,7 @@ class RulePack:
         for path in sorted((self.root / "formats").glob("*.yaml")):
             try:
                 found.append(yaml.safe_load(path.read_text(encoding="utf-8")))
-            except yaml.YAMLError as error:
+            except (UnicodeDecodeError, yaml.YAMLError) as error:
                 raise BadInput(
                     f"formats/{path.name} is no readable YAML: {str(error).splitlines()[0]}; correct it."
                 ) from None
@@ -162,16 +162,15 @@ def _read_csv(path: Path) -> list[dict[str, str]]:
     try:
         with path.open(encoding="utf-8-sig", newline="") as handle:
             return list(csv.DictReader(handle))
-    except OSError as error:
-        raise BadInput(
-            f"{path.name} of the rule pack cannot be read ({error.strerror}); restore the shipped one."
-        ) from None
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        why = error.strerror if isinstance(error, OSError) else error
+        raise BadInput(f"{path.name} of the rule pack cannot be read ({why}); restore the shipped one.") from None
 
 
 def _read_toml(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, tomllib.TOMLDecodeError) as error:
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise BadInput(
             f"{path.name} of the rule pack cannot be read ({error}); correct it or restore the shipped one."
         ) from None
