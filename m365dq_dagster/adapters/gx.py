@@ -94,7 +94,7 @@ def load_suite(folder: Path, log_type: LogType) -> Suite | None:
     if not path.is_file():
         return None
     try:
-        entries = json.loads(path.read_text(encoding="utf-8"))["expectations"]
+        entries = list(json.loads(path.read_text(encoding="utf-8"))["expectations"])
     except (ValueError, KeyError, TypeError):
         raise BadInput(f"{path.name}: not a suite; it must be a JSON object with a list `expectations`.") from None
     return Suite(log_type, tuple(_expected(entry, f"{path.name}: entry {n}") for n, entry in enumerate(entries, 1)))
@@ -136,7 +136,11 @@ def _expected(entry: object, where: str) -> Expected:
 def _source(con: duckdb.DuckDBPyConnection) -> Iterator[SQLDatasource]:
     warm_up()
     import great_expectations as gx
-    from great_expectations.data_context.types.base import ProgressBarsConfig
+    from great_expectations.data_context.types.base import (
+        DataContextConfig,
+        InMemoryStoreBackendDefaults,
+        ProgressBarsConfig,
+    )
 
     from m365dq_dagster.adapters.buffered_duckdb import ADDRESS, BufferedConnection
 
@@ -146,8 +150,12 @@ def _source(con: duckdb.DuckDBPyConnection) -> Iterator[SQLDatasource]:
         opened.append(BufferedConnection(con.cursor()))
         return opened[-1]
 
-    context = gx.get_context(mode="ephemeral")
-    context.variables.progress_bars = ProgressBarsConfig(globally=False)
+    settings = DataContextConfig(
+        store_backend_defaults=InMemoryStoreBackendDefaults(),
+        progress_bars=ProgressBarsConfig(globally=False),
+        analytics_enabled=False,
+    )
+    context = gx.get_context(mode="ephemeral", project_config=settings)
     sources = cast("Any", context.data_sources)  # its methods are made at run time
     try:
         yield sources.add_sql("case", connection_string=ADDRESS, kwargs={"creator": connect}, create_temp_table=False)
@@ -204,8 +212,6 @@ def _judged(item: Expected, answer: ExpectationValidationResult, rows: int) -> J
 
 def _is_broken(info: Mapping[str, Any] | None) -> bool:
     """True where a metric raised. Great Expectations writes one flag, or one entry a metric."""
-    if not info:
-        return False
-    if "raised_exception" in info:
-        return bool(info["raised_exception"])
-    return any(bool(entry.get("raised_exception", True)) for entry in info.values())
+    told = info or {}
+    entries = [told] if "raised_exception" in told else list(told.values())
+    return any(bool(entry.get("raised_exception", True)) for entry in entries)

@@ -8,9 +8,14 @@ from dagster import DagsterInstance, DagsterRunStatus, RunsFilter
 PROCESS_TAG = "m365dq/process"
 
 
+def this_host() -> str:
+    """The name of this machine."""
+    return socket.gethostname()
+
+
 def sign(instance: DagsterInstance, run_id: str) -> None:
     """Write into a run which process makes it."""
-    instance.add_run_tags(run_id, {PROCESS_TAG: f"{socket.gethostname()}:{os.getpid()}"})
+    instance.add_run_tags(run_id, {PROCESS_TAG: f"{this_host()}:{os.getpid()}"})
 
 
 def bury(instance: DagsterInstance) -> list[str]:
@@ -24,7 +29,7 @@ def bury(instance: DagsterInstance) -> list[str]:
 
 def _has_gone(process: str) -> bool:
     host, _, pid = process.rpartition(":")
-    if host != socket.gethostname():
+    if host != this_host():
         return False
     try:
         os.kill(int(pid), 0)

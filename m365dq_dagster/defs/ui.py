@@ -1,6 +1,7 @@
 """Starting Dagster's own pages on this installation's cases."""
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -27,11 +28,15 @@ def start_ui(settings: Settings, command: Sequence[str]) -> int:
         "M365DQ_HOME": str(settings.home),
         "GX_ANALYTICS_ENABLED": "false",
         "DAGSTER_DISABLE_TELEMETRY": "yes",
+        "PYTHONWARNINGS": "ignore:Function `dev_command` is superseded",
     }
-    root = checkout_root()
-    process = subprocess.Popen(list(command), env=environment, cwd=root)
+    process = subprocess.Popen(list(command), env=environment, cwd=checkout_root())
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         return process.wait()
     except KeyboardInterrupt:
+        process.terminate()
         process.wait()
         return 0
+    finally:
+        signal.signal(signal.SIGTERM, before)

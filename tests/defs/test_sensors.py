@@ -1,0 +1,143 @@
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from m365dq_dagster.adapters.clock import FixedClock
+from m365dq_dagster.adapters.registry import Registry
+from m365dq_dagster.adapters.settings import Settings
+from m365dq_dagster.definitions import build_definitions, run_case
+from m365dq_dagster.defs.sensors import QUIET_SECONDS, fingerprint
+from tests.support.sign_in_folder import write_sign_ins
+
+NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
+
+
+class Watched:
+    """The inbox's sensor, ticked at moments of the test's choosing, with its cursor kept between ticks."""
+
+    def __init__(self, settings: Settings, instance: dg.DagsterInstance) -> None:
+        self.settings, self.instance, self.cursor = settings, instance, None
+        self.seconds = 0.0
+
+    def tick(self, seconds: float = 0) -> Any:
+        self.seconds += seconds
+        clock = FixedClock(NOON + timedelta(seconds=self.seconds))
+        definitions = build_definitions(self.settings, clock=clock).get_repository_def()
+        context = dg.build_sensor_context(self.instance, cursor=self.cursor, repository_def=definitions)
+        result: Any = definitions.get_sensor_def("inbox")(context)
+        self.cursor = result.cursor
+        return result
+
+    def requested(self, seconds: float = 0) -> list[str]:
+        return [str(request.partition_key) for request in self.tick(seconds).run_requests or ()]
+
+
+@pytest.fixture
+def watched(settings: Settings, instance: dg.DagsterInstance) -> Watched:
+    return Watched(settings, instance)
+
+
+@pytest.fixture
+def new_case(settings: Settings) -> Path:
+    return write_sign_ins(settings.inbox / "Tenant A", 12)
+
+
+def test_without_an_inbox_there_is_nothing_to_do(watched: Watched) -> None:
+    assert watched.requested() == []
+
+
+def test_a_new_folder_becomes_a_case_and_is_run_once_nothing_in_it_changes(
+    watched: Watched, new_case: Path, registry: Registry
+) -> None:
+    assert watched.requested() == []
+    result = watched.tick(QUIET_SECONDS + 1)
+    (request,) = result.run_requests
+    assert request.partition_key == "tenant-a"
+    (added,) = result.dynamic_partitions_requests
+    assert list(added.partition_keys) == ["tenant-a"]
+    record = registry.case("tenant-a")
+    assert record is not None
+    assert record.folder == str(new_case)
+    assert watched.requested(QUIET_SECONDS + 1) == []
+
+
+def test_a_folder_that_is_still_being_copied_waits(watched: Watched, new_case: Path) -> None:
+    watched.tick()
+    for n in range(3):
+        (new_case / f"more-{n}.csv").write_text("x", encoding="utf-8")
+        assert watched.requested(QUIET_SECONDS + 1) == []
+    assert watched.requested(QUIET_SECONDS + 1) == ["tenant-a"]
+
+
+def test_a_folder_that_changes_later_is_run_again(watched: Watched, new_case: Path, settings: Settings) -> None:
+    watched.tick()
+    watched.tick(QUIET_SECONDS + 1)
+    assert run_case(settings, "tenant-a").success
+    write_sign_ins(new_case, 13)
+    assert watched.requested(30) == []
+    assert watched.requested(QUIET_SECONDS + 1) == ["tenant-a"]
+
+
+def test_a_folder_whose_evidence_is_judged_already_is_not_run_again(
+    watched: Watched, new_case: Path, settings: Settings
+) -> None:
+    watched.tick()
+    watched.tick(QUIET_SECONDS + 1)
+    assert run_case(settings, "tenant-a").success
+    watched.cursor = None
+    watched.tick()
+    assert watched.requested(QUIET_SECONDS + 1) == []
+
+
+def test_a_folder_that_cannot_become_a_case_is_left_alone_and_the_others_are_run(
+    watched: Watched, new_case: Path, settings: Settings
+) -> None:
+    bad = settings.inbox / "broken"
+    bad.mkdir()
+    (bad / "case.toml").write_text("home_countries = 7", encoding="utf-8")
+    watched.tick()
+    assert watched.requested(QUIET_SECONDS + 1) == ["tenant-a"]
+    assert json.loads(str(watched.cursor))["broken"]["handled"]
+
+
+def test_files_links_hidden_and_empty_folders_in_the_inbox_are_no_cases(
+    watched: Watched, settings: Settings, tmp_path: Path
+) -> None:
+    write_sign_ins(tmp_path / "elsewhere", 3)
+    settings.inbox.mkdir()
+    (settings.inbox / "note.txt").write_text("x", encoding="utf-8")
+    (settings.inbox / "linked").symlink_to(tmp_path / "elsewhere")
+    (settings.inbox / "empty").mkdir()
+    write_sign_ins(settings.inbox / ".hidden", 3)
+    watched.tick()
+    assert watched.requested(QUIET_SECONDS + 1) == []
+
+
+def test_a_fingerprint_sees_content_grow_and_never_follows_a_link(tmp_path: Path) -> None:
+    folder = write_sign_ins(tmp_path / "a", 3)
+    first = fingerprint(folder)
+    (folder / "link").symlink_to("/nowhere")
+    second = fingerprint(folder)
+    (folder / "more.csv").write_text("x", encoding="utf-8")
+    assert len({first, second, fingerprint(folder)}) == 3
+
+
+@pytest.fixture
+def outbox(settings: Settings, instance: dg.DagsterInstance) -> Iterator[Any]:
+    sensor = build_definitions(settings).get_repository_def().get_sensor_def("outbox")
+    return sensor.evaluate_tick(dg.build_sensor_context(instance))
+
+
+def test_without_a_mail_server_alerts_stay_recorded(outbox: Any) -> None:
+    assert outbox.skip_message == "0 of 0 alerts that waited were delivered."
+
+
+def test_all_sensors_are_on_unless_turned_off(settings: Settings) -> None:
+    sensors = build_definitions(settings).get_repository_def().sensor_defs
+    assert {one.name for one in sensors} == {"inbox", "outbox", "killed_runs"}
+    assert all(one.default_status is dg.DefaultSensorStatus.RUNNING for one in sensors)
