@@ -25,6 +25,7 @@ from tests.support.evidence import Row, load
 
 NOW = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
 CASE = "tiny"
+STAGES = (intake, quality, reliability, verification)
 
 
 @cache
@@ -138,13 +139,18 @@ def prepare(folder: Path, registry: Registry, settings: Settings | None = None, 
 
 
 def run_folder(
-    folder: Path, registry: Registry, generation: str = "g1", settings: Settings | None = None, **given: Any
+    folder: Path,
+    registry: Registry,
+    generation: str = "g1",
+    settings: Settings | None = None,
+    stages: Sequence[Any] = STAGES,
+    **given: Any,
 ) -> FolderRun:
-    """Run a folder from evidence to a published verdict."""
+    """Run a folder through the stages to a published verdict."""
     settings = settings or Settings.load()
     prepared = prepare(folder, registry, settings, **given)
     store = CaseStore(settings.cases_dir)
-    override = given.get("override")
+    override = given.get("override") or case.override_in_force(registry, prepared.case_id, NOW)
     with store.lock(prepared.case_id, 1):
         path = store.begin(prepared.case_id, generation, from_current=False)
         with duckdb.connect(str(path), config=CONNECT_CONFIG) as con:
@@ -160,19 +166,20 @@ def run_folder(
                 registry,
                 FixedClock(NOW),
                 override=override,
+                options=prepared.options,
                 more_folders=prepared.more_folders,
             )
-            blocked = _through_the_stages(run)
+            blocked = _through(stages, run)
             body = case.finish_run(run, blocked)
             con.execute("CHECKPOINT")
         store.publish(prepared.case_id, generation)
     return FolderRun(body, blocked, prepared, store)
 
 
-def _through_the_stages(run: CaseRun) -> tuple[CheckResult, ...]:
+def _through(stages: Sequence[Any], run: CaseRun) -> tuple[CheckResult, ...]:
     failed: list[CheckResult] = []
-    for stage in (intake, quality, reliability, verification):
-        report: Any = stage.run(run)
+    for stage in stages:
+        report = stage.run(run)
         failed += [check for check in getattr(report, "checks", ()) if check.blocking and not check.passed]
         if failed and run.override is None:
             break

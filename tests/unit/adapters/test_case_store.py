@@ -138,7 +138,7 @@ def test_a_second_process_waits_and_then_says_that_the_case_is_busy(store: CaseS
     assert holder.stdin
     assert holder.stdout
     assert holder.stdout.readline() == b"held\n"
-    with pytest.raises(CaseBusy, match="another run is working on it and did not finish within 0.1 s") as caught:
+    with pytest.raises(CaseBusy, match=r"another run is working on it and did not finish within 0\.1 s") as caught:
         store.lock("c", 0.1).__enter__()
     assert caught.value.exit_code == 4
     with store.lock("other", 0.1):
@@ -167,7 +167,7 @@ def test_a_state_that_cannot_be_published_leaves_the_last_one(
 
     monkeypatch.setattr(case_store.os, "replace", full)
     with pytest.raises(
-        InternalFault, match="could not be published .No space left on device.; the last published state"
+        InternalFault, match=r"could not be published \(No space left on device\); the last published state"
     ):
         store.publish("c", "g2")
     assert words(store) == ["one"]

@@ -24,6 +24,11 @@ def again(pack: RulePack) -> RulePack:
     return RulePack(pack.root, pack.expectations_dir)
 
 
+def whole(pack: RulePack) -> list[object]:
+    """Every part of the pack."""
+    return [pack.codes, pack.fields, pack.policy, pack.formats]
+
+
 def test_the_shipped_pack_is_whole() -> None:
     pack = load_rule_pack()
     codes = {row.code: row for row in pack.codes}
@@ -98,10 +103,8 @@ def test_folders_come_from_the_installed_package_where_there_is_no_checkout(
 )  # fmt: skip
 def test_a_damaged_file_is_named_in_one_sentence(copy: RulePack, name: str, content: bytes, said: str) -> None:
     (copy.root / name).write_bytes(content)
-    pack = again(copy)
     with pytest.raises(BadInput) as caught:
-        for part in ("codes", "fields", "policy", "formats"):
-            getattr(pack, part)
+        whole(again(copy))
     assert str(caught.value).startswith(said)
     assert str(caught.value).rstrip(".").endswith(("correct it", "restore the shipped one"))
     assert "\n" not in str(caught.value)

@@ -56,7 +56,7 @@ def test_a_secret_that_cannot_be_used_is_not_repeated(monkeypatch: pytest.Monkey
 def test_a_home_that_is_a_file_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     monkeypatch.setenv("M365DQ_HOME", str(tmp_path / "file"))
-    with pytest.raises(BadInput, match="cannot be used .*set M365DQ_HOME"):
+    with pytest.raises(BadInput, match=r"cannot be used .*set M365DQ_HOME"):
         Settings.load()
 
 
