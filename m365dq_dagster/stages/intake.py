@@ -61,13 +61,14 @@ MAX_HOLES = 50
 
 @dataclass(frozen=True)
 class IntakeReport:
-    """What came in: the ledger's sums, and the checks on it."""
+    """What came in: the ledger's sums, the checks on it, the headers seen (log type, interface version, columns)."""
 
     files: tuple[FileCounts, ...]
     files_found: int
     files_recognised: int
     rows_by_log_type: Mapping[str, int]
     checks: tuple[CheckResult, ...]
+    schemas: tuple[tuple[str, str, tuple[str, ...]], ...] = ()
 
     @property
     def rows_read(self) -> int:
@@ -101,6 +102,8 @@ def run(run: CaseRun) -> IntakeReport:
     measure.keep_failed(run.con, STAGE, report.checks)
     stamp(run, STAGE)
     run.registry.record_checks(run.case_id, run.run_id, report.checks, now)
+    for log_type, api_version, columns in report.schemas:
+        run.registry.schema_version_seen(log_type, api_version, columns, now)
     run.registry.set_stage(run.case_id, CaseStage.IMPORTED, now)
     for task in ("read_files", "balance_ledger"):
         run.registry.finish_task(run.case_id, CaseStage.IMPORTED, task, now)
@@ -139,7 +142,7 @@ class _Import:
         self._settle()
         taken = [item for item in seen if isinstance(item, RecognisedFile)]
         self._completeness()
-        return self._report(len(found), len(taken), run.pack.policy.quality.quarantine_share)
+        return self._report(len(found), taken, run.pack.policy.quality.quarantine_share)
 
     def _keep_gone(self, found: Sequence[FoundFile]) -> None:
         """Rows of files that were removed from the folder stay until somebody says that they may go."""
@@ -285,6 +288,7 @@ class _Import:
         self.con.execute(sql.statement("provenance"), values)
 
     def _settle(self) -> None:
+        self.con.execute(sql.statement("drop_staging"))
         if self._number(sql.statement("hashed_rows")):
             self.con.execute(sql.statement("same_rows"))
         for log_type, columns in self.targets.items():
@@ -392,12 +396,16 @@ class _Import:
     def _rows(self, log_type: str) -> int:
         return self._number(sql.count_rows(log_type)) if log_type in self.targets else 0
 
-    def _report(self, found: int, recognised: int, share_allowed: float) -> IntakeReport:
+    def _report(self, found: int, taken: Sequence[RecognisedFile], share_allowed: float) -> IntakeReport:
         counts = tuple(FileCounts(*row) for row in self.con.execute(sql.statement("ledger")).fetchall())
         rows = {log_type: self._rows(log_type) for log_type in self.targets}
         reasons = self._table("quarantine_by_reason", ("file", "reason", "rows"))
         leads = self._table("completeness_leads", ("kind", "log_type", "detail"))
-        return IntakeReport(counts, found, recognised, rows, checks(counts, found, reasons, leads, share_allowed))
+        headers = dict.fromkeys(
+            (item.plan.definition.log_type, item.plan.definition.api_version, item.columns) for item in taken
+        )
+        results = checks(counts, found, reasons, leads, share_allowed)
+        return IntakeReport(counts, found, len(taken), rows, results, tuple(headers))
 
     def _table(self, statement: str, names: Iterable[str]) -> tuple[dict[str, object], ...]:
         return tuple(

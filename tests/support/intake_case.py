@@ -30,6 +30,7 @@ class QuietRegistry:
         self.stages: list[CaseStage] = []
         self.tasks: list[str] = []
         self.checks: list[str] = []
+        self.headers: list[tuple[str, str, tuple[str, ...]]] = []
 
     def set_stage(self, case_id: str, stage: CaseStage, now: datetime) -> None:
         self.stages.append(stage)
@@ -40,8 +41,9 @@ class QuietRegistry:
     def record_checks(self, case_id: str, run_id: str, results: Iterable[Any], now: datetime) -> None:
         self.checks += [result.name for result in results]
 
-    def schema_version_seen(self, *_: object) -> bool:
-        return False
+    def schema_version_seen(self, log_type: str, api_version: str, fields: tuple[str, ...], now: datetime) -> bool:
+        self.headers.append((log_type, api_version, fields))
+        return True
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,7 @@ class Taken:
 
     con: duckdb.DuckDBPyConnection
     report: intake.IntakeReport
-    registry: QuietRegistry
+    registry: Any
 
     def rows(self, statement: str, *values: object) -> list[dict[str, Any]]:
         cursor = self.con.execute(statement, list(values))
@@ -111,15 +113,15 @@ def take_in(
     date_order: DateOrder | None = None,
     formats: tuple[dict[str, Any], ...] | None = None,
     con: duckdb.DuckDBPyConnection | None = None,
+    registry: Any = None,
 ) -> Taken:
     """Run intake over a folder. The connection is the caller's to close; one in memory costs nothing when it is
     forgotten."""
     if con is None:
         con = duckdb.connect(config=CONNECT_CONFIG)
         create_schema(con)
-    registry = QuietRegistry()
+    told = registry or QuietRegistry()
     pack: Any = Pack(shipped_formats() if formats is None else formats)
-    told: Any = registry
     run = CaseRun(
         case_id="case",
         run_id="run-1",
@@ -132,7 +134,7 @@ def take_in(
         clock=FixedClock(NOW),
         more_folders=tuple(more),
     )
-    return Taken(con, intake.run(run), registry)
+    return Taken(con, intake.run(run), told)
 
 
 def differences(found: Mapping[str, Any], expected: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:

@@ -39,8 +39,9 @@ class DocumentHead:
 
     @property
     def keys(self) -> tuple[str, ...]:
-        """The keys seen in the first records, in order of appearance."""
-        return tuple(dict.fromkeys(key for sample in self.samples for key in sample))
+        """The keys seen in the first records, in order of appearance; half a surrogate pair is written as an escape."""
+        keys = (key for sample in self.samples for key in sample)
+        return tuple(dict.fromkeys(key.encode("utf-8", "backslashreplace").decode() for key in keys))
 
 
 @dataclass(frozen=True)

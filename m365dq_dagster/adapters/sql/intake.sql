@@ -87,6 +87,9 @@ WHERE database_name = current_database() AND NOT internal AND schema_name = 'mai
   AND table_name IN (SELECT table_name FROM duckdb_columns() WHERE column_name = 'event_time_raw' AND database_name = current_database())
 ORDER BY table_name, column_index
 
+-- name: drop_staging
+DROP TABLE IF EXISTS intake_staging
+
 -- name: staged_rows
 SELECT count(*) FROM intake_staging
 

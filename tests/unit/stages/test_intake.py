@@ -16,6 +16,7 @@ from m365dq_dagster.adapters.evidence import staging
 from m365dq_dagster.adapters.evidence.folder import evidence_files
 from m365dq_dagster.adapters.evidence.formats import parse_format
 from m365dq_dagster.adapters.evidence.staging import RecognisedFile, look_at, raw_records, stage_file
+from m365dq_dagster.adapters.registry import Registry
 from m365dq_dagster.adapters.sql import intake as sql
 from m365dq_dagster.core.errors import BadInput, InternalFault
 from m365dq_dagster.core.ledger import FileCounts
@@ -809,6 +810,20 @@ def test_nested_cells_that_lie_about_themselves_give_nothing(folder: Path) -> No
     ]
 
 
+def test_keys_that_are_no_text_break_nothing(folder: Path) -> None:
+    record = (
+        '{"id": "1", "createdDateTime": "2025-03-01T00:00:00Z", "userId": "u", "appId": "a", "status": {}, "KEY": 1}'
+    )
+    hostile = ("\\ud800", "\\u0000", "'; DROP TABLE files; --", '\\"')
+    _write(folder / "a.json", "[" + ",".join(record.replace("KEY", key) for key in hostile) + "]")
+    _write(folder / "b.json", '[{"\\ud800": 1}]')
+    taken = take_in(folder)
+
+    assert taken.passed("ledger_balances")
+    assert taken.file("a.json")["rows_read"] == 4
+    assert "\\ud800" in taken.file("b.json")["reason"]
+
+
 def test_a_document_of_sixteen_megabytes_in_one_wrapper_is_read(folder: Path) -> None:
     rows = [
         {
@@ -831,6 +846,24 @@ def test_large_records_go_to_the_engine_in_small_batches(folder: Path, monkeypat
     _write(folder / "a.csv", PORTAL, *[_portal(number) for number in range(10)], "broken")
 
     assert take_in(folder).ledger("a.csv") == (11, 10, 0, 1)
+
+
+def test_every_header_is_told_to_the_registry_once(folder: Path) -> None:
+    for name in ("a.csv", "b.csv"):
+        _write(folder / name, PORTAL, _portal(1))
+
+    assert take_in(folder).registry.headers == [("sign_in_logs", "v1.0", tuple(PORTAL.split(",")))]
+
+
+def test_intake_moves_a_registered_case_and_keeps_its_checks(folder: Path, registry: Registry, now: datetime) -> None:
+    _write(folder / "a.csv", PORTAL, _portal(1))
+    registry.register_case("case", str(folder), {}, now)
+    registry.start_tasks("case", now)
+    take_in(folder, registry=registry)
+
+    assert registry.current_stage("case") is CaseStage.IMPORTED
+    assert registry.incomplete_tasks("case", CaseStage.IMPORTED) == []
+    assert registry.schema_version_seen("sign_in_logs", "v1.0", PORTAL.split(","), now)
 
 
 # Real evidence
