@@ -1,22 +1,27 @@
-"""What one sign-in row says: reading its witnesses and deciding its outcome. Which witnesses may be heard is decided in `reliability`;
-counting rows and joining decisions back is the business of the adapters."""
+"""What one sign-in row says: reading its witnesses and deciding its outcome. Which witnesses may be heard is decided in
+`reliability`; counting rows and joining decisions back is the business of the adapters.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
 
 from m365dq_dagster.core.outcome import FAILURES, Confidence, LogType, Outcome, at_most
 
-NO_ATTEMPT_CODES = frozenset({"50061", "50068", "50070", "50071"})
-"""Sign-out and session steps that the sign-in log also lists: no attempts at all."""
-
 CA_BLOCK_CODES = frozenset({"53000", "53001", "53002", "53003", "53004"})
 """Codes that only Conditional Access gives."""
 
 KEEP_ME_SIGNED_IN = "50140"
+
+ACCEPTED = ("accepted", "likely_accepted")
+"""Values of `first_factor` that say the password or token was right, whatever came after."""
+
+CODE_ZERO_BUT_CA_FAILURE = "CODE_ZERO_BUT_CA_FAILURE"
+CODE_AGAINST_TEXT = "CODE_AGAINST_TEXT"
+CODE_COPIES_DIFFER = "CODE_COPIES_DIFFER"
 
 
 @dataclass(frozen=True)
@@ -124,7 +129,7 @@ class Vocabulary:
     @cached_property
     def accepted_codes(self) -> frozenset[str]:
         """Codes that follow a right password or token, whatever came after."""
-        return frozenset(c for c, row in self.codes.items() if row.first_factor in ("accepted", "likely_accepted"))
+        return frozenset(c for c, row in self.codes.items() if row.first_factor in ACCEPTED)
 
     @cached_property
     def accepted_codes_ropc(self) -> frozenset[str]:
@@ -174,16 +179,27 @@ def side_of(outcome: Outcome) -> Side:
     return Side.FAILURE if outcome in FAILURES else Side.LEFT_OPEN
 
 
-WORD_SIDES = {Word.SUCCESS: Side.SUCCESS, Word.FAILURE: Side.FAILURE, Word.INTERRUPTED: Side.INTERRUPTED, Word.NO_OUTCOME: Side.NONE}
-ACCESS_SIDES = {Access.SUCCESS: Side.SUCCESS, Access.FAILURE: Side.FAILURE, Access.NOT_APPLIED: Side.NONE, Access.NOT_ENFORCED: Side.NONE}
+WORD_SIDES = {
+    Word.SUCCESS: Side.SUCCESS,
+    Word.FAILURE: Side.FAILURE,
+    Word.INTERRUPTED: Side.INTERRUPTED,
+    Word.NO_OUTCOME: Side.NONE,
+}
+ACCESS_SIDES = {
+    Access.SUCCESS: Side.SUCCESS,
+    Access.FAILURE: Side.FAILURE,
+    Access.NOT_APPLIED: Side.NONE,
+    Access.NOT_ENFORCED: Side.NONE,
+}
 
 
 @dataclass(frozen=True)
 class Combo:
     """Rows of one log type whose witnesses say the same.
 
-    `code` is a code of the rule pack or a `Mark`; `word` is what the status text or the operation says, or a `Mark`; `access` is what
-    Conditional Access says, or a `Mark`. `codes_differ` is True where two copies of the code in one row are not equal. `rows` counts them.
+    `code` is a code of the rule pack or a `Mark`; `word` is what the status text or the operation says, or a `Mark`;
+    `access` is what Conditional Access says, or a `Mark`. `codes_differ` is True where two copies of the code in one
+    row are not equal. `rows` counts them.
     """
 
     log_type: LogType
@@ -249,71 +265,68 @@ def side(combo: Combo, name: str, vocabulary: Vocabulary) -> Side:
 def adjudicate(combo: Combo, testimony: Testimony, vocabulary: Vocabulary) -> Decision:
     """Decide the outcome of a combo's rows by the first line of the decision table that applies.
 
-    Only witnesses in `testimony.heard` are listened to. Success against failure between two primary witnesses is a CONFLICT; a code that is
-    in no table leaves the row open; Conditional Access is asked last and `notApplied` decides nothing.
+    Only witnesses in `testimony.heard` are listened to. Success against failure between two primary witnesses is a
+    CONFLICT; a code that is in no table leaves the row open; Conditional Access is asked last and `notApplied` decides
+    nothing. A column that is uniform carries at most LOW.
     """
-    names = WITNESSES[combo.log_type]
-    code_row = vocabulary.codes.get(combo.code) if names.code in testimony.heard else None
-    unknown = names.code in testimony.heard and combo.code == Mark.UNKNOWN_CODE
-    word = combo.word if names.word in testimony.heard and isinstance(combo.word, Word) else None
-    access = combo.access if names.access in testimony.heard and isinstance(combo.access, Access) else None
-    if names.code in testimony.heard and combo.codes_differ:
-        return Decision(Outcome.CONFLICT, Confidence.LOW, names.code, (names.code,), "CODE_COPIES_DIFFER")
-    if unknown:
-        return Decision(Outcome.UNKNOWN, Confidence.LOW, None, (), None, unknown_code=True)
-    if code_row is not None:
-        decision = _by_code(combo, code_row, word, access, names)
-    elif word in (Word.SUCCESS, Word.INTERRUPTED, Word.FAILURE):
-        decision = _by_word(word, access, names)
-    else:
-        decision = _by_access(access, names)
+    decision = _first_that_applies(combo, testimony, vocabulary)
     if decision.decided_by in testimony.uniform:
-        return _capped(decision)
+        return replace(decision, confidence=at_most(decision.confidence, Confidence.LOW))
     return decision
 
 
-def _by_code(combo: Combo, row: CodeRow, word: Word | None, access: Access | None, names: WitnessNames) -> Decision:
+def _first_that_applies(combo: Combo, testimony: Testimony, vocabulary: Vocabulary) -> Decision:
+    names = WITNESSES[combo.log_type]
+    word = combo.word if names.word in testimony.heard and isinstance(combo.word, Word) else None
+    access = combo.access if names.access in testimony.heard and isinstance(combo.access, Access) else None
+    if names.code in testimony.heard:
+        unknown = combo.code not in vocabulary.codes and combo.code not in (Mark.BLANK, Mark.OUT_OF_DOMAIN)
+        if combo.codes_differ:
+            said = (names.code,)
+            return Decision(
+                Outcome.CONFLICT, Confidence.LOW, names.code, said, CODE_COPIES_DIFFER, unknown_code=unknown
+            )
+        if unknown:
+            return Decision(Outcome.UNKNOWN, Confidence.LOW, None, unknown_code=True)
+        if combo.code in vocabulary.codes:
+            return _by_code(combo, vocabulary.codes[combo.code], word, names)
+    if word in (Word.SUCCESS, Word.INTERRUPTED, Word.FAILURE):
+        return _by_word(word, access, names)
+    return _by_access(access, names)
+
+
+def _by_code(combo: Combo, row: CodeRow, word: Word | None, names: WitnessNames) -> Decision:
     outcome, confidence = outcome_of_code(row)
     code_side, word_side = side_of(outcome), WORD_SIDES[word] if word else Side.NONE
     opposed = {code_side, word_side} == {Side.SUCCESS, Side.FAILURE}
     if opposed and row.portal_status.strip().lower() != str(word).lower():
-        return Decision(Outcome.CONFLICT, Confidence.LOW, names.code, (names.code, names.word), "CODE_AGAINST_TEXT")
-    contradiction = None
-    if row.category == "success" and access is Access.FAILURE:
-        contradiction = "CODE_ZERO_BUT_CA_FAILURE"
-    agreeing = (names.code, *((names.word,) if word_side is code_side else ()))
-    accepted = row.first_factor in ("accepted", "likely_accepted")
-    return Decision(outcome, confidence, names.code, agreeing, contradiction, accepted)
-
-
-def _by_word(word: Word, access: Access | None, names: WitnessNames) -> Decision:
-    if word is Word.SUCCESS:
-        return Decision(Outcome.SUCCESS, Confidence.MEDIUM, names.word, (names.word,), None, True)
-    if word is Word.INTERRUPTED:
-        return Decision(Outcome.INTERRUPTED, Confidence.MEDIUM, names.word, (names.word,))
-    if access in (Access.SUCCESS, Access.FAILURE):
-        heard = (names.word, str(names.access))
-        return Decision(Outcome.BLOCKED_AFTER_FIRST_FACTOR, Confidence.MEDIUM, names.word, heard, None, True)
-    return Decision(Outcome.NOT_GRANTED, Confidence.MEDIUM, names.word, (names.word,))
-
-
-def _by_access(access: Access | None, names: WitnessNames) -> Decision:
-    if access is Access.FAILURE:
-        return Decision(Outcome.BLOCKED_AFTER_FIRST_FACTOR, Confidence.MEDIUM, names.access, (str(names.access),), None, True)
-    if access is Access.SUCCESS:
-        return Decision(Outcome.SUCCESS, Confidence.MEDIUM, names.access, (str(names.access),), None, True)
-    return Decision(Outcome.UNKNOWN, Confidence.LOW, None)
-
-
-def _capped(decision: Decision) -> Decision:
+        return Decision(Outcome.CONFLICT, Confidence.LOW, names.code, (names.code, names.word), CODE_AGAINST_TEXT)
+    # Reported even where Conditional Access is not heard: not listening to a column is no reason to hide what it says.
+    denied = row.category == "success" and combo.access is Access.FAILURE
     return Decision(
-        decision.outcome,
-        at_most(decision.confidence, Confidence.LOW),
-        decision.decided_by,
-        decision.witnesses,
-        decision.contradiction,
-        decision.credential_accepted,
-        decision.unknown_code,
+        outcome,
+        confidence,
+        names.code,
+        (names.code, names.word) if word_side is code_side else (names.code,),
+        CODE_ZERO_BUT_CA_FAILURE if denied else None,
+        row.first_factor in ACCEPTED,
     )
 
 
+def _by_word(word: Word, access: Access | None, names: WitnessNames) -> Decision:
+    accepted = access in (Access.SUCCESS, Access.FAILURE)
+    said = (names.word, str(names.access)) if accepted else (names.word,)
+    if word is Word.SUCCESS:
+        return Decision(Outcome.SUCCESS, Confidence.MEDIUM, names.word, (names.word,), credential_accepted=True)
+    if word is Word.INTERRUPTED:
+        outcome = Outcome.INTERRUPTED
+    else:
+        outcome = Outcome.BLOCKED_AFTER_FIRST_FACTOR if accepted else Outcome.NOT_GRANTED
+    return Decision(outcome, Confidence.MEDIUM, names.word, said, credential_accepted=accepted)
+
+
+def _by_access(access: Access | None, names: WitnessNames) -> Decision:
+    if access not in (Access.SUCCESS, Access.FAILURE):
+        return Decision(Outcome.UNKNOWN, Confidence.LOW, None)
+    outcome = Outcome.SUCCESS if access is Access.SUCCESS else Outcome.BLOCKED_AFTER_FIRST_FACTOR
+    return Decision(outcome, Confidence.MEDIUM, names.access, (str(names.access),), credential_accepted=True)

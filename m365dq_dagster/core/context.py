@@ -1,5 +1,6 @@
-"""What the responder knows about the case beforehand: home countries, travel, egress, window. Reading `case.toml` is an adapter's job;
-here the mapping is checked and becomes part of a run's identity."""
+"""What the responder knows about the case beforehand: home countries, travel, egress, window. Reading `case.toml` is an
+adapter's job; here the mapping is checked and becomes part of a run's identity.
+"""
 
 from __future__ import annotations
 
@@ -91,8 +92,8 @@ def valid_case_id(text: str) -> str:
     """The case id itself, or `BadInput` saying which characters are allowed."""
     if not CASE_ID.fullmatch(text):
         raise BadInput(
-            f"Case id {text[:80]!r} is not usable: give 1 to 64 lower-case letters, digits, dots, dashes or underscores "
-            "that start with a letter or digit, with --case or `case` in case.toml."
+            f"Case id {text[:80]!r} is not usable: give 1 to 64 lower-case letters, digits, dots, dashes or "
+            "underscores that start with a letter or digit, with --case or `case` in case.toml."
         )
     return text
 
@@ -122,22 +123,20 @@ def parse_context(data: Mapping[str, Any], where: str) -> CaseContext:
     unknown = sorted(set(data) - KEYS)
     if unknown:
         raise BadInput(f"{where}: key {unknown[0]!r} is not known; the keys are {', '.join(sorted(KEYS))}.")
-    window = data.get("window") or {}
-    if not isinstance(window, Mapping):
-        raise BadInput(f"{where}: window must be a table with the days `from` and `to`.")
     order = data.get("date_order")
     if order is not None and order not in (DateOrder.MDY, DateOrder.DMY):
         raise BadInput(f"{where}: date_order must be MDY or DMY.")
     case_id = data.get("case")
+    begins, ends = _window(data.get("window") or {}, where)
     return CaseContext(
         case_id=valid_case_id(str(case_id)) if case_id is not None else None,
         home_countries=countries(_texts(data, "home_countries", where), f"{where}: home_countries"),
         egress_ranges=_networks(_texts(data, "egress_ranges", where), where),
         travel=tuple(_travel(item, where) for item in _items(data, "travel", where)),
-        window_from=_moment(window.get("from"), f"{where}: window.from"),
-        window_to=_moment(window.get("to"), f"{where}: window.to"),
+        window_from=begins,
+        window_to=ends,
         accounts_in_scope=tuple(sorted({text.strip().lower() for text in _texts(data, "accounts_in_scope", where)})),
-        known_bad_addresses=tuple(sorted(set(_texts(data, "known_bad_addresses", where)))),
+        known_bad_addresses=tuple(sorted({text.strip() for text in _texts(data, "known_bad_addresses", where)})),
         licence=str(data["licence"]) if data.get("licence") else None,
         date_order=DateOrder(order) if order else None,
     )
@@ -164,13 +163,30 @@ def _networks(values: tuple[str, ...], where: str) -> tuple[str, ...]:
         raise BadInput(f"{where}: egress_ranges: {error}; give ranges such as 203.0.113.0/24.") from None
 
 
+def _window(window: object, where: str) -> tuple[str | None, str | None]:
+    if not isinstance(window, Mapping) or not set(window) <= {"from", "to"}:
+        raise BadInput(f"{where}: window must be a table with the days `from` and `to`, and nothing else.")
+    begins = _moment(window.get("from"), f"{where}: window.from")
+    ends = _moment(window.get("to"), f"{where}: window.to")
+    return _in_order(begins, ends, f"{where}: window")
+
+
 def _travel(item: object, where: str) -> Travel:
-    if not isinstance(item, Mapping) or not {"account", "country", "from", "to"} <= set(item):
-        raise BadInput(f"{where}: each travel entry needs account, country, from and to.")
+    if not isinstance(item, Mapping) or set(item) != {"account", "country", "from", "to"}:
+        raise BadInput(f"{where}: each travel entry needs account, country, from and to, and nothing else.")
     begins = _moment(item["from"], f"{where}: travel.from")
     ends = _moment(item["to"], f"{where}: travel.to")
+    if not begins or not ends:
+        raise BadInput(f"{where}: travel of {str(item['account'])[:80]!r} needs both days; write them as 2026-03-31.")
+    _in_order(begins, ends, f"{where}: travel of {str(item['account'])[:80]!r}")
     code = countries((str(item["country"]),), f"{where}: travel.country")[0]
-    return Travel(str(item["account"]).strip().lower(), code, begins or "", ends or "")
+    return Travel(str(item["account"]).strip().lower(), code, begins, ends)
+
+
+def _in_order(begins: str | None, ends: str | None, where: str) -> tuple[str | None, str | None]:
+    if begins and ends and datetime.fromisoformat(begins).date() > datetime.fromisoformat(ends).date():
+        raise BadInput(f"{where} begins on {begins} and ends before that, on {ends}; exchange the two days.")
+    return begins, ends
 
 
 def _moment(value: object, where: str) -> str | None:
@@ -180,8 +196,10 @@ def _moment(value: object, where: str) -> str | None:
         return (value.astimezone(UTC) if value.tzinfo else value).replace(tzinfo=None).isoformat()
     if isinstance(value, date):
         return value.isoformat()
-    try:
-        parsed = datetime.fromisoformat(str(value))
-    except ValueError:
-        raise BadInput(f"{where}: {str(value)[:40]!r} is no date; write it as 2026-03-31.") from None
-    return _moment(parsed, where) if parsed.tzinfo else str(value)
+    text = str(value).strip()
+    for read in (date.fromisoformat, datetime.fromisoformat):
+        try:
+            return _moment(read(text), where)
+        except ValueError:
+            continue
+    raise BadInput(f"{where}: {text[:40]!r} is no date; write it as 2026-03-31.")

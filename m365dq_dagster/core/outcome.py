@@ -1,5 +1,6 @@
-"""The vocabulary of judgement: outcomes, field states, verdicts, log types. Words only; the rules that choose them stand in
-`adjudication`, `reliability` and `verdict`."""
+"""The vocabulary of judgement: outcomes, field states, verdicts, log types. Words only; the rules that choose them
+stand in `adjudication`, `reliability` and `verdict`.
+"""
 
 from __future__ import annotations
 
@@ -34,9 +35,7 @@ class Outcome(StrEnum):
         return self not in (Outcome.UNKNOWN, Outcome.CONFLICT)
 
 
-FAILURES = frozenset(
-    {Outcome.BLOCKED_AFTER_FIRST_FACTOR, Outcome.REJECTED, Outcome.NOT_EVALUATED, Outcome.NOT_GRANTED}
-)
+FAILURES = frozenset({Outcome.BLOCKED_AFTER_FIRST_FACTOR, Outcome.REJECTED, Outcome.NOT_EVALUATED, Outcome.NOT_GRANTED})
 
 
 class NormalizedStatus(StrEnum):

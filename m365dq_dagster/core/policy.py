@@ -1,7 +1,10 @@
-"""The judgement policy: every number a verdict depends on, by name. Values live in the rule pack's `policy.toml`; who is told belongs to operations."""
+"""The judgement policy: every number a verdict depends on, by name. Values live in the rule pack's `policy.toml`; who
+is told belongs to operations.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, TypeVar
@@ -120,7 +123,13 @@ class Policy:
 
     @classmethod
     def from_mapping(cls, data: Mapping[str, Any]) -> Policy:
-        """Build it from the parsed file. Raises `BadInput` naming the table and key that is missing, unknown or no number."""
+        """Build it from the parsed file.
+
+        Raises `BadInput` naming the table and the key that is missing, unknown or no number.
+        """
+        strange = sorted(set(data) - {field.name for field in fields(cls)})
+        if strange:
+            raise BadInput(f"policy.toml: table [{strange[0]}] is not known; {REMEDY}")
         return cls(
             quality=_section(QualityPolicy, data, "quality"),
             field_states=_section(FieldStatePolicy, data, "field_states"),
@@ -133,16 +142,24 @@ class Policy:
         )
 
 
+REMEDY = "correct the file or restore the shipped one."
 Section = TypeVar("Section")
 
 
 def _section(kind: type[Section], data: Mapping[str, Any], name: str) -> Section:
-    table = data.get(name)
+    table = data.get(name, {})
+    if not isinstance(table, Mapping):
+        raise BadInput(f"policy.toml: [{name}] must be a table of numbers; {REMEDY}")
     expected = {field.name for field in fields(kind)}  # type: ignore[arg-type]
-    if not isinstance(table, Mapping) or set(table) != expected:
-        found = set(table) if isinstance(table, Mapping) else set()
-        wrong = sorted(expected ^ found)
-        raise BadInput(f"policy.toml: table [{name}]: key {wrong[0]!r} is missing or not known; correct the file or restore the shipped one.")
-    if any(isinstance(value, bool) or not isinstance(value, int | float) for value in table.values()):
-        raise BadInput(f"policy.toml: table [{name}]: every value must be a number; correct the file or restore the shipped one.")
+    wrong = sorted(expected ^ set(table))
+    if wrong:
+        what = "missing" if wrong[0] in expected else "not known"
+        raise BadInput(f"policy.toml: table [{name}]: key {wrong[0]!r} is {what}; {REMEDY}")
+    for key, value in table.items():
+        if not _is_measure(value):
+            raise BadInput(f"policy.toml: table [{name}]: {key} must be a number, zero or more; {REMEDY}")
     return kind(**table)
+
+
+def _is_measure(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and value >= 0

@@ -1,4 +1,6 @@
-"""What a column looks like: counts, shares, entropy, and the named numbers made of them. Whether it may testify is judged in `reliability`."""
+"""What a column looks like: counts, shares, entropy, and the named numbers made of them. Whether it may testify is
+judged in `reliability`.
+"""
 
 from __future__ import annotations
 
@@ -39,8 +41,9 @@ class FieldSpec:
 class ColumnCounts:
     """Exact counts of one column over its applicable rows.
 
-    `present` holds a usable text; `type_names` is the number of rows that hold a type name instead; `distinct` counts values with blank as
-    one of them; `sum_k_ln_k` is the sum over values of k ln k, from which the entropy follows; `top_raw` is the commonest text as read.
+    `present` holds a usable text; `type_names` is the number of rows that hold a type name instead; `distinct` counts
+    values with blank as one of them; `sum_k_ln_k` is the sum over values of k ln k, from which the entropy follows;
+    `top_raw` is the commonest text as read.
     """
 
     applicable: int
@@ -89,5 +92,5 @@ class ColumnCounts:
 
 
 def share(part: float, whole: float) -> float:
-    """part / whole, and 0.0 where there is no whole."""
+    """The part over the whole, and 0.0 where there is no whole."""
     return part / whole if whole else 0.0

@@ -1,5 +1,7 @@
-"""May a field testify? Consensus of the other witnesses, discriminatory power, decisiveness, consistency, the state with its cause, the score and
-the recommendation. Works on combos and column counts; deciding single rows is the business of `adjudication`."""
+"""May a field testify? Consensus of the other witnesses, discriminatory power, decisiveness, consistency, the state and
+its cause, the score and the recommendation. Works on combos and column counts; deciding single rows is the business of
+`adjudication`.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,9 @@ from m365dq_dagster.core.adjudication import (
     Word,
     side,
 )
+from m365dq_dagster.core.narrative import percent, plural
 from m365dq_dagster.core.outcome import Confidence, FieldCause, FieldState, LogType, Role
+from m365dq_dagster.core.plain_text import one_line
 from m365dq_dagster.core.policy import Policy
 from m365dq_dagster.core.profile import ColumnCounts, FieldSpec, Witness, share
 
@@ -33,8 +37,8 @@ SIDES = (Side.SUCCESS, Side.INTERRUPTED, Side.FAILURE)
 class FieldJudgement:
     """What a field is worth in this evidence.
 
-    Shares, scores and ratios are 0..1; `score` is None where the field does not apply. `firm` says that a verdict may rest on it.
-    `reasons` are sentences for a person.
+    Shares, scores and ratios are 0..1; `score` is None where the field does not apply. `firm` says that a verdict may
+    rest on it. `reasons` are sentences for a person.
     """
 
     spec: FieldSpec
@@ -77,7 +81,12 @@ class LogBench:
     """The witnesses of one log type, compared with each other."""
 
     def __init__(
-        self, log_type: LogType, combos: Sequence[Combo], specs: Sequence[FieldSpec], vocabulary: Vocabulary, policy: Policy
+        self,
+        log_type: LogType,
+        combos: Sequence[Combo],
+        specs: Sequence[FieldSpec],
+        vocabulary: Vocabulary,
+        policy: Policy,
     ) -> None:
         self.log_type = log_type
         self.combos = combos
@@ -85,12 +94,14 @@ class LogBench:
         self.rows = sum(combo.rows for combo in combos)
         self.names = WITNESSES[log_type]
         self.witnesses = {
-            spec.field: spec for spec in specs if spec.log is log_type and spec.witness in (Witness.PRIMARY, Witness.SECONDARY)
+            spec.field: spec
+            for spec in specs
+            if spec.log is log_type and spec.witness in (Witness.PRIMARY, Witness.SECONDARY)
         }
-        self._sides = {
-            name: [side(combo, name, vocabulary) for combo in combos] for name in self.witnesses
-        }
-        self._voters = frozenset(name for name, spec in self.witnesses.items() if spec.witness is Witness.PRIMARY and self._may_vote(name))
+        self._sides = {name: [side(combo, name, vocabulary) for combo in combos] for name in self.witnesses}
+        self._voters = frozenset(
+            name for name, spec in self.witnesses.items() if spec.witness is Witness.PRIMARY and self._may_vote(name)
+        )
         self._vocabulary = vocabulary
 
     def tally(self, name: str) -> Counter[Side]:
@@ -101,8 +112,12 @@ class LogBench:
         return found
 
     def in_domain(self, name: str) -> int:
-        """Rows whose value belongs to the witness's domain: a well-formed code, a known word, a known Conditional Access value."""
-        return sum(combo.rows for combo in self.combos if not isinstance(self._value(combo, name), Mark) or self._is_code(combo, name))
+        """Rows whose value belongs to the witness's domain: a well-formed code, a known word, a known access value."""
+        return sum(
+            combo.rows
+            for combo in self.combos
+            if not isinstance(self._value(combo, name), Mark) or self._is_code(combo, name)
+        )
 
     def _is_code(self, combo: Combo, name: str) -> bool:
         return name == self.names.code and combo.code == Mark.UNKNOWN_CODE
@@ -127,24 +142,41 @@ class LogBench:
         return agreed
 
     def power(self, name: str) -> Power:
-        """J = (macro recall - 1/2) x 2 over success and failure by consensus; without a consensus, by the rows of the rarer class."""
-        right: Counter[Side] = Counter()
-        total: Counter[Side] = Counter()
-        for combo, said, agreed in zip(self.combos, self._sides[name], self.consensus(name), strict=True):
-            if agreed in JUDGED and said not in (Side.INTERRUPTED, Side.LEFT_OPEN):
-                total[agreed] += combo.rows
-                right[agreed] += combo.rows if said is agreed else 0
+        """J = (macro recall - 1/2) x 2 over success and failure by consensus; without one, by the rarer class's rows.
+
+        A row on which the field says nothing counts as wrong; interrupts and rows left open are left out.
+        """
+        right, total = self._recall(name, (*JUDGED, Side.NONE))
         if all(total[one] for one in JUDGED):
             recall = sum(right[one] / total[one] for one in JUDGED) / 2
             return Power(max(0.0, (recall - 0.5) * 2), True)
         return Power(self._lone_power(name), False)
 
+    def _recall(self, name: str, heard: Sequence[Side]) -> tuple[Counter[Side], Counter[Side]]:
+        """Rows of each class by consensus on which the field is right, and all of them where it says one of `heard`."""
+        right: Counter[Side] = Counter()
+        total: Counter[Side] = Counter()
+        for combo, said, agreed in zip(self.combos, self._sides[name], self.consensus(name), strict=True):
+            if agreed in JUDGED and said in heard:
+                total[agreed] += combo.rows
+                right[agreed] += combo.rows if said is agreed else 0
+        return right, total
+
     def _lone_power(self, name: str) -> float:
-        scoring = self.policy.scoring
-        counts = sorted(count for one, count in self.tally(name).items() if one in SIDES and count)
-        if len(counts) < 2:
-            return scoring.one_class if counts else 0.0
-        return max(scoring.floor_two_classes, min(1.0, counts[0] / scoring.rare_class_rows))
+        scoring, tally = self.policy.scoring, self.tally(name)
+        given = [tally[one] for one in SIDES if tally[one]]
+        if len(given) < 2:
+            return scoring.one_class if given else 0.0
+        rarer = min(tally[one] for one in JUDGED) or min(given)
+        return max(scoring.floor_two_classes, min(1.0, rarer / scoring.rare_class_rows))
+
+    def uniform(self, name: str, counts: ColumnCounts) -> bool:
+        """One value over all rows, blank being a value; spellings of one known word are one value."""
+        if counts.applicable == 0:
+            return False
+        values = {self._value(combo, name) for combo in self.combos}
+        one_word = name != self.names.code and len(values) == 1 and not values & set(Mark)
+        return counts.distinct == 1 or one_word
 
     def contradicted(self, name: str, uniform: bool) -> bool:
         """Against the consensus on most rows of a class; or uniform while another witness shows the opposite."""
@@ -152,20 +184,21 @@ class LogBench:
 
     def _against_consensus(self, name: str) -> bool:
         limits = self.policy.field_states
-        right: Counter[Side] = Counter()
-        total: Counter[Side] = Counter()
-        for combo, said, agreed in zip(self.combos, self._sides[name], self.consensus(name), strict=True):
-            if agreed in JUDGED and said in JUDGED:
-                total[agreed] += combo.rows
-                right[agreed] += combo.rows if said is agreed else 0
+        right, total = self._recall(name, JUDGED)
         return any(
-            total[one] >= limits.contradicted_rows and right[one] / total[one] < limits.contradicted_recall for one in JUDGED
+            total[one] >= limits.contradicted_rows and right[one] / total[one] < limits.contradicted_recall
+            for one in JUDGED
         )
 
     def _against_another(self, name: str) -> bool:
+        others = (other for other in self.witnesses if other != name)
+        return any(self._opposing_rows(name, other) >= self._too_many for other in others)
+
+    @property
+    def _too_many(self) -> float:
+        """Rows against a uniform field that cannot be chance."""
         limits = self.policy.field_states
-        threshold = max(limits.contradicted_rows, limits.contradicted_uniform_share * self.rows)
-        return any(self._opposing_rows(name, other) >= threshold for other in self.witnesses if other != name)
+        return max(limits.contradicted_rows, limits.contradicted_uniform_share * self.rows)
 
     def _opposing_rows(self, name: str, other: str) -> int:
         opposing = 0
@@ -194,7 +227,8 @@ class LogBench:
         return 1.0 - share(violated, checkable), checkable
 
     def _implied(self, combo: Combo, name: str, struck: frozenset[str]) -> bool | None:
-        code = None if self.names.code in struck or combo.code in set(Mark) else combo.code
+        readable = self.names.code not in struck and combo.code not in (Mark.BLANK, Mark.OUT_OF_DOMAIN)
+        code = combo.code if readable else None
         if name == self.names.word and isinstance(combo.word, Word):
             return self._word_implied(combo.word, code)
         if name == self.names.access and isinstance(combo.access, Access):
@@ -219,18 +253,29 @@ class LogBench:
         return None
 
     def is_firm(self, name: str, state: FieldState, testifying: Iterable[str]) -> bool:
-        """May a verdict rest on the field: it testifies and is not uniform, or uniform with a failure code, or uniform and confirmed."""
+        """May a verdict rest on the field: it testifies and varies, or is uniform with a failure code, or is confirmed.
+
+        A uniform failure code is not firm where Conditional Access shows on many rows what that code rules out: then
+        the column may be stuck, and "all blocked" would be said on a field that cannot tell.
+        """
         if not state.may_testify:
             return False
         if state is not FieldState.UNIFORM:
             return True
-        if name == self.names.code and self._one_failure_code():
+        if name == self.names.code and self._one_failure_code() and self._ruled_out_rows() < self._too_many:
             return True
         return any(self._confirms(name, other) for other in testifying if other != name and other in self.witnesses)
 
     def _one_failure_code(self) -> bool:
         codes = {combo.code for combo in self.combos}
         return len(codes) == 1 and not codes & set(Mark) and "0" not in codes
+
+    def _ruled_out_rows(self) -> int:
+        return sum(
+            combo.rows
+            for combo in self.combos
+            if isinstance(combo.access, Access) and self._access_implied(combo.access, combo.code) is False
+        )
 
     def _confirms(self, name: str, other: str) -> bool:
         limits = self.policy.field_states
@@ -248,43 +293,45 @@ def judge_fields(
 ) -> tuple[FieldJudgement, ...]:
     """Judge every field of a log type; the order of `specs` is kept.
 
-    Witnesses are compared with each other; other roles are judged by validity. A field that does not apply gets no score.
+    Witnesses are compared with each other; other roles are judged by validity. A field that does not apply gets no
+    score.
     """
-    counted = {
-        spec.field: replace(counts[spec.field], in_domain=bench.in_domain(spec.field)) if spec.field in bench.witnesses else counts[spec.field]
-        for spec in specs
-    }
-    early = {name: _early_state(bench, name, counted[name]) for name in bench.witnesses if name in counted}
+    counted = {spec.field: _over_domain(bench, spec, counts[spec.field]) for spec in specs}
+    witnesses = [spec.field for spec in specs if spec.field in bench.witnesses]
+    early = {name: _early_state(bench, name, counted[name]) for name in witnesses}
     struck = frozenset(name for name, state in early.items() if state is not None)
-    states = {name: early[name] or _late_state(bench, name, counted[name], struck) for name in early}
-    testifying = [name for name, state in states.items() if state.may_testify]
-    primary_heard = any(bench.witnesses[name].witness is Witness.PRIMARY for name in testifying)
-    judged = []
-    for spec in specs:
-        if spec.field in states:
-            judged.append(
-                _judge_witness(bench, spec, counted[spec.field], states[spec.field], struck, testifying, primary_heard=primary_heard)
-            )
-        else:
-            judged.append(_judge_other(bench, spec, counted[spec.field]))
-    return tuple(judged)
+    states = {name: early[name] or _late_state(bench, name, counted[name], struck) for name in witnesses}
+    court = Court(bench, struck, tuple(name for name, state in states.items() if state.may_testify))
+    return tuple(
+        court.judge(spec, counted[spec.field], states[spec.field])
+        if spec.field in states
+        else _judge_other(bench, spec, counted[spec.field])
+        for spec in specs
+    )
 
 
-def _is_uniform(counts: ColumnCounts) -> bool:
-    return counts.distinct == 1 and counts.applicable > 0
+def _over_domain(bench: LogBench, spec: FieldSpec, counts: ColumnCounts) -> ColumnCounts:
+    return replace(counts, in_domain=bench.in_domain(spec.field)) if spec.field in bench.witnesses else counts
 
 
 def _early_state(bench: LogBench, name: str, counts: ColumnCounts) -> FieldState | None:
-    limits = bench.policy.field_states
     if counts.present == 0 and counts.type_names == 0:
         return FieldState.NOT_APPLICABLE
-    if share(counts.type_names, counts.applicable) >= limits.corrupted_type_name_share:
+    if _serialisation_lost(counts, bench.policy):
         return FieldState.CORRUPTED
-    if counts.present and counts.in_domain / counts.present < limits.corrupted_domain_share:
+    if counts.in_domain / counts.present < bench.policy.field_states.corrupted_domain_share:
         return FieldState.CORRUPTED
-    if bench.contradicted(name, _is_uniform(counts)):
+    if bench.contradicted(name, bench.uniform(name, counts)):
         return FieldState.CONTRADICTED
     return None
+
+
+def _serialisation_lost(counts: ColumnCounts, policy: Policy) -> bool:
+    """Type names on at least the policy's share of the rows, or wherever the field is filled at all."""
+    if counts.type_names == 0:
+        return False
+    limit = policy.field_states.corrupted_type_name_share
+    return counts.present == 0 or share(counts.type_names, counts.applicable) >= limit
 
 
 def _late_state(bench: LogBench, name: str, counts: ColumnCounts, struck: frozenset[str]) -> FieldState:
@@ -293,85 +340,110 @@ def _late_state(bench: LogBench, name: str, counts: ColumnCounts, struck: frozen
     primary = bench.witnesses[name].witness is Witness.PRIMARY
     if primary and checkable >= limits.unreliable_checkable and consistency < limits.unreliable_consistency:
         return FieldState.UNRELIABLE
-    return _contrast(counts, limits.low_contrast_share)
+    return _contrast(counts, bench.policy, uniform=bench.uniform(name, counts))
 
 
-def _contrast(counts: ColumnCounts, threshold: float) -> FieldState:
-    if _is_uniform(counts):
+def _contrast(counts: ColumnCounts, policy: Policy, *, uniform: bool) -> FieldState:
+    if uniform:
         return FieldState.UNIFORM
+    threshold = policy.field_states.low_contrast_share
     return FieldState.LOW_CONTRAST if counts.top_share >= threshold else FieldState.RELIABLE
 
 
-def _judge_witness(
-    bench: LogBench,
-    spec: FieldSpec,
-    counts: ColumnCounts,
-    state: FieldState,
-    struck: frozenset[str],
-    testifying: Sequence[str],
-    *,
-    primary_heard: bool,
-) -> FieldJudgement:
-    name = spec.field
-    consistency, checkable = bench.consistency(name, struck - {name})
-    firm = bench.is_firm(name, state, testifying)
-    cause = _cause(bench, spec, counts, state)
-    if state is FieldState.NOT_APPLICABLE:
-        reasons = (f"{name} holds no value in any of the {counts.applicable:,} rows it could stand in, so it is not judged.",)
+@dataclass(frozen=True)
+class Court:
+    """A bench with what is already known of it: whose premises are struck out, and who testifies."""
+
+    bench: LogBench
+    struck: frozenset[str]
+    testifying: tuple[str, ...]
+
+    def judge(self, spec: FieldSpec, counts: ColumnCounts, state: FieldState) -> FieldJudgement:
+        """Score a witness whose state is known, and say why in sentences."""
+        if state is FieldState.NOT_APPLICABLE:
+            return _not_applicable(spec, counts)
+        name, bench = spec.field, self.bench
+        cause = _cause(bench, spec, counts, state)
+        power, tally = bench.power(name), bench.tally(name)
+        decisiveness = share(sum(tally[one] for one in SIDES), counts.applicable)
+        consistency, checkable = bench.consistency(name, self.struck - {name})
+        base = counts.population * decisiveness * power.value * consistency
+        halved = spec.witness is Witness.SECONDARY and self._primary_heard
+        score = base * (bench.policy.scoring.secondary_factor if halved else 1.0)
         return FieldJudgement(
-            spec, counts, None, None, consistency, checkable, None, None, state, cause, False, False, Confidence.LOW, reasons
+            spec=spec,
+            counts=counts,
+            discriminatory_power=power.value,
+            decisiveness=decisiveness,
+            consistency=consistency,
+            checkable=checkable,
+            base_score=base,
+            score=score if state.may_testify else 0.0,
+            state=state,
+            cause=cause,
+            may_testify=state.may_testify,
+            firm=bench.is_firm(name, state, self.testifying),
+            confidence=_confidence(state, power, score),
+            reasons=(
+                witness_sentence(spec, counts, state, cause, tally),
+                *_notes(spec, state, power, decisiveness, halved=halved),
+            ),
         )
-    power = bench.power(name)
-    tally = bench.tally(name)
-    decisiveness = share(sum(tally[one] for one in SIDES), counts.applicable)
-    base = counts.population * decisiveness * power.value * consistency
-    halved = spec.witness is Witness.SECONDARY and primary_heard
-    score = base * (bench.policy.scoring.secondary_factor if halved else 1.0)
-    confidence = _confidence(state, power, score)
-    told = (_sentence(spec, counts, state, cause, tally), *_notes(spec, power, decisiveness, halved=halved))
+
+    @property
+    def _primary_heard(self) -> bool:
+        return any(self.bench.witnesses[name].witness is Witness.PRIMARY for name in self.testifying)
+
+
+def _not_applicable(spec: FieldSpec, counts: ColumnCounts) -> FieldJudgement:
+    where = "" if counts.applicable == 0 else f" in any of the {plural(counts.applicable, 'row')} it could stand in"
     return FieldJudgement(
-        spec,
-        counts,
-        power.value,
-        decisiveness,
-        consistency,
-        checkable,
-        base,
-        score if state.may_testify else 0.0,
-        state,
-        cause,
-        state.may_testify,
-        firm,
-        confidence,
-        told,
+        spec=spec,
+        counts=counts,
+        discriminatory_power=None,
+        decisiveness=None,
+        consistency=1.0,
+        checkable=0,
+        base_score=None,
+        score=None,
+        state=FieldState.NOT_APPLICABLE,
+        cause=None,
+        may_testify=False,
+        firm=False,
+        confidence=Confidence.LOW,
+        reasons=(f"{spec.field} holds no value{where}, so it is not judged.",),
     )
 
 
 def _confidence(state: FieldState, power: Power, score: float) -> Confidence:
-    if state is FieldState.UNIFORM or not power.by_consensus:
+    if state is FieldState.UNIFORM or not state.may_testify or not power.by_consensus:
         return Confidence.LOW
     return Confidence.HIGH if score >= 0.8 else Confidence.MEDIUM
 
 
 def _judge_other(bench: LogBench, spec: FieldSpec, counts: ColumnCounts) -> FieldJudgement:
     if counts.present == 0 and counts.type_names == 0:
-        state, base, sentence = FieldState.NOT_APPLICABLE, None, f"{spec.field} holds no value in this evidence, so it is not judged."
-    elif share(counts.type_names, counts.applicable) >= bench.policy.field_states.corrupted_type_name_share:
-        state, base = FieldState.CORRUPTED, 0.0
-        sentence = _sentence(spec, counts, state, FieldCause.SERIALISATION_LOST, Counter())
-    else:
-        state = _contrast(counts, bench.policy.field_states.low_contrast_share)
-        base = counts.population * (counts.effective_values if spec.role is Role.EVENT else 1.0)
-        if spec.role is Role.OUTCOME:
-            base, sentence = 0.0, _no_vote(spec)
-        else:
-            sentence = f"{spec.field} is filled and valid on {counts.population:.1%} of the rows; it says {ROLE_WORDS[spec.role]}, not what came of a sign-in."
+        return _not_applicable(spec, counts)
+    lost = _serialisation_lost(counts, bench.policy)
+    state = FieldState.CORRUPTED if lost else _contrast(counts, bench.policy, uniform=counts.distinct == 1)
     consistency, checkable = bench.consistency(spec.field, frozenset())
-    cause = FieldCause.SERIALISATION_LOST if state is FieldState.CORRUPTED else _constant_by_design(spec, state)
-    if base is not None:
-        base *= consistency
+    weight = 0.0 if spec.role is Role.OUTCOME or lost else counts.population
+    base = weight * (counts.effective_values if spec.role is Role.EVENT else 1.0) * consistency
     return FieldJudgement(
-        spec, counts, None, None, consistency, checkable, base, base, state, cause, False, False, Confidence.MEDIUM, (sentence,)
+        spec=spec,
+        counts=counts,
+        discriminatory_power=None,
+        decisiveness=None,
+        consistency=consistency,
+        checkable=checkable,
+        base_score=base,
+        score=base,
+        state=state,
+        cause=FieldCause.SERIALISATION_LOST if lost else _constant_by_design(spec, state),
+        may_testify=False,
+        firm=False,
+        confidence=Confidence.MEDIUM,
+        reasons=(_lost(spec, counts) if lost else _validity(spec, counts),),
     )
 
 
@@ -383,13 +455,20 @@ ROLE_WORDS: Mapping[Role, str] = {
     Role.PLACE: "from where",
     Role.TIME: "when",
     Role.CONTEXT: "under which circumstances",
-    Role.OUTCOME: "an outcome",
 }
 
 
-def _no_vote(spec: FieldSpec) -> str:
+def _validity(spec: FieldSpec, counts: ColumnCounts) -> str:
+    if spec.role is not Role.OUTCOME:
+        return (
+            f"{spec.field} is filled and valid on {percent(counts.population)} of the rows; it says "
+            f"{ROLE_WORDS[spec.role]}, not what came of a sign-in."
+        )
     if spec.witness is Witness.NOT_A_WITNESS:
-        return f"{spec.field} speaks of the HTTP exchange on logon rows, not of the logon: failed logons carry Success there. It is not heard."
+        return (
+            f"{spec.field} speaks of the HTTP exchange on logon rows, not of the logon: failed logons can carry "
+            "Success there. It is not heard."
+        )
     return f"{spec.field} is a rendering of the code and never votes for its own source."
 
 
@@ -400,11 +479,14 @@ def _constant_by_design(spec: FieldSpec, state: FieldState) -> FieldCause | None
 
 
 def _cause(bench: LogBench, spec: FieldSpec, counts: ColumnCounts, state: FieldState) -> FieldCause | None:
+    uniform = bench.uniform(spec.field, counts)
     if state is FieldState.CORRUPTED:
-        if share(counts.type_names, counts.applicable) >= bench.policy.field_states.corrupted_type_name_share:
+        if _serialisation_lost(counts, bench.policy):
             return FieldCause.SERIALISATION_LOST
-        return FieldCause.IMPORTER_DEFAULT if _is_uniform(counts) else FieldCause.UNKNOWN_VALUES
-    if state is FieldState.CONTRADICTED and _is_uniform(counts):
+        # A word that no table knows may be of another language; a code that no directory gives was invented on the way.
+        invented = uniform and spec.field == bench.names.code
+        return FieldCause.IMPORTER_DEFAULT if invented else FieldCause.UNKNOWN_VALUES
+    if state is FieldState.CONTRADICTED and uniform and spec.witness is Witness.PRIMARY:
         return FieldCause.IMPORTER_DEFAULT
     if state is FieldState.UNIFORM:
         return FieldCause.LICENCE if _never_applied(bench, spec) else FieldCause.ALL_ONE_WAY
@@ -415,60 +497,118 @@ def _never_applied(bench: LogBench, spec: FieldSpec) -> bool:
     return spec.witness is Witness.SECONDARY and not any(bench.tally(spec.field)[one] for one in SIDES)
 
 
-def _sentence(
+def _lost(spec: FieldSpec, counts: ColumnCounts) -> str:
+    return (
+        f"{spec.field} holds a type name in {counts.type_names:,} of {plural(counts.applicable, 'row')}: the object "
+        "was not expanded at export and its value is lost. Export again with the object expanded."
+    )
+
+
+def witness_sentence(
     spec: FieldSpec, counts: ColumnCounts, state: FieldState, cause: FieldCause | None, tally: Counter[Side]
 ) -> str:
-    name, rows = spec.field, f"{counts.applicable:,}"
-    value = f"'{counts.top_value if counts.top_value is not None else 'blank'}'"
-    if cause is FieldCause.SERIALISATION_LOST:
-        return f"{name} holds a type name in {counts.type_names:,} of {rows} rows: the object was not expanded at export and its value is lost. Export again with the object expanded."
-    if state is FieldState.CORRUPTED and cause is FieldCause.IMPORTER_DEFAULT:
-        return f"{name} holds {value} in all {rows} rows, which is no value of this field: an importer or exporter wrote a default where it had nothing."
+    """Why a witness is in its state, with its numbers and, where something is wrong, what to do or not to do."""
     if state is FieldState.CORRUPTED:
-        return f"{name} holds a known value in {counts.in_domain:,} of {counts.present:,} filled rows only; the rest is unknown and is not guessed."
-    if state is FieldState.CONTRADICTED and cause is FieldCause.IMPORTER_DEFAULT:
-        return f"{name} holds {value} in all {rows} rows while another witness shows the opposite: the column is stuck at one value."
-    if state is FieldState.CONTRADICTED:
-        return f"{name} says the opposite of the other witnesses on most rows of a class; it may not testify."
-    if state is FieldState.UNRELIABLE:
-        return f"{name} breaks what the code implies too often; it may not testify."
-    if cause is FieldCause.LICENCE:
-        return f"{name} holds {value} in all {rows} rows: no policy was evaluated (or the licence is missing), so it says nothing of the outcome."
+        return _corrupted(spec, counts, cause)
+    if state in (FieldState.CONTRADICTED, FieldState.UNRELIABLE):
+        return _opposed(spec, counts, state, cause)
     if state is FieldState.UNIFORM:
-        return f"{name} holds {value} in all {rows} rows; an honest one-way case cannot be told apart from a stuck field by this column alone."
+        return f"{_stands(spec, counts)}{UNIFORM_TAILS[cause or FieldCause.ALL_ONE_WAY]}"
     if state is FieldState.LOW_CONTRAST:
-        return f"{name} holds {value} in {counts.top_share:.1%} of the rows, which is normal for a healthy tenant; the other rows differ, and it may testify."
-    return f"{name} gives an outcome on {sum(tally[one] for one in SIDES):,} of {rows} rows and nothing speaks against it."
+        return (
+            f"{spec.field} holds {_value_text(counts)} in {percent(counts.top_share)} of the rows, as a healthy tenant "
+            "often does; the other rows differ, and it may testify."
+        )
+    given = sum(tally[one] for one in SIDES)
+    told = f"on {given:,} of {plural(counts.applicable, 'row')}" if given else "on none of the rows"
+    return f"{spec.field} gives an outcome {told}, and nothing speaks against it."
 
 
-def _notes(spec: FieldSpec, power: Power, decisiveness: float, *, halved: bool) -> tuple[str, ...]:
+UNIFORM_TAILS: Mapping[FieldCause, str] = {
+    FieldCause.LICENCE: ": no policy was enforced or the licence is missing, so it says nothing of the outcome.",
+    FieldCause.ALL_ONE_WAY: "; an honest one-way case cannot be told apart from a stuck field by this column alone.",
+}
+
+
+def _value_text(counts: ColumnCounts) -> str:
+    return "no value" if counts.top_value is None else f"'{one_line(counts.top_value, 60)}'"
+
+
+def _stands(spec: FieldSpec, counts: ColumnCounts) -> str:
+    spelled = " or another spelling of it" if counts.distinct > 1 else ""
+    rows = "the only row" if counts.applicable == 1 else f"all {counts.applicable:,} rows"
+    return f"{spec.field} holds {_value_text(counts)}{spelled} in {rows}"
+
+
+def _corrupted(spec: FieldSpec, counts: ColumnCounts, cause: FieldCause | None) -> str:
+    if cause is FieldCause.SERIALISATION_LOST:
+        return _lost(spec, counts)
+    if cause is FieldCause.IMPORTER_DEFAULT:
+        return (
+            f"{_stands(spec, counts)}, which is no value of this field: an importer or exporter wrote a default where "
+            "it had nothing. Export again from the source."
+        )
+    known = f"{counts.in_domain:,}" if counts.in_domain else "none"
+    return (
+        f"{spec.field} holds a known value in {known} of {plural(counts.present, 'filled row')}; the rest is unknown "
+        "and is not guessed. See the unknown values."
+    )
+
+
+def _opposed(spec: FieldSpec, counts: ColumnCounts, state: FieldState, cause: FieldCause | None) -> str:
+    if state is FieldState.UNRELIABLE:
+        return f"{spec.field} breaks too often what the code of the same row implies; it may not testify."
+    if cause is FieldCause.IMPORTER_DEFAULT:
+        return (
+            f"{_stands(spec, counts)} while another witness shows the opposite: the column is stuck at one value and "
+            "may not testify. Export again from the source."
+        )
+    return f"{spec.field} says the opposite of the other witnesses where they show one class; it may not testify."
+
+
+def _notes(spec: FieldSpec, state: FieldState, power: Power, decisiveness: float, *, halved: bool) -> tuple[str, ...]:
     notes = []
     if spec.witness is Witness.SECONDARY:
-        notes.append("Conditional Access is evaluated after the first factor: success and failure both mean that the credential was accepted.")
+        notes.append(
+            "Conditional Access is evaluated after the first factor: its success and its failure both mean that the "
+            "credential was accepted."
+        )
+    if not state.may_testify:
+        return tuple(notes)
     if halved:
         notes.append("Its score is halved because a primary witness may testify.")
     if not power.by_consensus:
-        notes.append("No second primary witness stands beside it, so its power to tell success from failure is an estimate.")
+        notes.append(
+            "No other primary witness shows both success and failure, so its power to tell them apart is an estimate."
+        )
     if 0 < decisiveness < 0.8:
-        notes.append(f"It decides {decisiveness:.0%} of the rows.")
+        notes.append(f"It decides {percent(decisiveness)} of the rows.")
     return tuple(notes)
 
 
 def recommend(log_type: LogType, fields: Sequence[FieldJudgement]) -> Recommendation | None:
-    """The outcome field with the highest score that may testify, or None; ties go to the code, then text, then Conditional Access."""
+    """The outcome field with the highest score that may testify, or None.
+
+    Ties go to the code, then to the text, then to Conditional Access.
+    """
     able = [one for one in fields if one.may_testify and one.score]
     if not able:
         return None
     best = min(able, key=lambda one: (-round(one.score or 0.0, 6), one.spec.precedence))
-    rejected = tuple(
-        one.spec.field
-        for one in fields
-        if one.spec.witness in (Witness.PRIMARY, Witness.SECONDARY)
-        and not one.may_testify
-        and one.state is not FieldState.NOT_APPLICABLE
+    rejected = [one for one in fields if _is_rejected(one)]
+    return Recommendation(
+        log_type,
+        best.spec.field,
+        best.score or 0.0,
+        best.confidence,
+        tuple(one.spec.field for one in rejected),
+        (*best.reasons, *(one.reasons[0] for one in rejected)),
     )
-    reasons = (*best.reasons, *(one.reasons[0] for one in fields if one.spec.field in rejected))
-    return Recommendation(log_type, best.spec.field, best.score or 0.0, best.confidence, rejected, reasons)
+
+
+def _is_rejected(one: FieldJudgement) -> bool:
+    witness = one.spec.witness in (Witness.PRIMARY, Witness.SECONDARY)
+    return witness and not one.may_testify and one.state is not FieldState.NOT_APPLICABLE
 
 
 def testimony(fields: Iterable[FieldJudgement]) -> Testimony:

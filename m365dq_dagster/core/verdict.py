@@ -1,14 +1,16 @@
-"""From measured numbers to verdicts: accounts, the case, their confidence and the sentences that say why. Counting is done by the adapters; what a single
-row means stands in `adjudication`."""
+"""From measured numbers to verdicts: accounts, the case, their confidence and the sentences that say why. Counting is
+done by the adapters; what a single row means stands in `adjudication`.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from m365dq_dagster.core.outcome import AccountVerdict, CaseVerdict, Confidence, Outcome
+from m365dq_dagster.core.narrative import percent, plural
+from m365dq_dagster.core.outcome import AccountVerdict, CaseVerdict, Confidence, Outcome, at_most
 from m365dq_dagster.core.policy import Policy
 from m365dq_dagster.core.profile import share
 
@@ -47,11 +49,16 @@ class LeadKind(StrEnum):
 
 LEAD_SENTENCES = {
     LeadKind.SUCCESS_AFTER_REJECTIONS: "an address was rejected repeatedly on the account and then succeeded",
-    LeadKind.NEW_ADDRESS_ON_MANY_ACCOUNTS: "an address that first appeared late succeeded on several accounts to which it is foreign",
+    LeadKind.NEW_ADDRESS_ON_MANY_ACCOUNTS: (
+        "an address that first appeared late succeeded on several accounts to which it is foreign"
+    ),
     LeadKind.SUCCESS_AFTER_MFA_DENIALS: "the second factor was denied repeatedly and then a sign-in succeeded",
     LeadKind.LEGACY_FOREIGN_SUCCESS: "a legacy or password-grant sign-in from a foreign country succeeded",
     LeadKind.SESSION_IN_TWO_COUNTRIES: "one session was seen in two countries",
-    LeadKind.FOREIGN_SUCCESS_AFTER_FAILURES: "failures from a foreign country came before the first success from there; the export names no devices, so this is a lead only",
+    LeadKind.FOREIGN_SUCCESS_AFTER_FAILURES: (
+        "failures from a foreign country came before the first success from there; the export names no devices for "
+        "this account, so this is a lead only"
+    ),
 }
 
 
@@ -68,10 +75,12 @@ class Lead:
 
 @dataclass(frozen=True)
 class AccountEvidence:
-    """What the evidence shows of one account. Plain names count rows; `*_flows`, `foreign_attempts`, `eligible`, `own`, `own_or_plausible`, `egress`,
-    `naming_device`, `by_access` and `high` count flows.
+    """What the evidence shows of one account.
 
-    `eligible` foreign successes are those from no known device and no standing egress; `own_homes` are the countries learned from the account itself.
+    Plain names count rows; `*_flows`, `foreign_attempts`, `foreign_open`, `eligible`, `own`, `own_or_plausible`,
+    `egress`, `naming_device`, `by_access`, `high`, `timed` and `overlapping` count flows; `prior_failures` too.
+    `eligible` foreign successes are those from no known device and no standing egress; `own_homes` are the countries
+    learned from the account itself; `success_untimed` says that no success of the account has a usable time.
     """
 
     account: str
@@ -115,6 +124,11 @@ class AccountEvidence:
         return self.foreign_attempts - self.foreign_success_flows
 
     @property
+    def eligible_attempts(self) -> int:
+        """Foreign attempts that the first verification counts: eligible successes and all failures, flows."""
+        return self.eligible + self.foreign_failures
+
+    @property
     def foreign_attempt_success_rate(self) -> float | None:
         """Foreign successes over foreign attempts, flows; None without attempts."""
         return share(self.foreign_success_flows, self.foreign_attempts) if self.foreign_attempts else None
@@ -150,38 +164,35 @@ class AccountJudgement:
 def foreign_rate_indicator(successes: int, attempts: int, policy: Policy) -> bool:
     """The specification's trigger: strictly above 80 % of at least 5 foreign attempts succeeded."""
     limits = policy.breach
-    return attempts >= limits.min_attempts and successes > limits.foreign_rate * attempts
+    return attempts >= limits.min_attempts and share(successes, attempts) > limits.foreign_rate
+
+
+@dataclass(frozen=True)
+class Ruling:
+    """A verdict with its confidence and the sentences behind it."""
+
+    verdict: AccountVerdict
+    confidence: Confidence
+    reasons: tuple[str, ...]
 
 
 def judge_account(evidence: AccountEvidence, home: CaseHome, policy: Policy) -> AccountJudgement:
     """Order of verdicts: compromise, a lead, something unclear, an exposed credential, a target, no indication."""
     homes = tuple(sorted({*home.countries, *evidence.own_homes}))
-    source = _home_source(evidence, home)
     grounds = _grounds(evidence, home, policy)
-    leads = _leads(evidence, policy)
-    if grounds:
-        verdict, confidence = AccountVerdict.COMPROMISE_INDICATED, _breach_confidence(evidence, home, grounds, policy)
-        reasons = tuple(_ground_sentence(one, evidence) for one in grounds)
-    elif leads:
-        verdict, confidence = AccountVerdict.SUSPICIOUS, Confidence.MEDIUM
-        reasons = tuple(f"Lead: {LEAD_SENTENCES[one]}." for one in leads)
-    elif unclear := _unclear(evidence, homes, policy):
-        verdict, confidence, reasons = AccountVerdict.CANNOT_CONCLUDE, Confidence.LOW, unclear
-    elif evidence.foreign_accepted and not evidence.foreign_success:
-        verdict, confidence = AccountVerdict.CREDENTIAL_EXPOSED, Confidence.MEDIUM
-        reasons = (
-            f"{evidence.foreign_accepted} foreign sign-ins got past the first factor and were stopped after it: a valid credential or token is in "
-            "someone's hands. Reset it.",
-        )
-    elif evidence.attempts and not evidence.success:
-        verdict, confidence = AccountVerdict.TARGETED, Confidence.MEDIUM
-        reasons = (f"{evidence.attempts} attempts, none succeeded.",)
-    else:
-        verdict, confidence = AccountVerdict.NO_INDICATION, Confidence.MEDIUM
-        reasons = ("Nothing in this evidence indicates misuse; what was not tested is listed with the case.",)
+    ruling = (
+        _compromised(evidence, home, grounds, policy)
+        or _suspicious(evidence, policy)
+        or _unclear(evidence, homes, policy)
+        or _exposed(evidence)
+        or _quiet(evidence)
+    )
+    reasons = ruling.reasons
     if not homes:
         reasons = (*reasons, "No home country is known for this account, so no sign-in could be called foreign.")
-    return AccountJudgement(evidence, verdict, confidence, homes, source, grounds, reasons)
+    return AccountJudgement(
+        evidence, ruling.verdict, ruling.confidence, homes, _home_source(evidence, home), grounds, reasons
+    )
 
 
 def _home_source(evidence: AccountEvidence, home: CaseHome) -> HomeSource:
@@ -194,40 +205,57 @@ def _home_source(evidence: AccountEvidence, home: CaseHome) -> HomeSource:
 
 def _grounds(evidence: AccountEvidence, home: CaseHome, policy: Policy) -> tuple[str, ...]:
     limits = policy.breach
-    others = []
-    if evidence.prior_failures >= limits.prior_failures and evidence.any_device:
-        others.append("V2")
-    if evidence.spray_victims >= limits.spray_accounts:
-        others.append("V3")
-    if evidence.overlapping >= limits.overlap_successes:
-        others.append("V4")
-    if evidence.critical_operation:
-        others.append("V5")
-    first = _first_ground(evidence, home, policy, bool(others))
-    return ("V1", *others) if first else tuple(others)
+    met = {
+        "V2": evidence.prior_failures >= limits.prior_failures and evidence.any_device,
+        "V3": evidence.spray_victims >= limits.spray_accounts,
+        "V4": evidence.overlapping >= limits.overlap_successes,
+        "V5": evidence.critical_operation is not None,
+    }
+    others = tuple(name for name, holds in met.items() if holds)
+    first = _first_ground(evidence, home, policy, supported=bool(others))
+    return ("V1", *others) if first else others
 
 
-def _first_ground(evidence: AccountEvidence, home: CaseHome, policy: Policy, supported: bool) -> bool:
-    limits = policy.breach
-    eligible_attempts = evidence.eligible + evidence.foreign_failures
-    if not foreign_rate_indicator(evidence.eligible, eligible_attempts, policy):
+def _first_ground(evidence: AccountEvidence, home: CaseHome, policy: Policy, *, supported: bool) -> bool:
+    if not foreign_rate_indicator(evidence.eligible, evidence.eligible_attempts, policy):
         return False
-    if evidence.timed == 0 or _explained(evidence, home, policy):
+    if evidence.success_untimed or evidence.timed == 0 or _explained(evidence, home, policy):
         return False
     by_access = evidence.by_access * 2 > evidence.foreign_success_flows
-    return not by_access or supported or evidence.foreign_success_flows >= limits.min_successes_by_conditional_access
+    return not by_access or supported or evidence.eligible >= policy.breach.min_successes_by_conditional_access
 
 
 def _explained(evidence: AccountEvidence, home: CaseHome, policy: Policy) -> bool:
-    limits = policy.breach
+    limits, successes = policy.breach, evidence.foreign_success_flows
     if not home.given and not evidence.own_homes:
         return True
-    if evidence.own_or_plausible >= limits.own_device_share * evidence.foreign_success_flows:
+    if share(evidence.own_or_plausible, successes) >= limits.own_device_share:
         return True
-    if evidence.egress >= limits.own_device_share * evidence.foreign_success_flows:
+    if share(evidence.egress, successes) >= limits.own_device_share:
         return True
     travel_like = evidence.countries == 1 and evidence.days >= limits.travel_days and evidence.home_days == 0
     return travel_like and (not home.given or evidence.naming_device == 0)
+
+
+def _compromised(evidence: AccountEvidence, home: CaseHome, grounds: tuple[str, ...], policy: Policy) -> Ruling | None:
+    if not grounds:
+        return None
+    reasons = [_ground_sentence(one, evidence, policy) for one in grounds]
+    if "V1" in grounds and home.given and evidence.success == evidence.foreign_success:
+        reasons.append(
+            "It never succeeded from a listed country: somebody who works abroad and is missing from the list of home "
+            "countries looks the same. Check the list."
+        )
+    reasons += _lead_sentences(_leads(evidence, policy))
+    confidence = _breach_confidence(evidence, home, grounds, policy)
+    return Ruling(AccountVerdict.COMPROMISE_INDICATED, confidence, tuple(reasons))
+
+
+def _suspicious(evidence: AccountEvidence, policy: Policy) -> Ruling | None:
+    leads = _leads(evidence, policy)
+    if not leads:
+        return None
+    return Ruling(AccountVerdict.SUSPICIOUS, Confidence.MEDIUM, tuple(_lead_sentences(leads)))
 
 
 def _leads(evidence: AccountEvidence, policy: Policy) -> tuple[LeadKind, ...]:
@@ -235,53 +263,109 @@ def _leads(evidence: AccountEvidence, policy: Policy) -> tuple[LeadKind, ...]:
     return (*evidence.leads, *((LeadKind.FOREIGN_SUCCESS_AFTER_FAILURES,) if nameless else ()))
 
 
-def _unclear(evidence: AccountEvidence, homes: Sequence[str], policy: Policy) -> tuple[str, ...]:
+def _lead_sentences(leads: Iterable[LeadKind]) -> list[str]:
+    return [f"Lead: {LEAD_SENTENCES[one]}." for one in leads]
+
+
+def _unclear(evidence: AccountEvidence, homes: Sequence[str], policy: Policy) -> Ruling | None:
     reasons = []
-    owned = evidence.own >= policy.breach.own_device_share * evidence.foreign_success_flows
+    owned = share(evidence.own, evidence.foreign_success_flows) >= policy.breach.own_device_share
     if evidence.foreign_success and not owned:
         reasons.append(
-            f"{evidence.foreign_success} successful sign-ins from outside {', '.join(homes) or 'home'} are neither explained nor proven hostile: "
-            "ask the owner about travel, VPN and devices."
+            f"{plural(evidence.foreign_success, 'successful sign-in')} from outside {', '.join(homes) or 'home'} "
+            f"{_verb(evidence.foreign_success, 'is', 'are')} neither explained nor proven hostile: ask the owner about "
+            "travel, VPN and devices."
         )
     if evidence.unknown_codes:
-        reasons.append(f"{evidence.unknown_codes} sign-ins carry a code that is in no table; the account is not cleared.")
-    return tuple(reasons)
+        reasons.append(
+            f"{plural(evidence.unknown_codes, 'sign-in')} {_verb(evidence.unknown_codes, 'carries', 'carry')} a code "
+            "that is in no table; the account is not cleared until the code is known."
+        )
+    return Ruling(AccountVerdict.CANNOT_CONCLUDE, Confidence.LOW, tuple(reasons)) if reasons else None
+
+
+def _exposed(evidence: AccountEvidence) -> Ruling | None:
+    count = evidence.foreign_accepted
+    if not count or evidence.foreign_success:
+        return None
+    told = (
+        f"{plural(count, 'foreign sign-in')} got past the first factor and no further: a valid credential or token is "
+        f"in use from abroad. Reset it, unless the owner knows of {_verb(count, 'that sign-in', 'those sign-ins')}."
+    )
+    return Ruling(AccountVerdict.CREDENTIAL_EXPOSED, Confidence.MEDIUM, (told,))
+
+
+def _quiet(evidence: AccountEvidence) -> Ruling:
+    if evidence.attempts and not evidence.success:
+        verdict, told = AccountVerdict.TARGETED, f"{plural(evidence.attempts, 'attempt')}, none succeeded."
+    else:
+        verdict = AccountVerdict.NO_INDICATION
+        told = "Nothing in this evidence indicates misuse; what was not tested is listed with the case."
+    if not evidence.unknown:
+        return Ruling(verdict, Confidence.MEDIUM, (told,))
+    left = (
+        f"{evidence.unknown:,} of its {plural(evidence.row_count, 'sign-in')} {_verb(evidence.unknown, 'has', 'have')} "
+        "no known outcome."
+    )
+    return Ruling(verdict, Confidence.MEDIUM, (told, left))
 
 
 def _breach_confidence(evidence: AccountEvidence, home: CaseHome, grounds: Sequence[str], policy: Policy) -> Confidence:
-    lower = wilson_lower(evidence.foreign_success_flows, evidence.foreign_attempts)
+    lower = wilson_lower(evidence.eligible, evidence.eligible_attempts)
     if set(grounds) - {"V1"} or (home.given and lower > policy.case.wilson_high):
         confidence = Confidence.HIGH
     else:
         confidence = Confidence.MEDIUM if lower > policy.case.wilson_medium else Confidence.LOW
-    only_access = evidence.foreign_success_flows > 0 and evidence.by_access == evidence.foreign_success_flows and evidence.high == 0
-    if only_access and confidence is Confidence.HIGH:
-        return Confidence.MEDIUM
-    return confidence
+    only_access = 0 < evidence.foreign_success_flows == evidence.by_access and evidence.high == 0
+    return at_most(confidence, Confidence.MEDIUM) if only_access else confidence
 
 
-def _ground_sentence(ground: str, evidence: AccountEvidence) -> str:
-    if ground == "V1":
-        rate, low = evidence.foreign_attempt_success_rate or 0.0, evidence.rate_with_open_as_failure or 0.0
-        open_text = f" ({low:.0%} if the {evidence.foreign_open} undecided ones failed)" if evidence.foreign_open else ""
-        return (
-            f"V1: {evidence.foreign_success_flows} of {evidence.foreign_attempts} foreign attempts succeeded ({rate:.0%}){open_text}, "
-            "and neither the owner's devices, a standing egress nor travel explains them."
-        )
+def _ground_sentence(ground: str, evidence: AccountEvidence, policy: Policy) -> str:
+    limits = policy.breach
     return {
-        "V2": f"V2: {evidence.prior_failures} failures from the same country came in the days before the first foreign success.",
-        "V3": f"V3: the address of a foreign success failed on {evidence.spray_victims} other accounts that never succeeded from it.",
-        "V4": f"V4: {evidence.overlapping} foreign successes from an unknown device within hours of the owner's sign-ins at home.",
-        "V5": f"V5: a foreign success was followed from the same address or session by {evidence.critical_operation}.",
+        "V1": _rate_sentence(evidence),
+        "V2": (
+            f"V2: {plural(evidence.prior_failures, 'failure')} from the country of a foreign success came in the "
+            f"{plural(limits.prior_failure_days, 'day')} before it."
+        ),
+        "V3": (
+            f"V3: the address of a foreign success failed on {plural(evidence.spray_victims, 'other account')} that "
+            "never succeeded from it."
+        ),
+        "V4": (
+            f"V4: {plural(evidence.overlapping, 'foreign success', 'foreign successes')} from an unknown device came "
+            f"within {plural(limits.overlap_hours, 'hour')} of a success at home."
+        ),
+        "V5": (
+            f"V5: a foreign success was followed within {plural(limits.indicator_hours, 'hour')}, from the same "
+            f"address or session, by {evidence.critical_operation}."
+        ),
     }[ground]
+
+
+def _rate_sentence(evidence: AccountEvidence) -> str:
+    rate = percent(evidence.foreign_attempt_success_rate)
+    if evidence.foreign_open:
+        left = plural(evidence.foreign_open, "undecided one")
+        rate += f", or {percent(evidence.rate_with_open_as_failure)} if the {left} failed"
+    counted = ""
+    if evidence.eligible < evidence.foreign_success_flows:
+        counted = f"; {evidence.eligible:,} of them came from no known device and no standing egress"
+    return (
+        f"V1: {evidence.foreign_success_flows:,} of {plural(evidence.foreign_attempts, 'foreign attempt')} succeeded "
+        f"({rate}){counted}, and neither the owner's devices, a standing egress nor travel explains them."
+    )
 
 
 @dataclass(frozen=True)
 class CaseEvidence:
-    """What the evidence shows of the whole case. Rows unless named otherwise; `countless_*` rows have no country.
+    """What the evidence shows of the whole case. Counts are rows unless named otherwise.
 
-    `audit_logons_unmatched` are successful logons of the audit log that the sign-in log does not hold; `critical_operations` are (operation, rows)
-    by persons; `sign_in_types` are the types present, lower case.
+    `accepted_rows` are rows that are no success and yet follow a right password or token. `audit_success` counts
+    successes that stay out of the totals because another log tells the same sign-ins; `audit_logons_unmatched` are
+    those of the audit log that the sign-in log does not hold; `critical_operations` are (operation, rows) by persons;
+    `sign_in_types` are the types present, lower case; `weak_basis` says that only uniform fields and Conditional Access
+    decide.
     """
 
     by_outcome: dict[Outcome, int] = field(default_factory=dict)
@@ -289,6 +373,8 @@ class CaseEvidence:
     foreign_rows: int = 0
     foreign_open_rows: int = 0
     success_without_country: int = 0
+    without_country: int = 0
+    accepted_rows: int = 0
     by_access: int = 0
     flow_count: int = 0
     success_flows: int = 0
@@ -297,7 +383,6 @@ class CaseEvidence:
     foreign_success_rows: int = 0
     failure_codes: int = 0
     sign_in_types: tuple[str, ...] = ()
-    untyped: bool = False
     audit_success: int = 0
     audit_logons_unmatched: int = 0
     audit_unmatched_accounts: int = 0
@@ -305,7 +390,6 @@ class CaseEvidence:
     critical_operations: tuple[tuple[str, int], ...] = ()
     weak_basis: bool = False
     dates_ambiguous: bool = False
-    rejected_fields: tuple[str, ...] = ()
 
     @property
     def events(self) -> int:
@@ -335,7 +419,7 @@ class CaseEvidence:
     @property
     def foreign_coverage(self) -> float:
         """Decided foreign rows over foreign rows, 1.0 where none is foreign."""
-        return 1 - share(self.foreign_open_rows, self.foreign_rows)
+        return share(self.foreign_rows - self.foreign_open_rows, self.foreign_rows) if self.foreign_rows else 1.0
 
     @property
     def foreign_attempt_success_rate(self) -> float | None:
@@ -370,143 +454,220 @@ def judge_case(
     """The first that applies: breach, no basis, all blocked, cannot conclude, no breach indicated."""
     judged = tuple(accounts)
     compromised = [one for one in judged if one.verdict is AccountVerdict.COMPROMISE_INDICATED]
-    basis = _has_basis(evidence, policy)
-    doubts = _doubts(evidence, judged, policy)
-    tests = not_tested(evidence)
-    if compromised and basis:
-        confidence = max((one.confidence for one in compromised), key=lambda one: one.rank)
-        return CaseJudgement(CaseVerdict.BREACH_INDICATED, confidence, _breach_headline(case_id, evidence, compromised), doubts, tests)
-    missing = _no_basis(evidence, compromised, basis=basis)
+    doubts, tests = _doubts(evidence, judged, policy), not_tested(evidence)
+    missing = _missing_basis(evidence, compromised, policy)
+    if compromised and not missing:
+        return _breach(case_id, evidence, compromised, doubts, tests)
     if missing:
-        return _open(case_id, (*missing, *doubts), tests)
-    if evidence.success == 0 and evidence.audit_success == 0 and evidence.decision_coverage >= policy.case.blocked_coverage:
-        return _all_blocked(case_id, evidence, policy, tests)
+        return _open(case_id, (missing, *doubts), tests)
+    if _nothing_succeeded(evidence) and evidence.decision_coverage >= policy.case.blocked_coverage:
+        return _all_blocked(case_id, evidence, doubts, tests, policy)
     if doubts:
         return _open(case_id, doubts, tests)
     return _no_breach(case_id, evidence, home, judged, tests)
 
 
-def _has_basis(evidence: CaseEvidence, policy: Policy) -> bool:
-    return evidence.decided > 0 and evidence.firm_rows >= policy.case.basis_share * evidence.decided
+def _nothing_succeeded(evidence: CaseEvidence) -> bool:
+    return evidence.success == 0 and evidence.audit_success == 0
 
 
-def _no_basis(evidence: CaseEvidence, compromised: Sequence[AccountJudgement], *, basis: bool) -> tuple[str, ...]:
+def _missing_basis(evidence: CaseEvidence, compromised: Sequence[AccountJudgement], policy: Policy) -> str | None:
+    """Why no verdict may be given at all, or None."""
     if evidence.events == 0:
-        return ("The evidence holds no sign-ins, so nothing can be said of any account.",)
+        return "The evidence holds no sign-ins, so nothing can be said of any account."
     if evidence.attempts == 0:
-        return ("The evidence holds no completed attempt: every sign-in is an interrupted step or has no known outcome.",)
-    if not basis:
-        hint = f" {len(compromised)} accounts would be indicated if it were trusted." if compromised else ""
-        return (
-            "The outcome rests on fields that cannot be told apart from a stuck column: fewer than half of the decided sign-ins were decided by a "
-            f"field that can carry a verdict.{hint} Export the sign-ins again with their error codes.",
-        )
-    return ()
+        return "The evidence holds no completed attempt: every sign-in is an interrupted step or has no known outcome."
+    if share(evidence.firm_rows, evidence.decided) >= policy.case.basis_share:
+        return None
+    hint = ""
+    if compromised:
+        hint = f" {plural(len(compromised), 'account')} would be indicated if they were trusted."
+    return (
+        "The outcome rests on fields that cannot be told apart from a stuck column: fewer than half of the decided "
+        f"sign-ins were decided by a field that can carry a verdict.{hint} Export the sign-ins again with their error "
+        "codes."
+    )
 
 
 def _doubts(evidence: CaseEvidence, accounts: Sequence[AccountJudgement], policy: Policy) -> tuple[str, ...]:
-    limits = policy.case
-    found = []
-    if evidence.events and evidence.decision_coverage < limits.min_coverage:
-        found.append(f"Only {evidence.decision_coverage:.0%} of the sign-ins have a known outcome ({evidence.decided:,} of {evidence.events:,}).")
-    if evidence.foreign_rows and evidence.foreign_coverage < limits.min_foreign_coverage:
-        found.append(f"{evidence.foreign_open_rows:,} of {evidence.foreign_rows:,} foreign sign-ins have no known outcome.")
-    if evidence.success_without_country > limits.unknown_country_share * evidence.success:
-        found.append(
-            f"{evidence.success_without_country:,} of {evidence.success:,} successful sign-ins have no known country, so an intruder among them cannot be told."
-        )
-    for verdict, words in (
-        (AccountVerdict.SUSPICIOUS, "show a lead that must be followed"),
-        (AccountVerdict.CANNOT_CONCLUDE, "have sign-ins that are neither explained nor proven hostile"),
-    ):
-        names = [one.evidence.account for one in accounts if one.verdict is verdict]
-        if names:
-            found.append(f"{_count(len(names), 'account')} {words if len(names) > 1 else _singular(words)}: {_some(names)}.")
-    if evidence.critical_operations:
-        listed = ", ".join(f"{name} ({rows})" for name, rows in evidence.critical_operations[:5])
-        found.append(f"Critical operations by persons stand in the audit log and must be explained: {listed}.")
-    if evidence.audit_logons_unmatched:
-        found.append(
-            f"{evidence.audit_logons_unmatched:,} successful logons of {_count(evidence.audit_unmatched_accounts, 'account')} in the audit log are not in the "
-            "sign-in log; the sign-in export is incomplete or of another period."
-        )
-    homeless = sum(1 for one in accounts if not one.homes and one.evidence.success)
-    if homeless:
-        found.append(f"No home country is known for {_count(homeless, 'account')}; give it with --home-country or in case.toml.")
+    """What keeps the case from being concluded, the gravest first."""
+    found = (
+        *_open_rows(evidence, policy),
+        *_places(evidence, policy),
+        *_people(accounts),
+        *_other_logs(evidence),
+        *_homeless(accounts),
+    )
     return tuple(found)
 
 
-def _singular(words: str) -> str:
-    return words.replace("show ", "shows ", 1).replace("have ", "has ", 1)
+def _open_rows(evidence: CaseEvidence, policy: Policy) -> Iterator[str]:
+    if evidence.events and evidence.decision_coverage < policy.case.min_coverage:
+        yield (
+            f"Only {percent(evidence.decision_coverage)} of the sign-ins have a known outcome ({evidence.decided:,} of "
+            f"{evidence.events:,}): see which fields may testify and which codes are unknown."
+        )
+    if evidence.foreign_coverage < policy.case.min_foreign_coverage:
+        yield (
+            f"{evidence.foreign_open_rows:,} of {plural(evidence.foreign_rows, 'foreign sign-in')} "
+            f"{_verb(evidence.foreign_open_rows, 'has', 'have')} no known outcome."
+        )
 
 
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}" + ("" if number == 1 else "s")
+def _places(evidence: CaseEvidence, policy: Policy) -> Iterator[str]:
+    unplaced = evidence.success_without_country
+    if evidence.events and evidence.without_country == evidence.events:
+        yield (
+            "No sign-in has a known country, so none could be called foreign and an intruder among them cannot be "
+            "told; export again with locations."
+        )
+    elif share(unplaced, evidence.success) > policy.case.unknown_country_share:
+        yield (
+            f"{unplaced:,} of {plural(evidence.success, 'successful sign-in')} {_verb(unplaced, 'has', 'have')} no "
+            "known country, so an intruder among them cannot be told."
+        )
+
+
+def _people(accounts: Sequence[AccountJudgement]) -> Iterator[str]:
+    for verdict, one, many in (
+        (AccountVerdict.SUSPICIOUS, "shows a lead", "show leads"),
+        (AccountVerdict.CANNOT_CONCLUDE, "has sign-ins", "have sign-ins"),
+    ):
+        names = [account.evidence.account for account in accounts if account.verdict is verdict]
+        tail = "to be followed" if verdict is AccountVerdict.SUSPICIOUS else "neither explained nor proven hostile"
+        if names:
+            yield f"{plural(len(names), 'account')} {_verb(len(names), one, many)} {tail}: {_some(names)}."
+
+
+def _other_logs(evidence: CaseEvidence) -> Iterator[str]:
+    if evidence.critical_operations:
+        listed = _some([f"{name} ({rows:,})" for name, rows in evidence.critical_operations])
+        yield f"Critical operations by persons stand in the audit log and must be explained: {listed}."
+    if evidence.audit_logons_unmatched:
+        yield (
+            f"{plural(evidence.audit_logons_unmatched, 'successful logon')} of "
+            f"{plural(evidence.audit_unmatched_accounts, 'account')} in the audit log "
+            f"{_verb(evidence.audit_logons_unmatched, 'is', 'are')} not in the sign-in log; the sign-in export is "
+            "incomplete or of another period."
+        )
+    elif evidence.audit_success and not evidence.success:
+        yield (
+            f"The sign-in log holds no success, yet another log of this case holds "
+            f"{plural(evidence.audit_success, 'successful logon')}: find out which of the two is wrong."
+        )
+
+
+def _homeless(accounts: Sequence[AccountJudgement]) -> Iterator[str]:
+    homeless = sum(1 for one in accounts if not one.homes and one.evidence.success)
+    if homeless:
+        yield (
+            f"No home country is known for {plural(homeless, 'account')}; give it with --home-country or in case.toml."
+        )
+
+
+def _verb(number: int, one: str, many: str) -> str:
+    return one if number == 1 else many
 
 
 def _some(names: Sequence[str], most: int = 5) -> str:
     rest = len(names) - most
-    return ", ".join(names[:most]) + (f" and {rest} more" if rest > 0 else "")
+    return ", ".join(names[:most]) + (f" and {rest:,} more" if rest > 0 else "")
 
 
-def _breach_headline(case_id: str, evidence: CaseEvidence, compromised: Sequence[AccountJudgement]) -> str:
+def _breach(
+    case_id: str,
+    evidence: CaseEvidence,
+    compromised: Sequence[AccountJudgement],
+    doubts: tuple[str, ...],
+    tests: tuple[str, ...],
+) -> CaseJudgement:
     names = [one.evidence.account for one in compromised]
     rate = evidence.foreign_attempt_success_rate
-    rate_text = f", {rate:.0%} of the foreign attempts" if rate is not None else ""
-    verb = "is" if len(names) == 1 else "are"
-    return (
-        f"Case {case_id}: breach indicated. {_count(len(names), 'account')} {verb} in use by somebody else; the evidence holds "
-        f"{_count(evidence.foreign_success_rows, 'successful foreign sign-in')}{rate_text}: {_some(names, 8)}."
+    rate_text = f"; {percent(rate)} of the foreign attempts succeeded" if rate is not None else ""
+    headline = (
+        f"Case {case_id}: breach indicated. Somebody else seems to use {plural(len(names), 'account')}: "
+        f"{_some(names, 8)}. The evidence holds "
+        f"{plural(evidence.foreign_success_rows, 'successful foreign sign-in')}{rate_text}."
     )
+    confidence = max((one.confidence for one in compromised), key=lambda one: one.rank)
+    return CaseJudgement(CaseVerdict.BREACH_INDICATED, confidence, headline, doubts, tests)
 
 
-def _open(case_id: str, reasons: Sequence[str], tests: tuple[str, ...]) -> CaseJudgement:
-    return CaseJudgement(CaseVerdict.CANNOT_CONCLUDE, Confidence.LOW, f"Case {case_id}: cannot conclude. {reasons[0]}", tuple(reasons), tests)
+def _open(case_id: str, reasons: tuple[str, ...], tests: tuple[str, ...]) -> CaseJudgement:
+    headline = f"Case {case_id}: cannot conclude. {reasons[0]}"
+    return CaseJudgement(CaseVerdict.CANNOT_CONCLUDE, Confidence.LOW, headline, reasons, tests)
 
 
-def _all_blocked(case_id: str, evidence: CaseEvidence, policy: Policy, tests: tuple[str, ...]) -> CaseJudgement:
-    limits = policy.case
+def _all_blocked(
+    case_id: str, evidence: CaseEvidence, doubts: tuple[str, ...], tests: tuple[str, ...], policy: Policy
+) -> CaseJudgement:
+    limits, rows = policy.case, evidence.accepted_rows
     high = evidence.attempts >= limits.blocked_high_rows and evidence.failure_codes >= limits.blocked_high_codes
     confidence = Confidence.LOW if evidence.weak_basis else Confidence.HIGH if high else Confidence.MEDIUM
-    exposed = evidence.by_outcome.get(Outcome.BLOCKED_AFTER_FIRST_FACTOR, 0)
-    tail = f" {exposed} of them came after a right password or token: reset those credentials." if exposed else ""
-    sentence = (
-        f"Case {case_id}: all blocked, {evidence.attempts:,} of {evidence.attempts:,} attempts failed and none succeeded "
-        f"(decision coverage {evidence.decision_coverage:.0%}).{tail}"
+    exposed = (
+        f" {plural(rows, 'sign-in')} came after a right password or token: reset "
+        f"{_verb(rows, 'that credential', 'those credentials')}."
+        if rows
+        else ""
     )
-    return CaseJudgement(CaseVerdict.ALL_BLOCKED, confidence, sentence, (), tests)
+    left_open = f" Not settled by that: {doubts[0]}" if doubts else ""
+    headline = (
+        f"Case {case_id}: all blocked, {evidence.attempts:,} of {plural(evidence.attempts, 'attempt')} failed and none "
+        f"succeeded (decision coverage {percent(evidence.decision_coverage)}).{exposed}{left_open}"
+    )
+    return CaseJudgement(CaseVerdict.ALL_BLOCKED, confidence, headline, doubts, tests)
+
+
+ALL_SIGN_IN_TYPES = frozenset({"interactiveuser", "noninteractiveuser", "serviceprincipal", "managedidentity"})
 
 
 def _no_breach(
     case_id: str, evidence: CaseEvidence, home: CaseHome, accounts: Sequence[AccountJudgement], tests: tuple[str, ...]
 ) -> CaseJudgement:
-    all_types = {"interactiveuser", "noninteractiveuser", "serviceprincipal", "managedidentity"} <= set(evidence.sign_in_types)
-    if evidence.weak_basis:
-        confidence = Confidence.LOW
-    else:
-        confidence = Confidence.HIGH if all_types and home.given else Confidence.MEDIUM
+    complete = set(evidence.sign_in_types) >= ALL_SIGN_IN_TYPES and home.given
+    confidence = Confidence.LOW if evidence.weak_basis else Confidence.HIGH if complete else Confidence.MEDIUM
     exposed = sum(1 for one in accounts if one.verdict is AccountVerdict.CREDENTIAL_EXPOSED)
-    tail = f" {_count(exposed, 'account')} had a valid credential used from abroad and stopped after it: reset." if exposed else ""
-    sentence = (
-        f"Case {case_id}: no breach indicated in {evidence.events:,} sign-ins ({evidence.success:,} successful, decision coverage "
-        f"{evidence.decision_coverage:.0%}). This is not an all-clear: see what was not tested.{tail}"
+    reset = (
+        f" On {plural(exposed, 'account')} a valid credential or token was used from abroad and stopped after the "
+        f"first factor: reset {_verb(exposed, 'it', 'them')}."
+        if exposed
+        else ""
     )
-    return CaseJudgement(CaseVerdict.NO_BREACH_INDICATED, confidence, sentence, (), tests)
+    headline = (
+        f"Case {case_id}: no breach indicated in {plural(evidence.events, 'sign-in')} ({evidence.success:,} "
+        f"successful, decision coverage {percent(evidence.decision_coverage)}). This is not an all-clear: see what was "
+        f"not tested.{reset}"
+    )
+    return CaseJudgement(CaseVerdict.NO_BREACH_INDICATED, confidence, headline, (), tests)
 
 
 def not_tested(evidence: CaseEvidence) -> tuple[str, ...]:
     """What this evidence cannot show, whatever the verdict."""
-    types = set(evidence.sign_in_types)
-    found = [
-        "Sign-ins through a proxy in the owner's country, and adversary-in-the-middle pages that hand on a valid session, look like the owner.",
-        "An attacker on the owner's own device cannot be told from the owner.",
-    ]
+    return tuple(_untested(evidence, set(evidence.sign_in_types)))
+
+
+def _untested(evidence: CaseEvidence, types: set[str]) -> Iterator[str]:
+    yield (
+        "Sign-ins through a proxy in the owner's country, and adversary-in-the-middle pages that hand on a valid "
+        "session, look like the owner."
+    )
+    yield "An attacker on the owner's own device cannot be told from the owner."
     if "noninteractiveuser" not in types:
-        found.append("Token replay: the non-interactive sign-in log is not in the evidence, or the export does not say which type its rows are.")
+        yield (
+            "Token replay: the non-interactive sign-in log is not in the evidence, or the export does not say which "
+            "type its rows are."
+        )
     if "serviceprincipal" not in types:
-        found.append("Access by applications and service principals: their sign-in log is not in the evidence.")
+        yield "Access by applications and service principals: their sign-in log is not in the evidence."
     if evidence.has_audit_log:
-        found.append("Mailbox reads are only logged with the licence and where logging was not throttled; their absence proves nothing.")
+        yield (
+            "Mailbox reads are only logged with the licence and where logging was not throttled; their absence proves "
+            "nothing."
+        )
     else:
-        found.append("What was done after sign-in: the unified audit log is not in the evidence.")
-    return tuple(found)
+        yield "What was done after sign-in, reading mail among it: the unified audit log is not in the evidence."
+    if evidence.dates_ambiguous:
+        yield (
+            "What depends on time: in at least one file the order of day and month could not be told from its dates; "
+            "give it with --date-order."
+        )

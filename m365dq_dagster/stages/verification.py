@@ -93,9 +93,7 @@ def _case_home(run: CaseRun) -> CaseHome:
 def _case_evidence(run: CaseRun, fields: Judged) -> CaseEvidence:
     con = run.con
     counted = [row for row in measure.outcome_rows(con) if row[1]]
-    uncounted_success = sum(
-        row[3] for row in measure.outcome_rows(con) if not row[1] and row[2] == "SUCCESS" and row[0] == LogType.UAL
-    )
+    uncounted_success = sum(int(row[3]) for row in measure.outcome_rows(con) if not row[1] and row[2] == "SUCCESS")
     by_outcome: dict[Outcome, int] = {}
     for row in counted:
         by_outcome[Outcome(row[2])] = by_outcome.get(Outcome(row[2]), 0) + int(row[3])
@@ -111,6 +109,8 @@ def _case_evidence(run: CaseRun, fields: Judged) -> CaseEvidence:
         foreign_rows=sum(int(row[5]) for row in counted),
         foreign_open_rows=sum(int(row[5]) for row in open_rows),
         success_without_country=sum(int(row[6]) for row in success),
+        without_country=sum(int(row[6]) for row in counted),
+        accepted_rows=sum(int(row[8]) for row in counted),
         by_access=sum(int(row[7]) for row in counted),
         flow_count=int(flows[0]),
         success_flows=int(flows[1]),
@@ -123,6 +123,7 @@ def _case_evidence(run: CaseRun, fields: Judged) -> CaseEvidence:
         audit_logons_unmatched=int(unmatched[0]),
         audit_unmatched_accounts=int(unmatched[1]),
         has_audit_log=LogType.UAL in fields,
+        dates_ambiguous=bool(measure.run_named(con, "ambiguous_dates", file="accounts")[0][0]),
         critical_operations=tuple((row[0], int(row[1])) for row in critical),
         weak_basis=all(one.state is FieldState.UNIFORM or str(one.spec.witness) == "secondary" for one in deciding),
     )

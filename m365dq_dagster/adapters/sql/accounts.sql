@@ -303,7 +303,8 @@ SELECT
     count(*) FILTER (WHERE firm) AS firm_rows,
     count(*) FILTER (WHERE is_foreign) AS foreign_rows,
     count(*) FILTER (WHERE country IS NULL) AS no_country,
-    count(*) FILTER (WHERE decided_by = 'conditional_access_status') AS by_access
+    count(*) FILTER (WHERE decided_by = 'conditional_access_status') AS by_access,
+    count(*) FILTER (WHERE accepted AND outcome <> 'SUCCESS') AS accepted_rows
 FROM events
 GROUP BY log_type, counted, outcome
 ORDER BY log_type, counted, outcome
@@ -319,6 +320,9 @@ FROM flows
 -- name: failure_codes
 SELECT count(DISTINCT code_key) FROM events
 WHERE counted AND normalized_status = 'FAILURE' AND decided_by IN ('status_error_code', 'error_number')
+
+-- name: ambiguous_dates
+SELECT count(*) FROM files WHERE date_order = 'AMBIGUOUS'
 
 -- name: sign_in_types
 SELECT DISTINCT lower(sign_in_event_type) FROM events WHERE counted AND sign_in_event_type IS NOT NULL ORDER BY 1
