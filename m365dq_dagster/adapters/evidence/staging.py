@@ -240,13 +240,13 @@ def _document_rows(seen: RecognisedFile) -> Iterator[tuple[str | None, ...]]:
 
 def _raw_texts(seen: RecognisedFile) -> Iterator[str]:
     with open_text(seen.file.location, seen.head.encoding) as stream:
-        if seen.table:
-            lines = islice(stream, seen.table.skip_lines, None)
-            yield from (
-                record.raw for record in records(lines, seen.table.delimiter, len(seen.table.columns), keep_raw=True)
-            )
-        elif seen.document:
+        if seen.document:
             yield from (record.text for record in documents.read_records(stream, seen.document.shape))
+            return
+        assert seen.table
+        lines = islice(stream, seen.table.skip_lines, None)
+        for record in records(lines, seen.table.delimiter, len(seen.table.columns), keep_raw=True):
+            yield record.raw
 
 
 def only_row(

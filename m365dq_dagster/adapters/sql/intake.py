@@ -182,8 +182,7 @@ def _derived(plan: ImportPlan, mapped: Mapping[str, str | None]) -> dict[str, tu
     if names and "account" in mapped and "account" not in have:
         account = f"lower(coalesce({', '.join(names)}))"
         found["account"] = account, f"derived:folded_user_name from {origin}"
-        if "is_person" in mapped:
-            found["is_person"] = _is_person(account, have), f"derived:no_system_actor from {origin}"
+        found["is_person"] = _is_person(account, have), f"derived:no_system_actor from {origin}"
     if "ip_address" in have and "address" in mapped:
         found["address"] = (
             "intake_address(ip_address)",

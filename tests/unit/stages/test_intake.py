@@ -376,6 +376,19 @@ def test_blank_rows_are_quarantined(folder: Path) -> None:
     assert taken.ledger("b.csv") == (2, 1, 0, 1)
 
 
+def test_records_of_a_document_that_are_no_events_are_quarantined_with_their_text(folder: Path) -> None:
+    good = {"id": "1", "createdDateTime": "2025-03-01T00:00:00Z", "userId": "u", "appId": "a", "status": {}}
+    _write(folder / "a.json", json.dumps([good, {}, {"other": 1}])[:-1] + ', {"id": "2", "createdDateTi')
+    taken = take_in(folder)
+
+    assert taken.ledger("a.json") == (4, 1, 0, 3)
+    assert taken.rows("SELECT row_no, reason, raw FROM quarantine ORDER BY row_no") == [
+        {"row_no": 2, "reason": "ROW_EMPTY", "raw": "{}"},
+        {"row_no": 3, "reason": "ROW_EMPTY", "raw": '{"other": 1}'},
+        {"row_no": 4, "reason": "JSON_TRUNCATED", "raw": '{"id": "2", "createdDateTi\n'},
+    ]
+
+
 # Values
 
 
@@ -842,7 +855,7 @@ def test_a_document_of_sixteen_megabytes_in_one_wrapper_is_read(folder: Path) ->
 
 
 def test_large_records_go_to_the_engine_in_small_batches(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(staging, "BATCH_CHARS", 100)
+    monkeypatch.setattr(staging, "BATCH_CHARS", 50)
     _write(folder / "a.csv", PORTAL, *[_portal(number) for number in range(10)], "broken")
 
     assert take_in(folder).ledger("a.csv") == (11, 10, 0, 1)

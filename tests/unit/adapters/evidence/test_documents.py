@@ -119,3 +119,12 @@ def test_json_is_told_by_its_first_character() -> None:
 def test_keys_are_those_of_the_first_records() -> None:
     assert document_head('[{"a":1,"b":2},{"c":3}]').keys == ("a", "b", "c")
     assert len(document_head(json.dumps([{"a": 1}] * 200)).samples) == 50
+
+
+@pytest.mark.usefixtures("pieces")
+def test_what_else_a_wrapper_holds_is_told_and_does_not_hide_its_records() -> None:
+    found = _read('{"value": [{"id": "0", "time": "t"}], "more": {"a": 1}}')
+
+    assert found[0] == "0"
+    assert found[1:]
+    assert set(found[1:]) <= set(QuarantineReason)
