@@ -114,6 +114,8 @@ def take_in(
     formats: tuple[dict[str, Any], ...] | None = None,
     con: duckdb.DuckDBPyConnection | None = None,
     registry: Any = None,
+    case_dir: Path | None = None,
+    options: Mapping[str, str] | None = None,
 ) -> Taken:
     """Run intake over a folder. The connection is the caller's to close; one in memory costs nothing when it is
     forgotten."""
@@ -126,13 +128,14 @@ def take_in(
         case_id="case",
         run_id="run-1",
         folder=folder,
-        case_dir=folder,
+        case_dir=case_dir or folder,
         context=CaseContext(date_order=date_order),
         pack=pack,
         con=con,
         registry=told,
         clock=FixedClock(NOW),
         more_folders=tuple(more),
+        options=dict(options or {}),
     )
     return Taken(con, intake.run(run), told)
 

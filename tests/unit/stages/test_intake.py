@@ -11,7 +11,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from m365dq_dagster.adapters.case_store import CONNECT_CONFIG, create_schema
+from m365dq_dagster.adapters.case_store import CONNECT_CONFIG, CaseStore, create_schema
 from m365dq_dagster.adapters.evidence import staging
 from m365dq_dagster.adapters.evidence.folder import evidence_files
 from m365dq_dagster.adapters.evidence.formats import parse_format
@@ -184,6 +184,32 @@ def test_taking_in_again_gives_the_same(folder: Path) -> None:
     again = take_in(folder, con=first.con)
 
     assert (again.events(), again.ledger("a.csv")) == before
+
+
+def _generation(store: CaseStore, folder: Path, name: str, **options: str) -> tuple[Taken, list[str]]:
+    """Take the folder in as one generation of a case, publish it, and tell its files."""
+    path = store.begin("case", name, from_current=False)
+    con = duckdb.connect(str(path), config=CONNECT_CONFIG)
+    create_schema(con)
+    taken = take_in(folder, con=con, case_dir=store.case_dir("case"), options=options)
+    files = [row["path"] for row in taken.rows("SELECT path FROM files ORDER BY path")]
+    assert taken.passed("ledger_balances")
+    con.close()
+    store.publish("case", name)
+    return taken, files
+
+
+def test_rows_of_a_file_that_has_gone_stay_until_they_are_let_go(folder: Path, tmp_path: Path) -> None:
+    store = CaseStore(tmp_path / "cases")
+    _write(folder / "a.csv", PORTAL, _portal(1), _portal(1), "broken")
+    _write(folder / "b.csv", PORTAL, _portal(2))
+    _generation(store, folder, "first")
+    (folder / "a.csv").unlink()
+
+    kept, files = _generation(store, folder, "second")
+    assert (kept.report.rows_imported, files) == (2, ["a.csv", "b.csv"])
+    let_go, files = _generation(store, folder, "third", forget_missing="yes")
+    assert (let_go.report.rows_imported, files) == (1, ["b.csv"])
 
 
 # Rows, copies, quarantine
