@@ -150,5 +150,5 @@ def main() -> None:
     app()
 
 
-if __name__ == "__main__":
+if __name__ == "__main__":  # pragma: no cover  a process of its own, which a reader that goes away may end unmeasured
     main()

@@ -29,6 +29,10 @@ if TYPE_CHECKING:
     from m365dq_dagster.stages.case_run import Override, Progress
 
 
+INTERRUPTED = ("Query interrupted", "failed with KeyboardInterrupt", "failed with DagsterExecutionInterruptedError")
+"""How the engine and the orchestrator tell that somebody pressed Ctrl-C: they take the signal themselves."""
+
+
 @dataclass(frozen=True)
 class RunRequest:
     """One `m365dq run` as it was asked for."""
@@ -216,7 +220,10 @@ class Workbench:
 
             outcome = run_case(self.settings, case_id, progress=progress)
         if isinstance(outcome.error, InternalFault):
-            raise InternalFault(f"{outcome.error} The details are in {self._kept(outcome.run_id)}.")
+            kept = self._kept(outcome.run_id)
+            if any(word in f"{outcome.error} {kept.read_text(encoding='utf-8')}" for word in INTERRUPTED):
+                raise KeyboardInterrupt
+            raise InternalFault(f"{outcome.error} The details are in {kept}.")
         if outcome.error is not None:
             raise outcome.error
 

@@ -50,6 +50,12 @@ def test_a_fault_inside_the_graph_names_the_file_with_its_details(home: Path, mo
     assert stat.S_IMODE((home / "logs" / "run-r1.log").stat().st_mode) == 0o600
 
 
+def test_ctrl_c_inside_the_graph_is_no_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    error = InternalFault("The run failed with DagsterExecutionInterruptedError; its log has the details.")
+    with pytest.raises(KeyboardInterrupt):
+        ended_with(error, monkeypatch)._execute("c1", Silent())
+
+
 @pytest.fixture
 def waiting(registry: Registry) -> Registry:
     """One alert that waits."""
