@@ -196,22 +196,20 @@ def _prepared(
     identity = identity_of(evidence_of(folders), context, pack, override)
     record = registry.case(case_id)
     current = store.current(case_id)
-    unchanged = bool(current) and _judged_from(current) == identity and not (options and _has_kept(current))
+    unchanged = False
+    if current is not None:
+        unchanged = _judged_from(current) == identity and not (options and _has_kept(current))
     judged_at = record.last_run if record else None
     return PreparedCase(case_id, folders[0], context, identity, unchanged, current, judged_at, folders[1:], options)
 
 
-def _judged_from(published: Path | None) -> str | None:
+def _judged_from(published: Path) -> str | None:
     """The identity that the published generation was judged from."""
-    if published is None:
-        return None
     with open_reader(published) as con:
         return measure.noted(con, IDENTITY)
 
 
-def _has_kept(published: Path | None) -> bool:
-    if published is None:
-        return False
+def _has_kept(published: Path) -> bool:
     with open_reader(published) as con:
         return carry_over.has_kept(con)
 

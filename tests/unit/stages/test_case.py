@@ -196,6 +196,27 @@ def test_the_context_of_an_added_folder_counts_where_the_first_has_none(
     assert prepare(more, registry, case_id="case-one", add=True).context.home_countries == ("AU",)
 
 
+def test_rows_of_a_file_that_has_gone_stay_until_they_are_let_go(
+    folder: Path, registry: Registry, tmp_path: Path
+) -> None:
+    generate("signins", tmp_path / "more", rows=10, seed=3, shape="sentinel-csv", context=False)
+    shutil.copy(tmp_path / "more" / "SigninLogs.csv", folder)
+    whole = run_folder(folder, registry).document
+    (folder / "SigninLogs.csv").unlink()
+    kept = run_folder(folder, registry, "g2").document
+    assert kept["sign_ins"] == whole["sign_ins"]
+    gone = next(row for row in kept["files"] if row["path"] == "SigninLogs.csv")
+    assert "--forget-missing" in gone["reason"]
+    assert prepare(folder, registry).unchanged
+    assert not prepare(folder, registry, forget_missing=True).unchanged
+    assert not reopened(registry).unchanged
+    left = run_folder(folder, registry, "g3", forget_missing=True)
+    assert left.document["sign_ins"]["events"] == whole["sign_ins"]["events"] - 10
+    assert reopened(registry).unchanged
+    assert reopened(registry).options == {}
+    assert prepare(folder, registry, forget_missing=True).unchanged
+
+
 # --- Opened again by its name
 
 

@@ -326,6 +326,13 @@ def test_rejections_and_then_success_from_a_new_address_is_a_lead_even_at_home()
     assert found["leads"][0]["addresses"] == [EVE]
 
 
+def test_two_addresses_that_guessed_are_two_leads_and_one_reason() -> None:
+    guessed = [*rejected(times=5, country="AU", address=EVE), *rejected(times=5, country="AU", address="192.0.2.8")]
+    found = judge(at_home(), guessed, [sign_in(when=at(30, 10), address=where) for where in (EVE, "192.0.2.8")])
+    assert kinds(found) == ["SUCCESS_AFTER_REJECTIONS"] * 2
+    assert len(found["by_account"][ANN]["reasons"]) == 1
+
+
 def test_a_person_who_mistypes_a_password_is_no_lead() -> None:
     mistyped = rejected(times=4, country="AU", address=EVE)
     assert kinds(judge(at_home(), mistyped, sign_in(when=at(30, 10), address=EVE))) == []
@@ -488,7 +495,7 @@ def test_audit_logons_are_counted_where_there_is_no_sign_in_log() -> None:
 def test_an_audit_logon_that_the_sign_in_log_lacks_leaves_the_case_open() -> None:
     found = judge(at_home(), logon(OTHERS[0], at(2)), logon(OTHERS[0], at(2, 1), "50126"))
     assert found["status"] == "CANNOT_CONCLUDE"
-    assert "1 successful logons of 1 account in the audit log are not in the sign-in log" in found["cannot_conclude"][0]
+    assert "1 successful logon of 1 account in the audit log is not in the sign-in log" in found["cannot_conclude"][0]
 
 
 BLOCKED = [sign_in(ANN, at(day), "RU", code) for day in range(20) for code in ("50126", "50053")]
