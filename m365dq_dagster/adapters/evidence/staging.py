@@ -27,7 +27,7 @@ from m365dq_dagster.core.ledger import DateSighting, FileReason
 MAX_RAW = 1_000_000
 """Characters kept of the raw text of a quarantined row."""
 
-BATCH_ROWS = 5_000
+BATCH_ROWS = 50_000
 BATCH_CHARS = 1 << 25
 RELATION = "intake_records"
 
@@ -173,13 +173,16 @@ def _holds_quotes(file: FoundFile) -> bool:
 
 
 def _stage_tolerant(con: duckdb.DuckDBPyConnection, seen: RecognisedFile) -> int:
-    reader = pa.RecordBatchReader.from_batches(_schema(seen), _batches(seen))
-    con.register(RELATION, reader)
-    try:
-        relation = RELATION if seen.table else sql.parsed_lines(RELATION, seen.plan)
-        con.execute(sql.stage(seen.plan, relation, has_faults=True, cells=len(seen.columns)))
-    finally:
-        con.unregister(RELATION)
+    """Read record by record, batch by batch, on this thread: what goes wrong while reading is raised as what it is."""
+    relation = RELATION if seen.table else sql.parsed_lines(RELATION, seen.plan)
+    for number, batch in enumerate(_batches(seen)):
+        con.register(RELATION, batch)
+        try:
+            con.execute(
+                sql.stage(seen.plan, relation, has_faults=True, cells=len(seen.columns), append=number > 0)
+            ).fetchall()
+        finally:
+            con.unregister(RELATION)
     return _count(con)
 
 
@@ -194,13 +197,17 @@ def _schema(seen: RecognisedFile) -> pa.Schema:
     return pa.schema([(name, pa.string()) for name in ("fault", "raw", *cells)])
 
 
-def _batches(seen: RecognisedFile) -> Iterator[pa.RecordBatch]:
+def _batches(seen: RecognisedFile) -> Iterator[pa.Table]:
+    """The records of a file, at least one batch even where there are none."""
     schema = _schema(seen)
     rows = _table_rows(seen) if seen.table else _document_rows(seen)
-    while batch := _take(rows):
-        yield pa.RecordBatch.from_arrays(
-            [pa.array(column, pa.string()) for column in zip(*batch, strict=True)], schema=schema
-        )
+    batch = _take(rows)
+    while True:
+        columns = list(zip(*batch, strict=True)) or [()] * len(schema)
+        yield pa.table([pa.array(column, pa.string()) for column in columns], schema=schema)
+        batch = _take(rows)
+        if not batch:
+            return
 
 
 def _take(rows: Iterator[tuple[str | None, ...]]) -> list[tuple[str | None, ...]]:
@@ -242,11 +249,11 @@ def _raw_texts(seen: RecognisedFile) -> Iterator[str]:
     with open_text(seen.file.location, seen.head.encoding) as stream:
         if seen.document:
             yield from (record.text for record in documents.read_records(stream, seen.document.shape))
-            return
-        assert seen.table
-        lines = islice(stream, seen.table.skip_lines, None)
-        for record in records(lines, seen.table.delimiter, len(seen.table.columns), keep_raw=True):
-            yield record.raw
+        else:
+            assert seen.table
+            lines = islice(stream, seen.table.skip_lines, None)
+            for record in records(lines, seen.table.delimiter, len(seen.table.columns), keep_raw=True):
+                yield record.raw
 
 
 def only_row(

@@ -81,7 +81,7 @@ def parsed_lines(relation: str, plan: ImportPlan) -> str:
     )
 
 
-def stage(plan: ImportPlan, relation: str, *, has_faults: bool, cells: int) -> str:
+def stage(plan: ImportPlan, relation: str, *, has_faults: bool, cells: int, append: bool = False) -> str:
     """Bring a file into the staging table, one row a record in the file's order, with the reason where a record is no
     event.
 
@@ -96,7 +96,8 @@ def stage(plan: ImportPlan, relation: str, *, has_faults: bool, cells: int) -> s
     kept = [_cell(column) for column in plan.used if column != plan.payload]
     nested = [f"{_opened(column, plan, paths[column])} AS {_list(column)}" for column in paths]
     return (
-        f"CREATE OR REPLACE TEMP TABLE {STAGING} AS SELECT {_fault(plan)} AS fault, raw, row_hash"
+        f"{f'INSERT INTO {STAGING}' if append else f'CREATE OR REPLACE TEMP TABLE {STAGING} AS'} SELECT "
+        f"{_fault(plan)} AS fault, raw, row_hash"
         f"{_comma(kept)}{_comma(nested)} FROM (SELECT {', '.join(columns)} FROM {relation})"
     )
 
