@@ -157,7 +157,7 @@ def test_a_damaged_file_is_accounted_for_to_the_last_row(
             assert again.passed("ledger_balances")
 
 
-@pytest.mark.parametrize("encoding", [name for name in ENCODINGS if name != "utf-8"])
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "cp1252"])
 @pytest.mark.parametrize(("name", "text"), FIRST_EXAMPLES)
 def test_every_encoding_of_a_sound_file_gives_the_same_events(
     work: tuple[Path, duckdb.DuckDBPyConnection],
