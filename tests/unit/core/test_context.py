@@ -133,7 +133,6 @@ def test_an_unusable_case_id_is_refused(text: str) -> None:
 @pytest.mark.parametrize(
     ("name", "case_id"),
     [("Oculus 2026", "oculus-2026"), ("..", "case"), ("ÄÖ", "case"), ("-x-", "x"), ("a.b_c", "a.b_c")],
-    [("Oculus 2026", "oculus-2026"), ("..", "case"), ("ÄÖ", "case"), ("-x-", "x"), ("a.b_c", "a.b_c")],
 )
 def test_a_folders_name_becomes_a_case_id(name: str, case_id: str) -> None:
     assert case_id_from_folder(name) == case_id
