@@ -18,7 +18,7 @@ from m365dq_dagster.adapters import sql
 from m365dq_dagster.adapters.rule_pack import RulePack
 from m365dq_dagster.adapters.sql.profile import count_column
 from m365dq_dagster.core.adjudication import Access, Client, Combo, Decision, Mark, Word
-from m365dq_dagster.core.checks import CheckResult, failed_blocking
+from m365dq_dagster.core.checks import CheckResult
 from m365dq_dagster.core.context import CaseContext
 from m365dq_dagster.core.outcome import LogType, Severity
 from m365dq_dagster.core.policy import Policy
@@ -402,8 +402,8 @@ def _iso(moment: datetime | None) -> str | None:
 
 
 def outcome_rows(con: duckdb.DuckDBPyConnection) -> Rows:
-    """Log type, counted, outcome, rows, firm rows, foreign rows, rows without a country, rows by Conditional Access, rows
-    that are no success and follow a right credential.
+    """Log type, counted, outcome, rows, firm rows, foreign rows, rows without a country, rows by Conditional Access,
+    rows that are no success and follow a right credential.
     """
     return run_named(con, "case_rows", file="accounts")
 
@@ -446,13 +446,13 @@ def stamps(con: duckdb.DuckDBPyConnection) -> Rows:
 
 
 def keep_failed(con: duckdb.DuckDBPyConnection, stage: str, checks: Iterable[CheckResult]) -> None:
-    """Keep the blocking checks of a stage that failed, in place of those it kept before."""
+    """Keep the checks of a stage that failed, in place of those it kept before."""
     others = [one for one in failed_checks(con) if one.stage != stage]
-    keep_json(con, "failed_checks", (asdict(one) for one in (*others, *failed_blocking(checks))))
+    keep_json(con, "failed_checks", (asdict(one) for one in (*others, *(one for one in checks if not one.passed))))
 
 
 def failed_checks(con: duckdb.DuckDBPyConnection) -> tuple[CheckResult, ...]:
-    """The blocking checks of this generation that failed."""
+    """The checks of this generation that failed, blocking or not."""
     return tuple(
         CheckResult(**{**body, "severity": Severity(body["severity"]), "table": tuple(body["table"])})
         for body in read_json(con, "failed_checks")

@@ -1,1 +1,3 @@
-"""One use case a file, shared by the orchestrator and the command line: measure (adapter), judge (core), keep (adapter)."""
+"""One use case a file, shared by the orchestrator and the command line: measure (adapter), judge (core), keep
+(adapter).
+"""

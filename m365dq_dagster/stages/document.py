@@ -12,7 +12,7 @@ import duckdb
 
 from m365dq_dagster.adapters import measure
 from m365dq_dagster.adapters.case_store import CaseStore, open_reader
-from m365dq_dagster.core.checks import CheckResult
+from m365dq_dagster.core.checks import CheckResult, failed_blocking
 from m365dq_dagster.core.errors import BadInput
 from m365dq_dagster.core.outcome import CaseVerdict, Confidence
 from m365dq_dagster.stages.case_run import CaseRun
@@ -35,7 +35,8 @@ def build(run: CaseRun, *, stage: str) -> dict[str, Any]:
     """The whole document, alerts still empty. With blocking checks that failed and no override, nothing is
     concluded: `findings` is empty.
     """
-    blocking = measure.failed_checks(run.con)
+    failed = measure.failed_checks(run.con)
+    blocking = failed_blocking(failed)
     blocked = bool(blocking) and run.override is None
     return {
         "case": run.case_id,
@@ -44,7 +45,7 @@ def build(run: CaseRun, *, stage: str) -> dict[str, Any]:
         "started_at": run.started_at.isoformat(),
         "seconds": round(run.seconds, 3),
         "stage": stage,
-        "quality": _quality(run, blocking, blocked=blocked),
+        "quality": _quality(run, failed, blocked=blocked),
         **_ledger(run.con),
         "by_log_type": by_log_type(run.con, blocked=blocked),
         "fields": measure.read_json(run.con, "field_profiles"),
@@ -74,24 +75,24 @@ def _verdict(run: CaseRun, blocking: Sequence[CheckResult], *, blocked: bool) ->
     return dict(kept[0])
 
 
-def _quality(run: CaseRun, blocking: Sequence[CheckResult], *, blocked: bool) -> dict[str, Any]:
-    override = run.override
-    status = "FAIL" if blocked else "OVERRIDDEN" if override else "PASS"
+def _quality(run: CaseRun, failed: Sequence[CheckResult], *, blocked: bool) -> dict[str, Any]:
+    """The gate: `failed_checks` are those that block, `notes` those that failed and are only shown."""
+    one = run.override
     return {
-        "status": status,
-        "failed_checks": [
-            {
-                "check": check.name,
-                "reason": check.headline,
-                "code": check.reason,
-                "runbook": check.runbook,
-                "blocking": check.blocking,
-            }
-            for check in blocking
-        ],
-        "override": {"reason": override.reason, "actor": override.actor, "expires": override.expires}
-        if override
-        else None,
+        "status": "FAIL" if blocked else "OVERRIDDEN" if one else "PASS",
+        "failed_checks": [_check_row(check) for check in failed if check.blocking],
+        "notes": [_check_row(check) for check in failed if not check.blocking],
+        "override": {"reason": one.reason, "actor": one.actor, "expires": one.expires} if one else None,
+    }
+
+
+def _check_row(check: CheckResult) -> dict[str, Any]:
+    return {
+        "check": check.name,
+        "reason": check.headline,
+        "code": check.reason,
+        "runbook": check.runbook,
+        "blocking": check.blocking,
     }
 
 

@@ -50,6 +50,7 @@ def run(run: CaseRun) -> QualityReport:
         _substitutes(run.case_id, fields),
         _vocabulary(run.case_id, measure.unknown_codes(run.con), unknown_values),
     )
+    _keep_profiles(run, fields)
     _remember(run, checks)
     stamp(run, STAGE)
     return QualityReport(fields, checks, len(measure.unknown_codes(run.con)), len(unknown_values))
@@ -156,6 +157,16 @@ def _vocabulary(case_id: str, codes: measure.Rows, values: measure.Rows) -> Chec
     )
 
 
+def _keep_profiles(run: CaseRun, fields: Judged) -> None:
+    origins = measure.provenance(run.con)
+    rows = [one for judged in fields.values() for one in judged]
+    measure.keep_json(
+        run.con,
+        "field_profiles",
+        (profile_row(one, origins.get((one.spec.log_type, one.spec.field), ())) for one in rows),
+    )
+
+
 def _remember(run: CaseRun, checks: tuple[CheckResult, ...]) -> None:
     now = run.clock.now()
     measure.keep_failed(run.con, STAGE, checks)
@@ -172,3 +183,37 @@ def _remember(run: CaseRun, checks: tuple[CheckResult, ...]) -> None:
 def _blocker(run: CaseRun, checks: tuple[CheckResult, ...]) -> str | None:
     failed = [check.name for check in checks if check.blocking and not check.passed]
     return failed[0] if failed and run.override is None else None
+
+
+def profile_row(one: FieldJudgement, origins: tuple[str, ...]) -> dict[str, object]:
+    """A field as the document shows it; shares and scores are 0..1, None where the field does not apply."""
+    counts = one.counts
+    return {
+        "log_type": one.spec.log_type,
+        "field": one.spec.field,
+        "role": str(one.spec.role),
+        "applicable_rows": counts.applicable,
+        "population": rounded(counts.population),
+        "top_value": counts.top_value,
+        "top_raw": counts.top_raw,
+        "top_share": rounded(counts.top_share),
+        "uniqueness_ratio": rounded(counts.uniqueness_ratio),
+        "normalized_entropy": rounded(counts.normalized_entropy),
+        "discriminatory_power": rounded(one.discriminatory_power),
+        "decisiveness": rounded(one.decisiveness),
+        "consistency": rounded(one.consistency),
+        "base_score": rounded(one.base_score),
+        "score": rounded(one.score),
+        "state": str(one.state),
+        "may_testify": one.may_testify,
+        "firm": one.firm,
+        "confidence": str(one.confidence),
+        "cause": str(one.cause) if one.cause else None,
+        "reasons": list(one.reasons),
+        "provenance": "; ".join(origins) or "absent",
+    }
+
+
+def rounded(value: float | None) -> float | None:
+    """A share or score as the document shows it; None stays None."""
+    return None if value is None else round(value, 6)

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from m365dq_dagster.adapters import measure
 from m365dq_dagster.adapters.registry import ScoreRow
 from m365dq_dagster.core.outcome import CaseStage
-from m365dq_dagster.core.reliability import FieldJudgement, Recommendation, recommend
+from m365dq_dagster.core.reliability import Recommendation, recommend
 from m365dq_dagster.stages.case_run import CaseRun
-from m365dq_dagster.stages.quality import Judged, judged_fields
+from m365dq_dagster.stages.quality import Judged, judged_fields, rounded
 from m365dq_dagster.stages.stamps import stamp
 
 STAGE = "reliability"
@@ -30,16 +30,6 @@ def run(run: CaseRun) -> ReliabilityReport:
     run.progress.step(STAGE, "scoring fields")
     fields = judged_fields(run)
     recommended = recommendations(fields)
-    origins = measure.provenance(run.con)
-    measure.keep_json(
-        run.con,
-        "field_profiles",
-        (
-            profile_row(one, origins.get((one.spec.log_type, one.spec.field), ()))
-            for judged in fields.values()
-            for one in judged
-        ),
-    )
     measure.keep_json(run.con, "recommendations", (recommendation_row(one) for one in recommended))
     stamp(run, STAGE)
     now = run.clock.now()
@@ -59,46 +49,13 @@ def recommendations(fields: Judged) -> tuple[Recommendation, ...]:
     return tuple(one for one in found if one is not None)
 
 
-def profile_row(one: FieldJudgement, origins: tuple[str, ...]) -> dict[str, object]:
-    """A field as the document shows it; shares and scores are 0..1, None where the field does not apply."""
-    counts = one.counts
-    return {
-        "log_type": one.spec.log_type,
-        "field": one.spec.field,
-        "role": str(one.spec.role),
-        "applicable_rows": counts.applicable,
-        "population": _round(counts.population),
-        "top_value": counts.top_value,
-        "top_raw": counts.top_raw,
-        "top_share": _round(counts.top_share),
-        "uniqueness_ratio": _round(counts.uniqueness_ratio),
-        "normalized_entropy": _round(counts.normalized_entropy),
-        "discriminatory_power": _round(one.discriminatory_power),
-        "decisiveness": _round(one.decisiveness),
-        "consistency": _round(one.consistency),
-        "base_score": _round(one.base_score),
-        "score": _round(one.score),
-        "state": str(one.state),
-        "may_testify": one.may_testify,
-        "firm": one.firm,
-        "confidence": str(one.confidence),
-        "cause": str(one.cause) if one.cause else None,
-        "reasons": list(one.reasons),
-        "provenance": "; ".join(origins) or "absent",
-    }
-
-
 def recommendation_row(one: Recommendation) -> dict[str, object]:
     """A recommendation as the document shows it."""
     return {
         "log_type": str(one.log_type),
         "field": one.field,
-        "score": _round(one.score),
+        "score": rounded(one.score),
         "confidence": str(one.confidence),
         "instead_of": list(one.instead_of),
         "reasons": list(one.reasons),
     }
-
-
-def _round(value: float | None) -> float | None:
-    return None if value is None else round(value, 6)

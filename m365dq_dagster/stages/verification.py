@@ -256,6 +256,9 @@ CONTRADICTIONS = {
 }
 
 
+NOT_TOUCHED = "no forwarding, delegation or auditing touched"
+
+
 def _conflicts(run: CaseRun) -> list[dict[str, Any]]:
     found = [
         {"kind": kind, "rows": count, "detail": CONTRADICTIONS[kind], "example_event_ids": examples}
@@ -279,15 +282,18 @@ def _placed(address: str, countries: int, country: str | None) -> str:
 
 
 def _indicators(run: CaseRun) -> list[dict[str, Any]]:
+    mailbox: dict[str, int] = dict(measure.run_named(run.con, "mailbox_settings", file="document"))
     details = {
         "MailItemsAccessed": _mail_access(measure.run_named(run.con, "mail_access", file="document")),
-        "Set-Mailbox": dict(measure.run_named(run.con, "mailbox_settings", file="document")),
+        "Set-Mailbox": mailbox,
     }
+    # A mailbox setting is only critical where it forwards, delegates or touches auditing; the rest is routine.
+    routine = {"Set-Mailbox"} if len(mailbox) < 2 and NOT_TOUCHED in mailbox else set()
     return [
         {
             "type": kind,
             "operation": operation,
-            "severity": severity,
+            "severity": str(Severity.INFO) if operation in routine else severity,
             "rows": count,
             "accounts": list(accounts or ())[:100],
             "detail": details.get(operation, {}),
