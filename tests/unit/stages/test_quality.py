@@ -61,6 +61,13 @@ def test_a_rejected_field_with_a_substitute_is_shown_and_does_not_block() -> Non
     assert {row["field"] for row in shown.table} == {"status_error_code", "status"}
 
 
+def test_a_failed_check_that_does_not_block_is_a_note_in_the_document() -> None:
+    found = Bench().judge(SEEING)["quality"]
+    assert (found["status"], found["failed_checks"]) == ("PASS", [])
+    note = found["notes"][0]
+    assert (note["check"], note["code"], note["blocking"]) == ("outcome_fields_may_testify", "FIELD_REJECTED", False)
+
+
 def test_each_log_with_logons_has_a_gate_and_one_without_has_none() -> None:
     with_logons = checks_of([*GOOD, legacy(), legacy(code="50126"), logon(), logon(number="50126")])
     assert [name for name in with_logons if name.endswith("_judged")] == [
