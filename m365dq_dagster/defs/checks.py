@@ -16,7 +16,7 @@ from m365dq_dagster.defs.services import Services
 from m365dq_dagster.stages import expectations, guards
 
 INTAKE_GATE, INTAKE_NOTES = "evidence_is_all_there", "evidence_notes"
-QUALITY_GATE, QUALITY_NOTES = "outcome_can_be_told", "field_notes"
+QUALITY_GATE, QUALITY_NOTES = "outcome_can_be_told", "quality_notes"
 VERDICT = "verdict"
 GUARDED = {"evidence": "raw_logs", "reliability": "reliability_scores", "verification": "verified_findings"}
 """Our tables by the word of the stage that writes them, and the asset they are shown on."""

@@ -5,11 +5,13 @@ import signal
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 
 from m365dq_dagster.adapters.settings import Settings, checkout_root
 from m365dq_dagster.defs.launch import ensure_dagster_home
 
 MODULE = "m365dq_dagster.definitions"
+STOP_SECONDS = 20
 
 
 def ui_command(host: str = "127.0.0.1", port: int = 3000) -> list[str]:
@@ -21,7 +23,10 @@ def ui_command(host: str = "127.0.0.1", port: int = 3000) -> list[str]:
 
 
 def start_ui(settings: Settings, command: Sequence[str]) -> int:
-    """Run the command until it ends or is stopped; returns its exit code, 0 where it was stopped by hand."""
+    """Run the command until it ends or is stopped; returns its exit code, 0 where it was stopped by hand.
+
+    It runs in a session of its own, so that a stop reaches it once, and all that it started with it.
+    """
     environment = {
         **os.environ,
         "DAGSTER_HOME": str(ensure_dagster_home(settings)),
@@ -30,13 +35,22 @@ def start_ui(settings: Settings, command: Sequence[str]) -> int:
         "DAGSTER_DISABLE_TELEMETRY": "yes",
         "PYTHONWARNINGS": "ignore:Function `dev_command` is superseded",
     }
-    process = subprocess.Popen(list(command), env=environment, cwd=checkout_root())
+    process = subprocess.Popen(list(command), env=environment, cwd=checkout_root(), start_new_session=True)
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         return process.wait()
     except KeyboardInterrupt:
-        process.terminate()
-        process.wait()
+        _end(process)
         return 0
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Ask it to end, with all it started; what has not ended after a while is ended."""
+    process.terminate()
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(STOP_SECONDS)
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
