@@ -61,8 +61,10 @@ class CaseWorkspace:
 
     @property
     def case_id(self) -> str:
-        """The case this run is about."""
-        return str(self.dagster_run.tags["dagster/partition"])
+        """The case this run is about. Raises `BadInput` where none was chosen."""
+        if "dagster/partition" not in self.dagster_run.tags:
+            raise BadInput("This run has no case; choose the case as partition when launching it.")
+        return self.dagster_run.tags["dagster/partition"]
 
     @property
     def store(self) -> CaseStore:

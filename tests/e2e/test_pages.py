@@ -61,7 +61,7 @@ def home(browser_path: str, tmp_path_factory: pytest.TempPathFactory) -> Setting
 
 @pytest.fixture(scope="module")
 def went_through(home: Settings, page: Page) -> str:
-    """The case `healthy`, run while the pages are open; a badge speaks of the last run of any case, so it comes last."""
+    """The case `healthy`, run while the pages are open: a badge speaks of the last run of any case."""
     assert run_case(home, "healthy").success
     return "healthy"
 
