@@ -123,8 +123,9 @@ class CaseWorkspace:
 
     def _open(self, form: CaseForm) -> CaseRun:
         settings = self.services.settings
+        lock = self.store.lock(self.case_id, settings.lock_wait_seconds)
         left_behind.sign(self.instance, self.dagster_run.run_id)
-        self._held.enter_context(self.store.lock(self.case_id, settings.lock_wait_seconds))
+        self._held.enter_context(lock)
         left_behind.bury(self.instance)
         registry = Registry.open(settings.registry_url)
         self._held.callback(registry.close)

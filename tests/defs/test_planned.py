@@ -5,7 +5,7 @@ import dagster as dg
 import pytest
 
 from m365dq_dagster.adapters.settings import Settings
-from m365dq_dagster.core.errors import BadInput
+from m365dq_dagster.core.errors import BadInput, InternalFault
 from m365dq_dagster.definitions import run_case
 from m365dq_dagster.defs.resources import STAGE_OF, CaseWorkspace, planned_assets
 from m365dq_dagster.defs.services import Services
@@ -31,6 +31,14 @@ def test_a_run_plans_what_it_was_asked_for(given: dict[str, Any], planned: set[s
 def test_a_run_without_a_case_is_told_to_choose_one(settings: Settings, instance: dg.DagsterInstance) -> None:
     workspace = CaseWorkspace(Services(settings), dg.DagsterRun(job_name="case_job"), instance)
     with pytest.raises(BadInput, match="choose the case"):
+        workspace.run()
+
+
+def test_a_workspace_that_has_ended_is_not_opened_again(settings: Settings, instance: dg.DagsterInstance) -> None:
+    run = dg.DagsterRun(job_name="case_job", tags={"dagster/partition": "tiny"})
+    workspace = CaseWorkspace(Services(settings), run, instance)
+    workspace.close()
+    with pytest.raises(InternalFault, match="nothing to check"):
         workspace.run()
 
 
