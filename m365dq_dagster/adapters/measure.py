@@ -259,6 +259,7 @@ def build_events(
         values = {"account": one.account, "country": one.country, "begins": one.begins, "ends": one.ends}
         run_named(con, "add_travel", values)
     _insert(con, "known_egress", [[address] for address in _inside(con, context.egress_ranges)])
+    _insert(con, "known_bad", [[address] for address in _inside(con, context.known_bad_addresses)])
     run_named(con, "travelled")
     run_named(con, "flow_starts", {"minutes": policy.flows.minutes})
     run_named(con, "events")
@@ -270,7 +271,7 @@ def build_events(
 def _inside(con: duckdb.DuckDBPyConnection, ranges: Sequence[str]) -> list[str]:
     if not ranges:
         return []
-    networks = [ipaddress.ip_network(text) for text in ranges]
+    networks = [ipaddress.ip_network(text, strict=False) for text in ranges]
     found = []
     for (address,) in run_named(con, "distinct_addresses"):
         try:
@@ -384,6 +385,8 @@ def _leads(con: duckdb.DuckDBPyConnection, window: Window, policy: Policy) -> li
         if account not in seen:
             seen.add(account)
             found.append(Lead(LeadKind.SUCCESS_AFTER_MFA_DENIALS, (account,), (), _iso(begins), _iso(ends)))
+    rows = run_named(con, "lead_known_bad", file="accounts")
+    found += [Lead(LeadKind.KNOWN_BAD_ADDRESS, (a,), tuple(addresses), _iso(b), _iso(e)) for a, addresses, b, e in rows]
     rows = run_named(con, "lead_legacy", file="accounts")
     found += [
         Lead(LeadKind.LEGACY_FOREIGN_SUCCESS, (a,), tuple(addresses or ()), _iso(b), _iso(e))

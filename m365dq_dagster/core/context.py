@@ -131,12 +131,12 @@ def parse_context(data: Mapping[str, Any], where: str) -> CaseContext:
     return CaseContext(
         case_id=valid_case_id(str(case_id)) if case_id is not None else None,
         home_countries=countries(_texts(data, "home_countries", where), f"{where}: home_countries"),
-        egress_ranges=_networks(_texts(data, "egress_ranges", where), where),
+        egress_ranges=_networks(data, "egress_ranges", where),
         travel=tuple(_travel(item, where) for item in _items(data, "travel", where)),
         window_from=begins,
         window_to=ends,
         accounts_in_scope=tuple(sorted({text.strip().lower() for text in _texts(data, "accounts_in_scope", where)})),
-        known_bad_addresses=tuple(sorted({text.strip() for text in _texts(data, "known_bad_addresses", where)})),
+        known_bad_addresses=_networks(data, "known_bad_addresses", where),
         licence=str(data["licence"]) if data.get("licence") else None,
         date_order=DateOrder(order) if order else None,
     )
@@ -156,11 +156,12 @@ def _texts(data: Mapping[str, Any], key: str, where: str) -> tuple[str, ...]:
     return tuple(items)
 
 
-def _networks(values: tuple[str, ...], where: str) -> tuple[str, ...]:
+def _networks(data: Mapping[str, Any], key: str, where: str) -> tuple[str, ...]:
     try:
-        return tuple(sorted({str(ipaddress.ip_network(value.strip(), strict=False)) for value in values}))
+        found = {str(ipaddress.ip_network(text.strip(), strict=False)) for text in _texts(data, key, where)}
     except ValueError as error:
-        raise BadInput(f"{where}: egress_ranges: {error}; give ranges such as 203.0.113.0/24.") from None
+        raise BadInput(f"{where}: {key}: {error}; give addresses or ranges such as 203.0.113.0/24.") from None
+    return tuple(sorted(found))
 
 
 def _window(window: object, where: str) -> tuple[str | None, str | None]:

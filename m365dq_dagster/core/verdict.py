@@ -45,6 +45,7 @@ class LeadKind(StrEnum):
     LEGACY_FOREIGN_SUCCESS = "LEGACY_FOREIGN_SUCCESS"
     SESSION_IN_TWO_COUNTRIES = "SESSION_IN_TWO_COUNTRIES"
     FOREIGN_SUCCESS_AFTER_FAILURES = "FOREIGN_SUCCESS_AFTER_FAILURES"
+    KNOWN_BAD_ADDRESS = "KNOWN_BAD_ADDRESS"
 
 
 LEAD_SENTENCES = {
@@ -55,6 +56,7 @@ LEAD_SENTENCES = {
     LeadKind.SUCCESS_AFTER_MFA_DENIALS: "the second factor was denied repeatedly and then a sign-in succeeded",
     LeadKind.LEGACY_FOREIGN_SUCCESS: "a legacy or password-grant sign-in from a foreign country succeeded",
     LeadKind.SESSION_IN_TWO_COUNTRIES: "one session was seen in two countries",
+    LeadKind.KNOWN_BAD_ADDRESS: "a sign-in succeeded from an address that the case context names as known bad",
     LeadKind.FOREIGN_SUCCESS_AFTER_FAILURES: (
         "failures from a foreign country came before the first success from there; the export names no devices for "
         "this account, so this is a lead only"
@@ -227,7 +229,8 @@ def _first_ground(evidence: AccountEvidence, home: CaseHome, policy: Policy, *, 
 
 def _explained(evidence: AccountEvidence, home: CaseHome, policy: Policy) -> bool:
     limits, successes = policy.breach, evidence.foreign_success_flows
-    if not home.given and not evidence.own_homes:
+    if not home.given and (not evidence.own_homes or evidence.days == 0):
+        # Without a list or usable times a journey cannot be ruled out.
         return True
     if share(evidence.own_or_plausible, successes) >= limits.own_device_share:
         return True
@@ -280,6 +283,10 @@ def _unclear(evidence: AccountEvidence, homes: Sequence[str], policy: Policy) ->
         reasons.append(
             f"{plural(evidence.unknown_codes, 'sign-in')} {_verb(evidence.unknown_codes, 'carries', 'carry')} a code "
             "that is in no table; the account is not cleared until the code is known."
+        )
+    if evidence.row_count and evidence.unknown == evidence.row_count:
+        reasons.append(
+            f"None of its {plural(evidence.row_count, 'sign-in')} has a known outcome, so nothing can be said of it."
         )
     return Ruling(AccountVerdict.CANNOT_CONCLUDE, Confidence.LOW, tuple(reasons)) if reasons else None
 
@@ -390,6 +397,8 @@ class CaseEvidence:
     critical_operations: tuple[tuple[str, int], ...] = ()
     weak_basis: bool = False
     dates_ambiguous: bool = False
+    absent_accounts: tuple[str, ...] = ()
+    window_gap: str | None = None
 
     @property
     def events(self) -> int:
@@ -495,7 +504,8 @@ def _doubts(evidence: CaseEvidence, accounts: Sequence[AccountJudgement], policy
         *_open_rows(evidence, policy),
         *_places(evidence, policy),
         *_people(accounts),
-        *_other_logs(evidence),
+        *_other_logs(evidence, policy),
+        *_scope(evidence),
         *_homeless(accounts),
     )
     return tuple(found)
@@ -539,11 +549,23 @@ def _people(accounts: Sequence[AccountJudgement]) -> Iterator[str]:
             yield f"{plural(len(names), 'account')} {_verb(len(names), one, many)} {tail}: {_some(names)}."
 
 
-def _other_logs(evidence: CaseEvidence) -> Iterator[str]:
+def _scope(evidence: CaseEvidence) -> Iterator[str]:
+    """What the case context asks about and the evidence does not hold."""
+    absent = evidence.absent_accounts
+    if absent:
+        yield (
+            f"{plural(len(absent), 'account')} in scope {_verb(len(absent), 'does', 'do')} not occur in the evidence, "
+            f"so nothing can be said of {_verb(len(absent), 'it', 'them')}: {_some(absent)}."
+        )
+    if evidence.window_gap:
+        yield evidence.window_gap
+
+
+def _other_logs(evidence: CaseEvidence, policy: Policy) -> Iterator[str]:
     if evidence.critical_operations:
         listed = _some([f"{name} ({rows:,})" for name, rows in evidence.critical_operations])
         yield f"Critical operations by persons stand in the audit log and must be explained: {listed}."
-    if evidence.audit_logons_unmatched:
+    if _unmatched_share(evidence) > policy.case.unknown_country_share:
         yield (
             f"{plural(evidence.audit_logons_unmatched, 'successful logon')} of "
             f"{plural(evidence.audit_unmatched_accounts, 'account')} in the audit log "
@@ -555,6 +577,11 @@ def _other_logs(evidence: CaseEvidence) -> Iterator[str]:
             f"The sign-in log holds no success, yet another log of this case holds "
             f"{plural(evidence.audit_success, 'successful logon')}: find out which of the two is wrong."
         )
+
+
+def _unmatched_share(evidence: CaseEvidence) -> float:
+    """Successes that only the audit log holds, which has no countries, over all successes known."""
+    return share(evidence.audit_logons_unmatched, evidence.success + evidence.audit_logons_unmatched)
 
 
 def _homeless(accounts: Sequence[AccountJudgement]) -> Iterator[str]:
@@ -666,6 +693,11 @@ def _untested(evidence: CaseEvidence, types: set[str]) -> Iterator[str]:
         )
     else:
         yield "What was done after sign-in, reading mail among it: the unified audit log is not in the evidence."
+    if evidence.audit_logons_unmatched:
+        yield (
+            f"{plural(evidence.audit_logons_unmatched, 'successful logon')} that only the audit log holds: it has no "
+            "countries, so whether they were foreign cannot be told."
+        )
     if evidence.dates_ambiguous:
         yield (
             "What depends on time: in at least one file the order of day and month could not be told from its dates; "

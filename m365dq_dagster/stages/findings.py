@@ -16,7 +16,7 @@ EVIDENCE_ROWS = 200
 
 CLAIMS = {
     AccountVerdict.COMPROMISE_INDICATED: (
-        "{account} is in use by somebody else: {count} successful foreign sign-ins.",
+        "Somebody else seems to use {account}: {count} successful foreign sign-ins.",
         Severity.CRITICAL,
     ),
     AccountVerdict.SUSPICIOUS: ("{account} shows a lead that must be followed.", Severity.WARNING),

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from m365dq_dagster.adapters import measure
@@ -58,7 +59,7 @@ def run(run: CaseRun) -> VerificationReport:
     run.progress.step(STAGE, "judging accounts")
     evidence, leads = measure.account_evidence(con, window, policy)
     accounts = tuple(judge_account(one, home, policy) for one in evidence)
-    case_evidence = _case_evidence(run, fields)
+    case_evidence = _case_evidence(run, fields, window)
     case = judge_case(run.case_id, case_evidence, accounts, home, policy)
     _keep(run, case, case_evidence, accounts, leads)
     found = findings(run, case, accounts, fields)
@@ -90,7 +91,29 @@ def _case_home(run: CaseRun) -> CaseHome:
     return CaseHome(tuple(country for country, accounts, total in rows if accounts >= share * total), False)
 
 
-def _case_evidence(run: CaseRun, fields: Judged) -> CaseEvidence:
+def _window_gap(run: CaseRun, window: measure.Window) -> str | None:
+    """A sentence where the sign-ins do not reach over the incident window of the case context; None where they do."""
+    begins, ends = run.context.window_from, run.context.window_to
+    if window.begins is None or window.ends is None:
+        return None
+    late = begins is not None and window.begins.date() > datetime.fromisoformat(begins).date()
+    early = ends is not None and window.ends.date() < datetime.fromisoformat(ends).date()
+    if not late and not early:
+        return None
+    return (
+        f"The incident window is {begins or 'open'} to {ends or 'open'}, but the sign-ins reach from "
+        f"{window.begins:%Y-%m-%d} to {window.ends:%Y-%m-%d} only; export the missing days."
+    )
+
+
+def _absent_accounts(run: CaseRun) -> tuple[str, ...]:
+    asked = list(run.context.accounts_in_scope)
+    if not asked:
+        return ()
+    return tuple(row[0] for row in measure.run_named(run.con, "absent_accounts", {"accounts": asked}, file="accounts"))
+
+
+def _case_evidence(run: CaseRun, fields: Judged, window: measure.Window) -> CaseEvidence:
     con = run.con
     counted = [row for row in measure.outcome_rows(con) if row[1]]
     uncounted_success = sum(int(row[3]) for row in measure.outcome_rows(con) if not row[1] and row[2] == "SUCCESS")
@@ -124,6 +147,8 @@ def _case_evidence(run: CaseRun, fields: Judged) -> CaseEvidence:
         audit_unmatched_accounts=int(unmatched[1]),
         has_audit_log=LogType.UAL in fields,
         dates_ambiguous=bool(measure.run_named(con, "ambiguous_dates", file="accounts")[0][0]),
+        absent_accounts=_absent_accounts(run),
+        window_gap=_window_gap(run, window),
         critical_operations=tuple((row[0], int(row[1])) for row in critical),
         weak_basis=all(one.state is FieldState.UNIFORM or str(one.spec.witness) == "secondary" for one in deciding),
     )
@@ -248,8 +273,8 @@ def account_row(one: AccountJudgement) -> dict[str, Any]:
 
 CONTRADICTIONS = {
     "CODE_ZERO_BUT_CA_FAILURE": (
-        "The code says success and Conditional Access says failure: the first factor was accepted, then an access "
-        "policy failed. The row stays a success; look at what the account did next."
+        "The code says success and Conditional Access says failure. Where both are right, the first factor was "
+        "accepted and an access policy failed after it. The rows stay successes; look at what the accounts did next."
     ),
     "CODE_AGAINST_TEXT": "Code and status text say the opposite of each other; the rows are undecided.",
     "CODE_COPIES_DIFFER": "Two copies of the code in one row differ; the rows are undecided.",

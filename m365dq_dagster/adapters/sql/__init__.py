@@ -31,7 +31,8 @@ def keep_rows(table: str) -> str:
     """Copy the rows of a file from the published generation: `$old_id` there, `$new_id` here."""
     name = quote_identifier(table)
     return (
-        f"INSERT INTO {name} BY NAME SELECT * REPLACE ($new_id AS file_id) FROM published.{name} WHERE file_id = $old_id"
+        f"INSERT INTO {name} BY NAME SELECT * REPLACE ($new_id AS file_id) FROM published.{name}"
+        " WHERE file_id = $old_id"
     )
 
 

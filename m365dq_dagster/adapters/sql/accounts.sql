@@ -36,7 +36,7 @@ FROM home WHERE browser_family IS NOT NULL AND os IS NOT NULL GROUP BY account, 
 -- name: foreign_successes
 CREATE OR REPLACE TEMP TABLE foreign_successes AS
 SELECT
-    e.log_type, e.file_id, e.row_no, e.event_time, e.account, e.address, e.country, e.session_id, e.interactive, e.flow_id,
+    e.log_type, e.file_id, e.row_no, e.read_time, e.event_time, e.account, e.address, e.country, e.session_id, e.interactive, e.flow_id,
     e.confidence, e.decided_by, e.legacy_client, e.password_grant,
     (e.device_id IS NOT NULL OR (e.browser_family IS NOT NULL AND e.os IS NOT NULL)) AS names_device,
     (i.account IS NOT NULL OR j.account IS NOT NULL) AS own_device,
@@ -106,9 +106,11 @@ GROUP BY f.account
 -- name: critical_operations
 -- Critical operations of persons in the audit log. Set-Mailbox counts only where it forwards, delegates or touches auditing.
 CREATE OR REPLACE TEMP TABLE critical_operations AS
-SELECT u.file_id, u.row_no, u.account, u.address, u.session_id, u.event_time, u.operation, o.indicator
+SELECT u.file_id, u.row_no, u.account, u.address, u.session_id,
+    CASE WHEN f.date_order IS DISTINCT FROM 'AMBIGUOUS' THEN u.event_time END AS event_time, u.operation, o.indicator
 FROM unified_audit_log AS u
 JOIN pack_operations AS o ON o.operation = u.operation
+LEFT JOIN (SELECT file_id, date_order FROM files) AS f ON f.file_id = u.file_id
 WHERE o.severity = 'CRITICAL' AND coalesce(u.is_person, FALSE) AND u.account IS NOT NULL
   AND (
     u.operation <> 'Set-Mailbox'
@@ -166,7 +168,7 @@ SELECT
     count(*) FILTER (WHERE f.names_device) AS naming_device,
     count(*) FILTER (WHERE f.decided_by = 'conditional_access_status') AS by_access,
     count(*) FILTER (WHERE f.confidence = 'HIGH') AS high,
-    count(*) FILTER (WHERE f.event_time IS NOT NULL) AS timed,
+    count(*) FILTER (WHERE f.read_time IS NOT NULL) AS timed,
     count(DISTINCT f.country) AS countries,
     count(DISTINCT CAST(f.event_time AS DATE)) AS days,
     coalesce(max(h.overlapping_days), 0) AS home_days,
@@ -228,6 +230,22 @@ GROUP BY d.account, s.file_id, s.row_no
 HAVING count(*) >= $denials
 ORDER BY d.account, begins
 
+-- name: lead_known_bad
+-- Successes from an address that the responder knows to be the attacker's.
+SELECT account, list(DISTINCT address ORDER BY address) AS addresses, min(event_time) AS begins, max(event_time) AS ends
+FROM events
+WHERE counted AND outcome = 'SUCCESS' AND account IS NOT NULL AND address IN (SELECT address FROM known_bad)
+GROUP BY account
+ORDER BY account
+
+-- name: absent_accounts
+-- Accounts in scope that no log of the case holds.
+SELECT asked.account
+FROM (SELECT unnest($accounts) AS account) AS asked
+WHERE asked.account NOT IN (SELECT account FROM events WHERE account IS NOT NULL)
+  AND asked.account NOT IN (SELECT account FROM unified_audit_log WHERE account IS NOT NULL)
+ORDER BY asked.account
+
 -- name: lead_legacy
 SELECT account, list(DISTINCT address ORDER BY address) FILTER (WHERE address IS NOT NULL) AS addresses, min(event_time) AS begins, max(event_time) AS ends
 FROM foreign_successes
@@ -272,7 +290,7 @@ FROM (
         count(*) FILTER (WHERE unknown_code) AS unknown_codes,
         count(*) FILTER (WHERE accepted AND is_foreign AND outcome <> 'SUCCESS') AS foreign_accepted,
         count(*) FILTER (WHERE normalized_status <> 'UNKNOWN') AS attempts,
-        count(*) FILTER (WHERE outcome = 'SUCCESS' AND event_time IS NOT NULL) = 0 AS success_untimed,
+        count(*) FILTER (WHERE outcome = 'SUCCESS' AND read_time IS NOT NULL) = 0 AS success_untimed,
         bool_or(device_id IS NOT NULL OR (browser_family IS NOT NULL AND os IS NOT NULL)) AS any_device
     FROM events
     WHERE counted AND account IS NOT NULL

@@ -43,7 +43,8 @@ SELECT document FROM case_document
 
 -- name: logons
 -- One narrow row for every logon of any log type, with its witnesses reduced to known words. `combo` names rows that say the same.
--- A country that is no two-letter code cannot be compared with a home and is unknown.
+-- A country that is no two-letter code cannot be compared with a home and is unknown. `read_time` is the time as read; `event_time` is
+-- NULL where the file leaves day and month open, so that nothing that turns on a time is concluded from it.
 CREATE OR REPLACE TABLE logons AS
 WITH raw AS (
     SELECT
@@ -96,7 +97,8 @@ keyed AS (
     LEFT JOIN pack_words AS k ON k.kind = 'client' AND k.value = lower(trim(r.client_app_used))
 )
 SELECT
-    log_type, file_id, row_no, event_id, event_time, account, is_person, address,
+    log_type, keyed.file_id, row_no, event_id, keyed.event_time AS read_time,
+    CASE WHEN f.date_order IS DISTINCT FROM 'AMBIGUOUS' THEN keyed.event_time END AS event_time, account, is_person, address,
     CASE WHEN length(country) = 2 THEN upper(country) END AS stated_country, correlation_id, session_id,
     coalesce(is_interactive, sign_in_event_type IS NULL OR lower(sign_in_event_type) = 'interactiveuser') AS interactive,
     sign_in_event_type,
@@ -108,6 +110,7 @@ SELECT
     code, code_accepted, word, access, code_key,
     concat_ws('|', code_key, word_key, access_key, client, factor, codes_differ::INTEGER) AS combo
 FROM keyed
+LEFT JOIN (SELECT file_id, date_order FROM files) AS f ON f.file_id = keyed.file_id
 
 -- name: combos
 SELECT log_type, combo, count(*) AS row_count
@@ -125,7 +128,7 @@ CREATE OR REPLACE TABLE decisions (
 -- The country of an address: the only one it was seen in, else the one with most of its rows over enough days, else unknown.
 CREATE OR REPLACE TABLE address_countries AS
 WITH seen AS (
-    SELECT address, stated_country AS country, count(*) AS row_count, count(DISTINCT CAST(event_time AS DATE)) AS days
+    SELECT address, stated_country AS country, count(*) AS row_count, count(DISTINCT CAST(read_time AS DATE)) AS days
     FROM logons
     WHERE address IS NOT NULL AND stated_country IS NOT NULL
     GROUP BY address, stated_country
@@ -157,12 +160,12 @@ copies AS (
     SELECT DISTINCT l.file_id, l.row_no
     FROM logons AS l
     JOIN logons AS s
-        ON s.log_type = 'sign_in_logs' AND s.account = l.account AND s.event_time = l.event_time
+        ON s.log_type = 'sign_in_logs' AND s.account = l.account AND s.read_time = l.read_time
         AND s.address IS NOT DISTINCT FROM l.address
     WHERE l.log_type = 'legacy_auth_logs'
 )
 SELECT
-    l.log_type, l.file_id, l.row_no, l.event_id, l.event_time, l.account, l.is_person, l.address, l.stated_country,
+    l.log_type, l.file_id, l.row_no, l.event_id, l.read_time, l.event_time, l.account, l.is_person, l.address, l.stated_country,
     CASE WHEN a.countries > 1 THEN a.country ELSE coalesce(l.stated_country, a.country) END AS country,
     l.correlation_id, l.session_id, l.interactive, l.sign_in_event_type, l.legacy_client, l.password_grant,
     l.device_id, l.device_trust_type, l.browser_family, l.os, l.code, l.code_key,
@@ -179,12 +182,12 @@ LEFT JOIN address_countries AS a ON a.address = l.address
 LEFT JOIN copies AS c ON c.file_id = l.file_id AND c.row_no = l.row_no
 
 -- name: window
-SELECT min(event_time), max(event_time) FROM judged WHERE counted
+SELECT min(read_time), max(read_time) FROM judged WHERE counted
 
 -- name: success_countries
 -- Where each account succeeded: rows, distinct days and when first; rows without a time count no day.
 CREATE OR REPLACE TEMP TABLE success_countries AS
-SELECT account, country, count(*) AS row_count, count(DISTINCT CAST(event_time AS DATE)) AS days, min(event_time) AS first_seen
+SELECT account, country, count(*) AS row_count, count(DISTINCT CAST(read_time AS DATE)) AS days, min(read_time) AS first_seen
 FROM judged
 WHERE counted AND outcome = 'SUCCESS' AND account IS NOT NULL AND country IS NOT NULL
 GROUP BY account, country
@@ -205,7 +208,7 @@ ORDER BY country
 -- An account's own home: enough success days there, at least half of its success days, first seen early in the window.
 CREATE OR REPLACE TABLE own_homes AS
 WITH days AS (
-    SELECT account, count(DISTINCT CAST(event_time AS DATE)) AS all_days
+    SELECT account, count(DISTINCT CAST(read_time AS DATE)) AS all_days
     FROM judged
     WHERE counted AND outcome = 'SUCCESS' AND account IS NOT NULL AND country IS NOT NULL
     GROUP BY account
@@ -218,7 +221,8 @@ WHERE s.days >= $own_days AND s.days >= $own_share * d.all_days AND s.first_seen
 -- name: context_tables
 CREATE OR REPLACE TEMP TABLE case_homes (country VARCHAR);
 CREATE OR REPLACE TEMP TABLE known_travel (account VARCHAR, country VARCHAR, begins TIMESTAMP, ends TIMESTAMP);
-CREATE OR REPLACE TEMP TABLE known_egress (address VARCHAR)
+CREATE OR REPLACE TEMP TABLE known_egress (address VARCHAR);
+CREATE OR REPLACE TEMP TABLE known_bad (address VARCHAR)
 
 -- name: distinct_addresses
 SELECT DISTINCT address FROM judged WHERE address IS NOT NULL
@@ -227,9 +231,9 @@ SELECT DISTINCT address FROM judged WHERE address IS NOT NULL
 -- Where flows begin: per account and correlation id the first row, and then each row more than the flow's length after the last beginning.
 CREATE OR REPLACE TEMP TABLE flow_starts AS
 WITH groups AS (
-    SELECT account, correlation_id, list(event_time ORDER BY event_time) AS times
+    SELECT account, correlation_id, list(read_time ORDER BY read_time) AS times
     FROM judged
-    WHERE counted AND account IS NOT NULL AND correlation_id IS NOT NULL AND event_time IS NOT NULL
+    WHERE counted AND account IS NOT NULL AND correlation_id IS NOT NULL AND read_time IS NOT NULL
     GROUP BY account, correlation_id
     HAVING count(*) > 1
 ),
@@ -252,7 +256,7 @@ SELECT account, correlation_id, starts FROM folded
 CREATE OR REPLACE TEMP TABLE travelled AS
 SELECT DISTINCT j.file_id, j.row_no
 FROM judged AS j
-JOIN known_travel AS t ON t.account = j.account AND t.country = j.country AND j.event_time >= t.begins AND j.event_time < t.ends
+JOIN known_travel AS t ON t.account = j.account AND t.country = j.country AND j.read_time >= t.begins AND j.read_time < t.ends
 
 -- name: events
 -- The adjudicated events: outcome, flow, and whether the row is foreign to its own account's home.
@@ -273,10 +277,10 @@ SELECT
     ) AS is_foreign,
     CASE WHEN j.counted THEN
         CASE
-            WHEN f.starts IS NULL OR j.event_time IS NULL THEN concat('r', j.file_id, '-', j.row_no)
+            WHEN f.starts IS NULL OR j.read_time IS NULL THEN concat('r', j.file_id, '-', j.row_no)
             ELSE concat(
                 'c', j.account, '|', j.correlation_id, '|',
-                CASE WHEN len(f.starts) = 1 THEN 1 ELSE len(list_filter(f.starts, lambda s: s <= j.event_time)) END
+                CASE WHEN len(f.starts) = 1 THEN 1 ELSE len(list_filter(f.starts, lambda s: s <= j.read_time)) END
             )
         END
     END AS flow_id
@@ -304,7 +308,7 @@ WITH ranked AS (
 ),
 chosen AS (
     SELECT
-        flow_id, count(*) AS row_count, min(event_time) AS first_time, max(event_time) AS last_time,
+        flow_id, count(*) AS row_count, min(read_time) AS first_time, max(read_time) AS last_time,
         arg_max(
             struct_pack(
                 log_type := log_type, file_id := file_id, row_no := row_no, account := account, address := address, country := country,
@@ -312,7 +316,7 @@ chosen AS (
             ),
             struct_pack(
                 w := weight,
-                t := coalesce(CASE WHEN weight = 4 THEN -epoch_us(event_time) ELSE epoch_us(event_time) END, 0),
+                t := coalesce(CASE WHEN weight = 4 THEN -epoch_us(read_time) ELSE epoch_us(read_time) END, 0),
                 f := -file_id, r := -row_no
             )
         ) AS pick
@@ -333,7 +337,7 @@ SELECT
     log_type,
     CASE WHEN log_type = 'unified_audit_log' THEN 'logon' WHEN legacy_client THEN 'legacy_sign_in' ELSE coalesce(sign_in_event_type, 'sign_in') END AS event_type,
     normalized_status,
-    event_time AS timestamp,
+    read_time AS timestamp,
     account AS user_id,
     country AS location_country
 FROM events

@@ -37,7 +37,7 @@ def test_a_full_context_is_read_in_canonical_form() -> None:
     assert context.travel == (Travel("ada@contoso.example", "FR", "2026-03-01", "2026-03-09"),)
     assert (context.window_from, context.window_to) == ("2026-03-01T00:00:00", "2026-03-31")
     assert context.accounts_in_scope == ("bob@contoso.example",)
-    assert context.known_bad_addresses == ("198.51.100.7",)
+    assert context.known_bad_addresses == ("198.51.100.7/32",)
     assert (context.licence, context.date_order) == ("E5", DateOrder.DMY)
 
 
@@ -72,7 +72,7 @@ def test_an_option_stands_above_the_file_and_leaves_the_rest() -> None:
         ({"home_countries": "AU"}, "home_countries must be a list."),
         ({"home_countries": [61]}, "home_countries must be a list of texts."),
         ({"egress_ranges": ["203.0.113.0/99"]}, "egress_ranges: '203.0.113.0/99' does not appear"),
-        ({"egress_ranges": ["office"]}, "give ranges such as 203.0.113.0/24"),
+        ({"egress_ranges": ["office"]}, "give addresses or ranges such as 203.0.113.0/24"),
         ({"window": "March"}, "window must be a table with the days `from` and `to`"),
         ({"window": {"form": "2026-03-01"}}, "window must be a table with the days `from` and `to`, and nothing else"),
         ({"window": {"from": "1st of March"}}, "window.from: '1st of March' is no date; write it as 2026-03-31."),

@@ -452,6 +452,44 @@ def test_all_blocked_counts_the_attempts_and_tells_where_the_credential_was_righ
     )
 
 
+def test_a_few_logons_that_only_the_audit_log_holds_are_named_as_not_tested() -> None:
+    found = conclude(case(95, 0, audit_logons_unmatched=5, audit_unmatched_accounts=1))
+    assert any("5 successful logons that only the audit log holds" in sentence for sentence in found.not_tested)
+
+
+def test_an_account_whose_sign_ins_all_lack_an_outcome_is_not_cleared() -> None:
+    found = judge_account(AccountEvidence("ann@contoso.example", row_count=4, unknown=4), LIST, policy())
+    assert found.verdict is AccountVerdict.CANNOT_CONCLUDE
+    assert "None of its 4 sign-ins has a known outcome" in found.reasons[0]
+
+
+def test_a_success_from_a_known_bad_address_is_a_lead_whatever_the_country() -> None:
+    evidence = AccountEvidence(
+        "ann@contoso.example", row_count=4, success=4, attempts=4, leads=(LeadKind.KNOWN_BAD_ADDRESS,)
+    )
+    found = judge_account(evidence, LIST, policy())
+    assert found.verdict is AccountVerdict.SUSPICIOUS
+    assert "known bad" in found.reasons[0]
+
+
+def test_without_list_and_usable_times_a_journey_cannot_be_ruled_out() -> None:
+    evidence = AccountEvidence(
+        "ann@contoso.example",
+        row_count=30,
+        success=30,
+        attempts=30,
+        foreign_success=10,
+        foreign_attempts=10,
+        foreign_success_flows=10,
+        eligible=10,
+        timed=10,
+        countries=1,
+        own_homes=("AU",),
+    )
+    assert judge_account(evidence, TENANT, policy()).verdict is AccountVerdict.CANNOT_CONCLUDE
+    assert judge_account(evidence, LIST, policy()).verdict is AccountVerdict.COMPROMISE_INDICATED
+
+
 def test_all_blocked_hides_no_doubt() -> None:
     found = conclude(case(0, 40, critical_operations=(("New-InboxRule", 2),)))
     assert found.verdict is CaseVerdict.ALL_BLOCKED
@@ -489,7 +527,10 @@ def test_a_success_that_only_another_log_holds_leaves_the_case_open() -> None:
         (case(100, 0, without_country=100, success_without_country=100), True),
         (with_open(0, 90, 10, without_country=100), True),
         (case(100, 0, critical_operations=(("Add-MailboxPermission", 1),)), True),
-        (case(100, 0, audit_logons_unmatched=1, audit_unmatched_accounts=1), True),
+        (case(95, 0, audit_logons_unmatched=5, audit_unmatched_accounts=1), False),
+        (case(94, 0, audit_logons_unmatched=6, audit_unmatched_accounts=1), True),
+        (case(100, 0, absent_accounts=("ann@contoso.example",)), True),
+        (case(100, 0, window_gap="The sign-ins do not reach over the incident window."), True),
         (case(100, 0), False),
     ],
 )

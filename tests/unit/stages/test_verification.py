@@ -8,13 +8,14 @@ import pytest
 from m365dq_dagster.core.checks import CheckResult
 from m365dq_dagster.core.outcome import Severity
 from m365dq_dagster.stages import quality, reliability, verification
-from tests.support.case_runs import Bench
+from tests.support.case_runs import Bench, judged
 from tests.support.evidence import (
     ANN,
     BOB,
     EVE,
     Row,
     abroad,
+    address_of,
     at,
     at_home,
     legacy,
@@ -249,6 +250,14 @@ def test_an_address_that_also_entered_one_of_three_is_not_v3() -> None:
 def test_v4_foreign_successes_from_an_unknown_device_within_hours_of_home() -> None:
     found = judge(at_home(**CHROME), abroad(times=2, **EDGE))
     assert account(found) == ("COMPROMISE_INDICATED", ["V4"])
+
+
+def test_nothing_that_turns_on_time_is_concluded_where_day_and_month_cannot_be_told() -> None:
+    with Bench().run([*QUIET, *at_home(**CHROME), *abroad(times=2, **EDGE)], home=HOME) as run:
+        run.con.execute("UPDATE files SET date_order = 'AMBIGUOUS'")
+        found = judged(run)
+    assert account(found) == ("CANNOT_CONCLUDE", [])
+    assert any("--date-order" in sentence for sentence in found["not_tested"])
 
 
 @pytest.mark.parametrize(
@@ -493,9 +502,24 @@ def test_audit_logons_are_counted_where_there_is_no_sign_in_log() -> None:
 
 
 def test_an_audit_logon_that_the_sign_in_log_lacks_leaves_the_case_open() -> None:
-    found = judge(at_home(), logon(OTHERS[0], at(2)), logon(OTHERS[0], at(2, 1), "50126"))
+    logons = [logon(OTHERS[0], at(2, hour)) for hour in range(20)]
+    found = judge(at_home(), *logons, logon(OTHERS[0], at(2, 21), "50126"))
     assert found["status"] == "CANNOT_CONCLUDE"
-    assert "1 successful logon of 1 account in the audit log is not in the sign-in log" in found["cannot_conclude"][0]
+    assert (
+        "20 successful logons of 1 account in the audit log are not in the sign-in log" in found["cannot_conclude"][0]
+    )
+
+
+def test_what_the_context_asks_about_and_the_evidence_lacks_leaves_the_case_open() -> None:
+    found = judge(at_home(), accounts_in_scope=["nobody@contoso.example"], window={"from": "2020-01-01"})
+    assert found["status"] == "CANNOT_CONCLUDE"
+    assert any("nobody@contoso.example" in sentence for sentence in found["cannot_conclude"])
+    assert any("export the missing days" in sentence for sentence in found["cannot_conclude"])
+
+
+def test_a_success_from_an_address_named_as_bad_is_a_lead() -> None:
+    found = judge(at_home(), known_bad_addresses=[address_of(ANN, "AU")])
+    assert [(lead["kind"], lead["accounts"]) for lead in found["leads"]] == [("KNOWN_BAD_ADDRESS", [ANN])]
 
 
 BLOCKED = [sign_in(ANN, at(day), "RU", code) for day in range(20) for code in ("50126", "50053")]
