@@ -7,6 +7,7 @@ import typer
 from m365dq_dagster.cli import terminal
 from m365dq_dagster.cli.options import AsJson
 from m365dq_dagster.cli.workbench import workbench
+from m365dq_dagster.core.narrative import plural
 
 COLUMNS = ("case", "stage", "verdict", "blocked_by", "last_run")
 
@@ -21,4 +22,4 @@ def cases(ctx: typer.Context, as_json: AsJson = False) -> None:
     else:
         titles = ("Case", "Stage", "Verdict", "Blocked by", "Last run")
         shown = ([row.get(name) for name in COLUMNS] for row in rows)
-        terminal.console().print(terminal.table(f"{len(rows)} cases", titles, shown, free=("Blocked by",)))
+        terminal.console().print(terminal.table(plural(len(rows), "case"), titles, shown, free=("Blocked by",)))

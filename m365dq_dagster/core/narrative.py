@@ -85,7 +85,7 @@ SAID = ("succeeded", "failed")
 SAME = 60
 """Characters by which a sentence is known again where one of two was cut."""
 
-NOT_AT_FAULT = ("RELIABLE", "LOW_CONTRAST", "NOT_APPLICABLE")
+AT_FAULT = ("CORRUPTED", "CONTRADICTED", "UNRELIABLE")
 """States of a field that is sound, or that has nothing to say where it stands."""
 
 LOG_TYPES = ("sign_in_logs", "unified_audit_log", "legacy_auth_logs", "entra_audit_logs")
@@ -226,7 +226,7 @@ def distrusted(document: Document) -> list[str]:
     """One sentence for outcome fields that may not testify: state and cause. Fields that do not apply are left out."""
     names: dict[tuple[str, str], list[str]] = {}
     for row in items(document, "fields"):
-        if row.get("role") == "outcome" and not row.get("may_testify") and row.get("state") not in NOT_AT_FAULT:
+        if row.get("role") == "outcome" and not row.get("may_testify") and row.get("state") in AT_FAULT:
             names.setdefault((str(row.get("log_type")), field_reason(row)), []).append(str(row.get("field")))
     return [f"{log_type}: {' and '.join(fields)}: {reason}" for (log_type, reason), fields in names.items()]
 

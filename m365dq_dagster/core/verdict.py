@@ -399,6 +399,8 @@ class CaseEvidence:
     dates_ambiguous: bool = False
     absent_accounts: tuple[str, ...] = ()
     window_gap: str | None = None
+    unread_files: tuple[str, ...] = ()
+    quarantined: int = 0
 
     @property
     def events(self) -> int:
@@ -693,6 +695,14 @@ def _untested(evidence: CaseEvidence, types: set[str]) -> Iterator[str]:
         )
     else:
         yield "What was done after sign-in, reading mail among it: the unified audit log is not in the evidence."
+    unread = evidence.unread_files
+    if unread:
+        yield (
+            f"What {plural(len(unread), 'file')} of the folder {_verb(len(unread), 'holds', 'hold')}: no known log was "
+            f"found in {_verb(len(unread), 'it', 'them')} ({_some(unread)})."
+        )
+    if evidence.quarantined:
+        yield f"What {plural(evidence.quarantined, 'row')} would tell that could not be read; see the quarantine."
     if evidence.audit_logons_unmatched:
         yield (
             f"{plural(evidence.audit_logons_unmatched, 'successful logon')} that only the audit log holds: it has no "

@@ -45,6 +45,7 @@ from m365dq_dagster.core.ledger import (
     holes,
     quarantine_share,
 )
+from m365dq_dagster.core.narrative import plural
 from m365dq_dagster.core.outcome import CaseStage, DateOrder, FileStatus, LogType, Severity
 from m365dq_dagster.stages.stamps import stamp
 
@@ -446,7 +447,7 @@ def _balance(counts: tuple[FileCounts, ...]) -> CheckResult:
         STAGE,
         not wrong,
         True,
-        Severity.CRITICAL,
+        Severity.CRITICAL if wrong else Severity.INFO,
         headline,
         RUNBOOK,
         table,
@@ -469,15 +470,15 @@ def _recognised(counts: tuple[FileCounts, ...], found: int) -> CheckResult:
     headline = (
         f"{len(counts)} of {found} files hold known logs, {sum(file.imported for file in counts):,} events."
         if passed
-        else f"None of {found} files in the folder holds a row of a known log; see the files' reasons and export the "
-        "logs as CSV or JSON."
+        else f"No file of the folder holds a row of a known log ({plural(found, 'file')} looked at); see why with "
+        "each file, and export the logs as CSV or JSON."
     )
     return CheckResult(
         "recognised_evidence",
         STAGE,
         passed,
         True,
-        Severity.CRITICAL,
+        Severity.INFO if passed else Severity.CRITICAL,
         headline,
         RUNBOOK,
         (),

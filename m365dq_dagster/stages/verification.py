@@ -149,6 +149,8 @@ def _case_evidence(run: CaseRun, fields: Judged, window: measure.Window) -> Case
         dates_ambiguous=bool(measure.run_named(con, "ambiguous_dates", file="accounts")[0][0]),
         absent_accounts=_absent_accounts(run),
         window_gap=_window_gap(run, window),
+        unread_files=tuple(row[0] for row in measure.run_named(con, "unread_files", file="accounts")),
+        quarantined=sum(row["rows"] for row in measure.mappings(con, "quarantine")),
         critical_operations=tuple((row[0], int(row[1])) for row in critical),
         weak_basis=all(one.state is FieldState.UNIFORM or str(one.spec.witness) == "secondary" for one in deciding),
     )

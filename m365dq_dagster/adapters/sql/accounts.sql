@@ -343,7 +343,11 @@ WHERE counted AND normalized_status = 'FAILURE' AND decided_by IN ('status_error
 SELECT count(*) FROM files WHERE date_order = 'AMBIGUOUS'
 
 -- name: sign_in_types
-SELECT DISTINCT lower(sign_in_event_type) FROM events WHERE counted AND sign_in_event_type IS NOT NULL ORDER BY 1
+SELECT DISTINCT sign_in_type FROM events WHERE counted AND sign_in_type IS NOT NULL ORDER BY sign_in_type
+
+-- name: unread_files
+-- Files of the folder that no format takes, and rows that could not be read.
+SELECT path FROM files WHERE status IN ('UNRECOGNISED', 'REFUSED') ORDER BY path
 
 -- name: unmatched_audit_logons
 -- Successful logons of the audit log from an account and address that the sign-in log does not hold.

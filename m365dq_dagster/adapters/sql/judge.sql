@@ -89,6 +89,12 @@ keyed AS (
         CASE lower(r.authentication_requirement)
             WHEN 'singlefactorauthentication' THEN 'single' WHEN 'single-factor authentication' THEN 'single'
             WHEN 'multifactorauthentication' THEN 'multi' WHEN 'multifactor authentication' THEN 'multi' ELSE '' END AS factor,
+        CASE
+            WHEN contains(lower(r.sign_in_event_type), 'principal') THEN 'serviceprincipal'
+            WHEN contains(lower(r.sign_in_event_type), 'managedidentity') THEN 'managedidentity'
+            WHEN contains(lower(r.sign_in_event_type), 'noninteractive') OR r.is_interactive = FALSE THEN 'noninteractiveuser'
+            WHEN lower(r.sign_in_event_type) IN ('interactiveuser', 'signinlogs') OR r.is_interactive THEN 'interactiveuser'
+        END AS sign_in_type,
         (coalesce(c.accepted, FALSE) OR (coalesce(c.accepted_ropc, FALSE) AND lower(r.authentication_protocol) = 'ropc')) AS code_accepted
     FROM raw AS r
     LEFT JOIN pack_codes AS c ON c.code = r.code
@@ -100,8 +106,7 @@ SELECT
     log_type, keyed.file_id, row_no, event_id, keyed.event_time AS read_time,
     CASE WHEN f.date_order IS DISTINCT FROM 'AMBIGUOUS' THEN keyed.event_time END AS event_time, account, is_person, address,
     CASE WHEN length(country) = 2 THEN upper(country) END AS stated_country, correlation_id, session_id,
-    coalesce(is_interactive, sign_in_event_type IS NULL OR lower(sign_in_event_type) = 'interactiveuser') AS interactive,
-    sign_in_event_type,
+    sign_in_type, coalesce(sign_in_type = 'interactiveuser', TRUE) AS interactive,
     client <> 'OTHER' AS legacy_client,
     (lower(coalesce(authentication_protocol, '')) = 'ropc' OR coalesce(user_agent, '') IN ('BAV2ROPC', 'CBAinPROD', 'CBAinTAR')) AS password_grant,
     device_id, device_trust_type,
@@ -167,7 +172,7 @@ copies AS (
 SELECT
     l.log_type, l.file_id, l.row_no, l.event_id, l.read_time, l.event_time, l.account, l.is_person, l.address, l.stated_country,
     CASE WHEN a.countries > 1 THEN a.country ELSE coalesce(l.stated_country, a.country) END AS country,
-    l.correlation_id, l.session_id, l.interactive, l.sign_in_event_type, l.legacy_client, l.password_grant,
+    l.correlation_id, l.session_id, l.interactive, l.sign_in_type, l.legacy_client, l.password_grant,
     l.device_id, l.device_trust_type, l.browser_family, l.os, l.code, l.code_key,
     d.outcome, d.confidence, d.decided_by, d.witnesses, d.contradiction, d.firm, d.unknown_code,
     (d.accepted OR (l.code_accepted AND d.decided_by IN ('status_error_code', 'error_number'))) AS accepted,
@@ -335,7 +340,7 @@ CREATE OR REPLACE VIEW v_normalized_status AS
 SELECT
     concat(log_type, ':', file_id, ':', row_no) AS log_id,
     log_type,
-    CASE WHEN log_type = 'unified_audit_log' THEN 'logon' WHEN legacy_client THEN 'legacy_sign_in' ELSE coalesce(sign_in_event_type, 'sign_in') END AS event_type,
+    CASE WHEN log_type = 'unified_audit_log' THEN 'logon' WHEN legacy_client THEN 'legacy_sign_in' ELSE coalesce(sign_in_type, 'sign_in') END AS event_type,
     normalized_status,
     read_time AS timestamp,
     account AS user_id,
