@@ -312,7 +312,7 @@ class _Import:
                 log_type,
                 None,
                 None,
-                f"{events:,} event ids occur in {formats}; each format was counted by itself",
+                f"{events:,} event ids occur in {formats} with different outcomes; each was counted",
             )
 
     def _number(self, statement: str) -> int:

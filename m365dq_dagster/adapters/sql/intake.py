@@ -384,29 +384,49 @@ def repeated_ids(log_type: str) -> str:
 
 
 def same_ids(log_type: str, target: Iterable[TargetColumn], untimed: Iterable[int]) -> str:
-    """Find the copies among rows of one event id: of each event the row with most values stays.
+    """Find the copies among rows of one event id, in whatever format they came: of each event the row with most values
+    stays.
 
-    A sign-in is one event by id, sign-in type, creation time and outcome; an audit record by its id alone. Files in
-    `untimed` (ids) hold only the time of collection, which identifies nothing."""
+    A sign-in is one event by id, sign-in type, creation time (to the second) and outcome; an audit record by its id
+    alone. A copy that lacks type or outcome is a copy of the only one there is. Files in `untimed` (ids) hold only the
+    time of collection, which identifies nothing.
+    """
     columns = [column.name for column in target if column.name not in SYSTEM_FIELDS]
-    files = ", ".join(str(int(file_id)) for file_id in untimed) or "NULL"
-    keys = ["f.format", "t.event_id"]
-    if "sign_in_event_type" in columns:
-        keys += [
-            "t.sign_in_event_type",
-            f"CASE WHEN t.file_id NOT IN ({files}) OR {files} IS NULL THEN t.event_time END",
-        ]
-        keys += ["coalesce(t.status_error_code_raw, '')", "coalesce(t.status_raw, '')"]
+    is_sign_in = "sign_in_event_type" in columns
     filled = " + ".join(f"(t.{quote_identifier(name)} IS NOT NULL)::INTEGER" for name in columns)
+    keys = _sign_in_keys(untimed) if is_sign_in else ("NULL", "NULL", "NULL")
+    told = "".join(f", {key} AS {name}" for key, name in zip(keys, ("at_time", "kind", "ending"), strict=True))
+    one = ", ".join(
+        f"CASE WHEN min({name}) OVER same = max({name}) OVER same THEN min({name}) OVER same ELSE {name} END AS {name}"
+        for name in ("kind", "ending")
+    )
     return (
         "INSERT INTO duplicates (file_id, row_no, of_file_id, of_row_no, rule)"
-        " SELECT file_id, row_no, of_file_id, of_row_no, 'SAME_EVENT_ID' FROM (SELECT t.file_id, t.row_no,"
-        " row_number() OVER w AS place, first_value(t.file_id) OVER w AS of_file_id, first_value(t.row_no) OVER w AS "
-        "of_row_no"
-        f" FROM {quote_identifier(log_type)} AS t JOIN intake_repeated AS r ON r.file_id = t.file_id AND r.row_no = "
-        "t.row_no"
-        " JOIN files AS f ON f.file_id = t.file_id"
-        f" WINDOW w AS (PARTITION BY {', '.join(keys)} ORDER BY {filled} DESC, t.file_id, t.row_no)) WHERE place > 1"
+        " SELECT file_id, row_no, of_file_id, of_row_no, 'SAME_EVENT_ID' FROM (SELECT file_id, row_no,"
+        " row_number() OVER event AS place, first_value(file_id) OVER event AS of_file_id,"
+        " first_value(row_no) OVER event AS of_row_no"
+        f" FROM (SELECT file_id, row_no, event_id, filled, at_time, {one}"
+        f" FROM (SELECT t.file_id, t.row_no, t.event_id, {filled} AS filled{told}"
+        f" FROM {quote_identifier(log_type)} AS t"
+        " JOIN intake_repeated AS r ON r.file_id = t.file_id AND r.row_no = t.row_no)"
+        " WINDOW same AS (PARTITION BY event_id, at_time))"
+        " WINDOW event AS (PARTITION BY event_id, at_time, kind, ending ORDER BY filled DESC, file_id, row_no))"
+        " WHERE place > 1"
+    )
+
+
+def _sign_in_keys(untimed: Iterable[int]) -> tuple[str, str, str]:
+    """Time, type and outcome of a sign-in as every format would spell them; NULL where a row does not say."""
+    files = ", ".join(str(int(file_id)) for file_id in untimed)
+    at_time = "date_trunc('second', t.event_time)"
+    kind = "lower(t.sign_in_event_type)"
+    return (
+        f"CASE WHEN t.file_id NOT IN ({files}) THEN {at_time} END" if files else at_time,
+        f"CASE WHEN contains({kind}, 'principal') THEN 'principal' WHEN contains({kind}, 'managedidentity') THEN"
+        f" 'identity' WHEN contains({kind}, 'noninteractive') OR t.is_interactive = false THEN 'non-interactive'"
+        f" WHEN t.is_interactive OR {kind} IN ('interactiveuser', 'signinlogs') THEN 'interactive' END",
+        "CASE WHEN t.status_error_code = '0' OR (t.status_error_code IS NULL AND lower(t.status) = 'success') THEN"
+        " 'success' ELSE coalesce(t.status_error_code, lower(t.status)) END",
     )
 
 

@@ -155,7 +155,9 @@ SET preserve_insertion_order = true
 SELECT count(*) AS events, string_agg(DISTINCT formats, '; ') AS formats
 FROM (
     SELECT r.event_id, string_agg(DISTINCT f.format, ' and ' ORDER BY f.format) AS formats
-    FROM intake_repeated AS r JOIN files AS f USING (file_id) GROUP BY r.event_id HAVING count(DISTINCT f.format) > 1
+    FROM intake_repeated AS r
+    ANTI JOIN duplicates AS d ON d.file_id = r.file_id AND d.row_no = r.row_no
+    JOIN files AS f USING (file_id) GROUP BY r.event_id HAVING count(DISTINCT f.format) > 1
 )
 
 -- name: completeness_leads

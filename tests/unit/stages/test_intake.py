@@ -332,22 +332,33 @@ def test_broken_files_without_ids_are_compared_too(folder: Path) -> None:
     assert taken.ledger("b.csv") == (1, 0, 1, 0)
 
 
-def test_one_event_in_two_formats_is_reported_and_not_merged(folder: Path) -> None:
+def _graph(code: int | None, number: int = 1) -> str:
+    event = {
+        "id": f"id-{number}",
+        "createdDateTime": "2025-03-01T09:15:00Z",
+        "userPrincipalName": "ann@contoso.example",
+        "appDisplayName": "Office",
+        "status": {"errorCode": code},
+    }
+    return json.dumps([event])
+
+
+@pytest.mark.parametrize("code", [0, None])
+def test_one_sign_in_in_two_formats_is_one_event_and_both_sources_are_remembered(
+    folder: Path, code: int | None
+) -> None:
     _write(folder / "a.csv", PORTAL, _portal(1))
-    _write(
-        folder / "b.json",
-        json.dumps(
-            [
-                {
-                    "id": "id-1",
-                    "createdDateTime": "2025-03-01T09:15:00Z",
-                    "userPrincipalName": "ann@contoso.example",
-                    "appDisplayName": "Office",
-                    "status": {"errorCode": 0},
-                }
-            ]
-        ),
-    )
+    _write(folder / "b.json", _graph(code))
+    taken = take_in(folder)
+
+    assert len(taken.events()) == 1
+    assert sorted((taken.ledger("a.csv"), taken.ledger("b.json"))) == [(1, 0, 1, 0), (1, 1, 0, 0)]
+    assert taken.leads("OVERLAP") == []
+
+
+def test_a_sign_in_id_with_another_outcome_in_another_format_is_another_event_and_is_said(folder: Path) -> None:
+    _write(folder / "a.csv", PORTAL, _portal(1))
+    _write(folder / "b.json", _graph(50126))
     taken = take_in(folder)
 
     assert len(taken.events()) == 2
