@@ -126,7 +126,9 @@ def test_a_case_without_any_known_log_stops_behind_its_raw_logs(
     outcome = run_case(settings, case_id)
     assert outcome.blocked == ("evidence_is_all_there",)
     assert made(instance, case_id) == ["raw_logs"]
-    assert checks_of(instance, outcome.run_id)["evidence_is_all_there"].description.startswith("Case tiny: None of")
+    assert checks_of(instance, outcome.run_id)["evidence_is_all_there"].description.startswith(
+        "Case tiny: No file of the folder"
+    )
     assert read_document(store, case_id)["quality"]["status"] == "FAIL"
 
 

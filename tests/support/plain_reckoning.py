@@ -1,7 +1,7 @@
 """The judge's counting once more, in plain Python loops over plain rows: slow, obvious, and written from the rules."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
@@ -128,14 +128,35 @@ def victims(events: Sequence[Event], address: str) -> int:
     return sum(1 for said in by_account.values() if "SUCCESS" not in said and said & FAILURES)
 
 
-def prior_failures(flows: Sequence[Sequence[Event]], account: str, days: int) -> int:
-    """Failed attempts from the country of a foreign success in the days before the account's first success there."""
+def standing_egress(events: Iterable[Event], accounts: int, spared: int, baseline: float) -> set[str]:
+    """Addresses that several accounts succeed from, first seen early in the window and failing on few others."""
+    rows = [event for event in events if event.address and event.account]
+    moments = [event.when for event in events if event.when]
+    if not moments:
+        return set()
+    early = min(moments) + (max(moments) - min(moments)) * baseline
+    found = set()
+    for address in {event.address for event in rows if event.address}:
+        here = [event for event in rows if event.address == address]
+        inside = {event.account for event in here if event.outcome == "SUCCESS"}
+        outside = {event.account for event in here if event.outcome in FAILURES} - inside
+        seen = [event.when for event in here if event.when]
+        if len(inside) >= accounts and seen and min(seen) <= early and len(outside) < spared:
+            found.add(address)
+    return found
+
+
+def prior_failures(flows: Sequence[Sequence[Event]], account: str, days: int, egress: Collection[str] = ()) -> int:
+    """Failed attempts from the country of a foreign success in the days before the account's first success there;
+    successes from a standing egress do not count.
+    """
     told = [(outcome_of_flow(flow), flow) for flow in flows if flow[0].account == account]
     best = 0
     firsts: dict[str, datetime] = {}
     for _, flow in told:
         for event in flow:
-            if event.foreign and event.outcome == "SUCCESS" and event.when and event.country:
+            told_here = event.foreign and event.outcome == "SUCCESS" and event.address not in egress
+            if told_here and event.when and event.country:
                 firsts[event.country] = min(firsts.get(event.country, event.when), event.when)
     for country, first in firsts.items():
         failed = 0
