@@ -4,7 +4,7 @@ next stage's work.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC
 
@@ -89,7 +89,7 @@ def _gate(case_id: str, log_type: LogType, judged: tuple[FieldJudgement, ...]) -
     if able:
         told = f"{log_type}: {', '.join(able)} may testify about outcomes."
     else:
-        told = f"{log_type}: no outcome field may testify. " + " ".join(one.reasons[0] for one in named)
+        told = f"{log_type}: no outcome field may testify. " + " ".join(_told_once(named))
     return CheckResult(
         name=f"{log_type}_outcome_may_be_judged",
         stage=STAGE,
@@ -101,6 +101,17 @@ def _gate(case_id: str, log_type: LogType, judged: tuple[FieldJudgement, ...]) -
         table=tuple({"field": one.spec.field, "state": str(one.state), "cause": str(one.cause or "")} for one in named),
         reason="" if able else "NO_OUTCOME_FIELD_MAY_TESTIFY",
     )
+
+
+def _told_once(fields: Sequence[FieldJudgement]) -> list[str]:
+    """The first sentence on each field; fields of which the same is true share one."""
+    shared: dict[str, list[str]] = {}
+    for one in fields:
+        shared.setdefault(one.reasons[0].removeprefix(one.spec.field), []).append(one.spec.field)
+    return [
+        names[0] + (f" (and {', '.join(names[1:])})" if names[1:] else "") + sentence
+        for sentence, names in shared.items()
+    ]
 
 
 def _substitutes(case_id: str, fields: Judged) -> CheckResult:
