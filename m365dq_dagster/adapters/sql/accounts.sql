@@ -34,6 +34,8 @@ SELECT account, 'client' AS kind, concat(browser_family, '|', os) AS signature, 
 FROM home WHERE browser_family IS NOT NULL AND os IS NOT NULL GROUP BY account, concat(browser_family, '|', os)
 
 -- name: foreign_successes
+-- A device is the owner's own by its id, or by its join type where the row names no id: anybody who holds the password may register a
+-- device of his own, so a joined device with a strange id is unknown.
 CREATE OR REPLACE TEMP TABLE foreign_successes AS
 SELECT
     e.log_type, e.file_id, e.row_no, e.read_time, e.event_time, e.account, e.address, e.country, e.session_id, e.interactive, e.flow_id,
@@ -42,13 +44,13 @@ SELECT
     (i.account IS NOT NULL OR j.account IS NOT NULL) AS own_device,
     (i.account IS NULL AND j.account IS NULL AND c.account IS NOT NULL) AS plausible_device,
     (
-        (e.device_id IS NOT NULL AND i.account IS NULL AND j.account IS NULL)
+        (e.device_id IS NOT NULL AND i.account IS NULL)
         OR (e.device_id IS NULL AND e.browser_family IS NOT NULL AND e.os IS NOT NULL AND c.account IS NULL AND j.account IS NULL)
     ) AS unknown_device,
     s.address IS NOT NULL AS from_egress
 FROM events AS e
 LEFT JOIN home_devices AS i ON i.kind = 'id' AND i.account = e.account AND i.signature = lower(e.device_id) AND i.first_used < e.event_time
-LEFT JOIN home_devices AS j ON j.kind = 'join' AND j.account = e.account
+LEFT JOIN home_devices AS j ON j.kind = 'join' AND j.account = e.account AND e.device_id IS NULL
     AND j.signature = concat(lower(e.device_trust_type), '|', e.os) AND e.device_trust_type IS NOT NULL AND j.first_used < e.event_time
 LEFT JOIN home_devices AS c ON c.kind = 'client' AND c.account = e.account
     AND c.signature = concat(e.browser_family, '|', e.os) AND e.browser_family IS NOT NULL AND c.first_used < e.event_time

@@ -78,7 +78,7 @@ keyed AS (
         r.*,
         CASE
             WHEN r.code IS NULL THEN 'blank'
-            WHEN NOT (r.code = '0' OR (length(r.code) BETWEEN 5 AND 7 AND trim(r.code, '0123456789') = '' AND NOT starts_with(r.code, '0')))
+            WHEN NOT (r.code = '0' OR (length(r.code) BETWEEN 5 AND 10 AND trim(r.code, '0123456789') = '' AND NOT starts_with(r.code, '0')))
                 THEN 'out-of-domain'
             WHEN c.code IS NULL THEN 'unknown-code'
             ELSE c.code
@@ -156,7 +156,8 @@ WHERE place = 1
 
 -- name: judged
 -- Every logon with its outcome and the country it is judged by. Copies of sign-ins in a legacy export, and logons of the audit log beside
--- a sign-in log, stay out of the case totals (`counted`).
+-- a sign-in log, stay out of the case totals (`counted`). A legacy success is a copy only of a success: where the sign-in tells something
+-- else it is another event, or else a success would be lost with it.
 CREATE OR REPLACE TABLE judged AS
 WITH totals AS (
     SELECT count(*) FILTER (WHERE log_type = 'sign_in_logs') AS sign_ins FROM logons
@@ -164,10 +165,12 @@ WITH totals AS (
 copies AS (
     SELECT DISTINCT l.file_id, l.row_no
     FROM logons AS l
+    JOIN decisions AS ld ON ld.log_type = l.log_type AND ld.combo = l.combo
     JOIN logons AS s
         ON s.log_type = 'sign_in_logs' AND s.account = l.account AND s.read_time = l.read_time
         AND s.address IS NOT DISTINCT FROM l.address
-    WHERE l.log_type = 'legacy_auth_logs'
+    JOIN decisions AS sd ON sd.log_type = s.log_type AND sd.combo = s.combo
+    WHERE l.log_type = 'legacy_auth_logs' AND (ld.outcome <> 'SUCCESS' OR sd.outcome = 'SUCCESS')
 )
 SELECT
     l.log_type, l.file_id, l.row_no, l.event_id, l.read_time, l.event_time, l.account, l.is_person, l.address, l.stated_country,

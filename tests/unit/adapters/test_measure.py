@@ -41,6 +41,8 @@ def key_of(con: duckdb.DuckDBPyConnection, row: Row) -> tuple[object, ...]:
         (sign_in(code="1"), (Mark.OUT_OF_DOMAIN, Mark.BLANK, Mark.BLANK, Client.OTHER, None, False)),
         (sign_in(code="050126"), (Mark.OUT_OF_DOMAIN, Mark.BLANK, Mark.BLANK, Client.OTHER, None, False)),
         (sign_in(code="512345"), (Mark.UNKNOWN_CODE, Mark.BLANK, Mark.BLANK, Client.OTHER, None, False)),
+        (sign_in(code="50999999"), (Mark.UNKNOWN_CODE, Mark.BLANK, Mark.BLANK, Client.OTHER, None, False)),
+        (sign_in(code="12345678901"), (Mark.OUT_OF_DOMAIN, Mark.BLANK, Mark.BLANK, Client.OTHER, None, False)),
         (sign_in(code="530031"), (Mark.UNKNOWN_CODE, Mark.BLANK, Mark.BLANK, Client.OTHER, None, False)),
         (sign_in(code=None, status=" success "), (Mark.BLANK, Word.SUCCESS, Mark.BLANK, Client.OTHER, None, False)),
         (sign_in(status="Sucess"), ("0", Mark.OUT_OF_DOMAIN, Mark.BLANK, Client.OTHER, None, False)),

@@ -88,6 +88,12 @@ def test_a_joined_device_of_the_owners_system_is_the_owners_own() -> None:
     assert account(judge(at_home(**joined), abroad(**joined))) == ("NO_INDICATION", [])
 
 
+def test_a_joined_device_of_another_id_is_not_the_owners_own() -> None:
+    joined = {"device_trust_type": "Azure AD registered", "os": "Windows 11"}
+    found = judge(at_home(**joined, **LAPTOP), abroad(**joined, device_id="d-2"))
+    assert account(found) == ("COMPROMISE_INDICATED", ["V1", "V4"])
+
+
 def test_a_device_first_used_abroad_and_later_at_home_is_not_the_owners_own() -> None:
     found = judge(at_home(), abroad(**LAPTOP), sign_in(when=at(36), **LAPTOP))
     assert account(found) == ("COMPROMISE_INDICATED", ["V1", "V4"])
@@ -485,6 +491,13 @@ def test_a_legacy_row_that_copies_a_sign_in_is_counted_once() -> None:
     found = judge(at_home(), legacy(when=at(0)), legacy(when=at(0, 1)), legacy(when=at(0, 2), code="50126"))
     assert found["sign_ins"]["events"] == len(QUIET) + 20 + 2
     assert found["by_log_type"]["legacy_auth_logs"]["logons"] == 3
+
+
+def test_a_legacy_success_is_no_copy_of_a_sign_in_that_did_not_succeed() -> None:
+    failed = sign_in(when=at(30), country="RU", code="50126")
+    found = judge(at_home(), failed, legacy(when=at(30), country="RU"))
+    assert found["sign_ins"]["foreign_successes"] == 1
+    assert account(found) == ("SUSPICIOUS", [])
 
 
 def test_audit_logons_are_not_counted_beside_a_sign_in_log() -> None:
