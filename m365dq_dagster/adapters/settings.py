@@ -40,7 +40,6 @@ class Settings(BaseSettings):
     smtp_starttls: bool = False
     mail_from: str = "m365dq@localhost"
     lock_wait_seconds: float = 30.0
-    ui_url: str = "http://127.0.0.1:3000"
 
     @classmethod
     def load(cls) -> Settings:

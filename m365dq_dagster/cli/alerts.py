@@ -10,6 +10,7 @@ import typer
 from m365dq_dagster.cli import terminal
 from m365dq_dagster.cli.options import AsJson
 from m365dq_dagster.cli.workbench import workbench
+from m365dq_dagster.core.narrative import plural
 
 app = typer.Typer(help="List, acknowledge and test alerts.", add_completion=False, rich_markup_mode=None)
 
@@ -19,7 +20,7 @@ COLUMNS = ("id", "severity", "message", "recipients", "state", "raised_at", "del
 @app.command("list")
 def listed(
     ctx: typer.Context,
-    state: Annotated[str | None, typer.Option("--state", help="Only alerts in this state, e.g. OPEN.")] = None,
+    state: Annotated[str | None, typer.Option("--state", help="Only alerts in this state, e.g. RECORDED.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """List the alerts, newest first."""
@@ -31,7 +32,9 @@ def listed(
     else:
         titles = ("Id", "Severity", "Message", "Recipients", "State", "Raised", "Delivered")
         shown = ([_shown(row.get(name)) for name in COLUMNS] for row in rows)
-        terminal.console().print(terminal.table(f"{len(rows)} alerts", titles, shown, free=("Message", "Recipients")))
+        terminal.console().print(
+            terminal.table(plural(len(rows), "alert"), titles, shown, free=("Message", "Recipients"))
+        )
 
 
 def _shown(value: object) -> object:
@@ -47,7 +50,7 @@ def ack(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Say that somebody has seen an alert, so that it is not escalated."""
+    """Say that somebody has taken charge of an alert."""
     name = actor or getpass.getuser()
     workbench(ctx).ack(alert, name)
     if as_json:

@@ -126,7 +126,12 @@ def _quality(document: Document) -> RenderableType:
     parts: list[RenderableType] = [cell(f"Quality gate: {quality.get('status')}")]
     if banner := narrative.override_banner(document):
         parts.append(cell(banner, "yellow"))
-    parts.append(table("Failed checks", ("Check", "Reason", "What to do"), rows, free=("Reason",)))
+    titles = ("Check", "Reason", "What to do")
+    if narrative.failed_checks(document):
+        parts.append(table("Failed checks", titles, rows, free=("Reason",)))
+    notes = [(row.get("check"), row.get("reason"), row.get("runbook")) for row in narrative.items(quality, "notes")]
+    if notes:
+        parts.append(table("Failed, and only to be noted", titles, notes, free=("Reason",)))
     return Group(*parts)
 
 

@@ -288,7 +288,11 @@ def files_summary(document: Document) -> str:
 
 def unread(document: Document) -> list[str]:
     """The files that were not taken in, each with the reason."""
-    return [f"{row.get('path')}: {row.get('reason')}" for row in items(document, "files") if row.get("reason")]
+    return [
+        f"{row.get('path')}: {row.get('reason')}"
+        for row in items(document, "files")
+        if row.get("reason") and row.get("status") != "ALREADY_IMPORTED"
+    ]
 
 
 def gaps(document: Document) -> list[str]:
@@ -353,7 +357,7 @@ def override_banner(document: Document) -> str:
     override = part(part(document, "quality"), "override")
     if not override:
         return ""
-    return (
-        f"NOT VERIFIED: the quality gate said no, and {override.get('actor')} overrode it until "
-        f"{override.get('expires')} (reason: {override.get('reason')})."
-    )
+    who, until, reason = (override.get(key) for key in ("actor", "expires", "reason"))
+    if failed_checks(document):
+        return f"NOT VERIFIED: the quality gate said no, and {who} overrode it until {until} (reason: {reason})."
+    return f"NOT VERIFIED: {who} asked to skip the quality gate until {until} (reason: {reason})."

@@ -33,7 +33,7 @@ def spec(name: str, asset: str, description: str, *, blocking: bool = False) -> 
 
 INTAKE_SPECS = (
     spec(INTAKE_GATE, "raw_logs", "Stops the case: is every row accounted for, and is there evidence?", blocking=True),
-    spec(INTAKE_NOTES, "raw_logs", "What intake noted: holes, caps, missing log types, changed schemas."),
+    spec(INTAKE_NOTES, "raw_logs", "What intake noted: holes, caps, missing log types."),
 )
 QUALITY_SPECS = (
     spec(QUALITY_GATE, "quality_report", "Stops the case: may some field say how sign-ins ended?", blocking=True),

@@ -512,7 +512,7 @@ def _quarantined(counts: tuple[FileCounts, ...], reasons: tuple[dict[str, object
 
 def _leads(leads: tuple[dict[str, object], ...]) -> CheckResult:
     headline = (
-        f"{len(leads)} leads that something is missing from the evidence."
+        f"{plural(len(leads), 'lead')} that something is missing from the evidence: {leads[0]['detail']}."
         if leads
         else "Nothing speaks for missing evidence."
     )

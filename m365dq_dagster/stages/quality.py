@@ -11,6 +11,7 @@ from datetime import UTC
 from m365dq_dagster.adapters import measure
 from m365dq_dagster.core.adjudication import WITNESSES
 from m365dq_dagster.core.checks import CheckResult
+from m365dq_dagster.core.narrative import plural
 from m365dq_dagster.core.outcome import CaseStage, FieldState, LogType, Severity
 from m365dq_dagster.core.profile import Witness
 from m365dq_dagster.core.reliability import FieldJudgement, LogBench, judge_fields, recommend
@@ -153,7 +154,8 @@ def _vocabulary(case_id: str, codes: measure.Rows, values: measure.Rows) -> Chec
     known = not codes and not values
     told = "every code and word of the witnesses is known."
     if not known:
-        told = f"{len(codes)} codes and {len(values)} words are in no table; they are reported and never guessed."
+        found = f"{plural(len(codes), 'code')} and {plural(len(values), 'word')}"
+        told = f"{found} of the witnesses are in no table; they are reported and never guessed."
     rows = [{"field": row[1], "value": row[2], "rows": row[3]} for row in (*codes, *values)]
     return CheckResult(
         name="codes_and_values_known",

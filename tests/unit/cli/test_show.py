@@ -103,3 +103,15 @@ def test_evidence_prints_the_raw_lines_neutralised_or_says_why_not() -> None:
     assert lines[0].startswith("a.csv:12  x,\\x1b]0;owned")
     assert lines[1] == "b.csv:3  (the file is gone)"
     assert call_json("show", "c", "evidence", "F-001", bench=WithEvidence())["evidence"][1]["row"] == 3
+
+
+def test_failed_checks_that_do_not_block_are_shown_and_a_passed_gate_has_no_empty_table() -> None:
+    document = sample_document.oculus()
+    document["quality"] = {
+        "status": "PASS",
+        "failed_checks": [],
+        "notes": [{"check": "completeness_leads", "reason": "1 lead.", "runbook": "docs/runbooks/troubleshooting.md"}],
+    }
+    shown = call("show", "oculus", "quality", bench=HandedWorkbench(document)).stdout
+    assert "completeness_leads" in shown
+    assert "Failed checks" not in shown

@@ -194,3 +194,15 @@ def test_missing_parts_are_empty(odd: dict[str, Any]) -> None:
     assert narrative.items(odd, "files") == []
     assert narrative.part(odd, "files") == {}
     assert narrative.texts(odd, "other") == []
+
+
+def test_a_file_that_has_gone_and_whose_rows_were_kept_is_not_called_unread() -> None:
+    kept = {"path": "a.csv", "reason": "This file has gone from the folder.", "status": "ALREADY_IMPORTED"}
+    lost = {"path": "b.bin", "reason": "This is no text.", "status": "UNRECOGNISED"}
+    assert narrative.unread({"files": [kept, lost]}) == ["b.bin: This is no text."]
+
+
+def test_an_override_of_a_gate_that_passed_does_not_say_that_it_said_no() -> None:
+    override = {"actor": "ann", "expires": "2026-12-01", "reason": "court date"}
+    banner = narrative.override_banner({"quality": {"failed_checks": [], "override": override}})
+    assert banner == "NOT VERIFIED: ann asked to skip the quality gate until 2026-12-01 (reason: court date)."

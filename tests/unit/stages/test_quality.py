@@ -83,7 +83,7 @@ def test_unknown_codes_and_words_are_shown_and_do_not_block() -> None:
     odd = [sign_in(code="512345"), sign_in(status="Sucess"), sign_in(access="perhaps"), sign_in(code="7")]
     known = checks_of([*GOOD, *odd])["codes_and_values_known"]
     assert (known.passed, known.blocking, known.reason) == (False, False, "UNKNOWN_VALUE")
-    assert "1 codes and 3 words are in no table" in known.headline
+    assert "1 code and 3 words of the witnesses are in no table" in known.headline
     assert {row["value"] for row in known.table} == {"512345", "Sucess", "perhaps", "7"}
 
 
