@@ -372,7 +372,8 @@ class CaseEvidence:
     successes that stay out of the totals because another log tells the same sign-ins; `audit_logons_unmatched` are
     those of the audit log that the sign-in log does not hold; `critical_operations` are (operation, rows) by persons;
     `sign_in_types` are the types present, lower case; `weak_basis` says that only uniform fields and Conditional Access
-    decide.
+    decide; `sure_foreign_success` counts foreign successes of more than LOW confidence. `nameless_success` are those
+    outside the case's home that name no account and come from no application.
     """
 
     by_outcome: dict[Outcome, int] = field(default_factory=dict)
@@ -396,6 +397,8 @@ class CaseEvidence:
     has_audit_log: bool = False
     critical_operations: tuple[tuple[str, int], ...] = ()
     weak_basis: bool = False
+    sure_foreign_success: int = 0
+    nameless_success: int = 0
     dates_ambiguous: bool = False
     absent_accounts: tuple[str, ...] = ()
     window_gap: str | None = None
@@ -465,7 +468,7 @@ def judge_case(
     """The first that applies: breach, no basis, all blocked, cannot conclude, no breach indicated."""
     judged = tuple(accounts)
     compromised = [one for one in judged if one.verdict is AccountVerdict.COMPROMISE_INDICATED]
-    doubts, tests = _doubts(evidence, judged, policy), not_tested(evidence)
+    doubts, tests = _doubts(evidence, judged, policy), (*not_tested(evidence), *_settled_abroad(judged, home))
     missing = _missing_basis(evidence, compromised, policy)
     if compromised and not missing:
         return _breach(case_id, evidence, compromised, doubts, tests)
@@ -505,6 +508,7 @@ def _doubts(evidence: CaseEvidence, accounts: Sequence[AccountJudgement], policy
     found = (
         *_open_rows(evidence, policy),
         *_places(evidence, policy),
+        *_nameless(evidence),
         *_people(accounts),
         *_other_logs(evidence, policy),
         *_scope(evidence),
@@ -537,6 +541,15 @@ def _places(evidence: CaseEvidence, policy: Policy) -> Iterator[str]:
         yield (
             f"{unplaced:,} of {plural(evidence.success, 'successful sign-in')} {_verb(unplaced, 'has', 'have')} no "
             "known country, so an intruder among them cannot be told."
+        )
+
+
+def _nameless(evidence: CaseEvidence) -> Iterator[str]:
+    count = evidence.nameless_success
+    if count:
+        yield (
+            f"{plural(count, 'successful sign-in')} from outside the home countries {_verb(count, 'names', 'name')} no "
+            "account, so whose home to hold against it cannot be told; export again with user names or user ids."
         )
 
 
@@ -619,6 +632,9 @@ def _breach(
         f"{plural(evidence.foreign_success_rows, 'successful foreign sign-in')}{rate_text}."
     )
     confidence = max((one.confidence for one in compromised), key=lambda one: one.rank)
+    if not evidence.sure_foreign_success:
+        # All of them were told by a uniform field, which carries at most LOW.
+        confidence = at_most(confidence, Confidence.LOW)
     return CaseJudgement(CaseVerdict.BREACH_INDICATED, confidence, headline, doubts, tests)
 
 
@@ -668,6 +684,20 @@ def _no_breach(
         f"not tested.{reset}"
     )
     return CaseJudgement(CaseVerdict.NO_BREACH_INDICATED, confidence, headline, (), tests)
+
+
+def _settled_abroad(accounts: Iterable[AccountJudgement], home: CaseHome) -> Iterator[str]:
+    """Who has a home of their own beside the case's: an intruder who was there from the start looks the same."""
+    settled = [
+        f"{one.evidence.account} ({', '.join(others)})"
+        for one in accounts
+        if (others := sorted({*one.evidence.own_homes} - {*home.countries}))
+    ]
+    if home.countries and settled:
+        yield (
+            "Countries that were learned as an account's own home beside those of the case; an intruder who was there "
+            f"from the first days looks the same, so ask the owner: {_some(settled)}."
+        )
 
 
 def not_tested(evidence: CaseEvidence) -> tuple[str, ...]:

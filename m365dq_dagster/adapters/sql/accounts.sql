@@ -361,6 +361,16 @@ WHERE u.log_type = 'unified_audit_log' AND NOT u.counted AND u.outcome = 'SUCCES
       AND s.outcome IN ('SUCCESS', 'INTERRUPTED', 'UNKNOWN')
   )
 
+-- name: sure_foreign_successes
+SELECT count(*) FROM foreign_successes WHERE confidence <> 'LOW'
+
+-- name: nameless_successes
+-- Successes outside the case's home that name no account and are of no application: nobody's home can be held against them.
+SELECT count(*) FROM events
+WHERE counted AND outcome = 'SUCCESS' AND account IS NULL AND country IS NOT NULL
+  AND coalesce(sign_in_type, '') NOT IN ('serviceprincipal', 'managedidentity')
+  AND country NOT IN (SELECT country FROM case_homes) AND coalesce(address, '') NOT IN (SELECT address FROM known_egress)
+
 -- name: corroborate
 -- A success that only Conditional Access tells is sure where the same account acts from the same address or session in another log.
 UPDATE judged SET confidence = 'HIGH', witnesses = concat(witnesses, ',unified_audit_log')

@@ -374,6 +374,7 @@ def case(success: int = 0, failed: int = 0, **more: Any) -> CaseEvidence:
     facts: dict[str, Any] = {
         "by_outcome": {Outcome.SUCCESS: success, Outcome.REJECTED: failed},
         "firm_rows": success + failed,
+        "sure_foreign_success": success,
     }
     return CaseEvidence(**{**facts, **more})
 
@@ -437,6 +438,28 @@ def test_without_a_basis_nothing_is_concluded(evidence: CaseEvidence, words: str
 def test_all_blocked_is_as_sure_as_its_rows_and_codes(evidence: CaseEvidence, confidence: Confidence) -> None:
     found = conclude(evidence)
     assert (found.verdict, found.confidence) == (CaseVerdict.ALL_BLOCKED, confidence)
+
+
+def test_a_breach_whose_successes_only_a_uniform_field_tells_is_hardly_sure() -> None:
+    compromised = judge(abroad(9, overlapping=2))
+    assert conclude(case(45), compromised).confidence is HIGH
+    found = conclude(case(45, sure_foreign_success=0), compromised)
+    assert (found.verdict, found.confidence) == (CaseVerdict.BREACH_INDICATED, LOW)
+
+
+def test_successes_abroad_that_name_no_account_leave_the_case_open() -> None:
+    found = conclude(case(45, nameless_success=2))
+    assert found.verdict is CaseVerdict.CANNOT_CONCLUDE
+    assert "2 successful sign-ins from outside the home countries name no account" in found.headline
+
+
+def test_a_home_that_only_the_account_itself_has_is_named_as_not_tested() -> None:
+    settled = judge(AccountEvidence("eve@contoso.example", success=20, own_homes=("AU", "NG")))
+    told_of = [one for one in conclude(case(45), settled).not_tested if "eve@contoso.example" in one]
+    assert len(told_of) == 1
+    assert "eve@contoso.example (NG)" in told_of[0]
+    nobody = conclude(case(45), settled, home=CaseHome((), False))
+    assert not any("eve@contoso.example" in one for one in nobody.not_tested)
 
 
 def test_all_blocked_counts_the_attempts_and_tells_where_the_credential_was_right() -> None:

@@ -58,6 +58,12 @@ def test_foreign_successes_above_the_rate_indicate_a_compromise_and_a_breach() -
     assert account(found, BOB) == ("NO_INDICATION", [])
 
 
+def test_a_breach_told_by_nothing_but_a_uniform_code_is_hardly_sure() -> None:
+    rows = [*at_home(access="success"), *abroad(), *at_home(BOB, access="success")]
+    found = Bench().judge(rows, home=HOME)
+    assert (found["status"], found["confidence"]) == ("BREACH_INDICATED", "LOW")
+
+
 def test_four_of_five_is_not_above_eighty_percent_and_leaves_the_account_unclear() -> None:
     found = judge(at_home(), abroad(times=4), rejected(times=1))
     assert account(found) == ("CANNOT_CONCLUDE", [])
@@ -482,6 +488,21 @@ def test_an_export_without_countries_never_ends_in_no_breach() -> None:
 def test_a_row_without_a_country_takes_that_of_its_address() -> None:
     found = judge(at_home(), abroad(times=1, address=EVE), sign_in(when=at(31), country=None, address=EVE))
     assert found["sign_ins"]["foreign_successes"] == 2
+
+
+@pytest.mark.parametrize(
+    ("columns", "status"),
+    [
+        ({}, "CANNOT_CONCLUDE"),
+        ({"address": None}, "CANNOT_CONCLUDE"),
+        ({"country": "AU"}, "NO_BREACH_INDICATED"),
+        ({"sign_in_event_type": "servicePrincipal", "is_interactive": None}, "NO_BREACH_INDICATED"),
+        ({"code": "50126"}, "NO_BREACH_INDICATED"),
+    ],
+)
+def test_a_foreign_success_of_nobody_leaves_the_case_open(columns: dict[str, Any], status: str) -> None:
+    nobody = sign_in(None, **{"when": at(30), "country": "NG", **columns})
+    assert judge(at_home(), nobody)["status"] == status
 
 
 # --- Other logs
