@@ -264,6 +264,7 @@ def build_events(
     run_named(con, "flow_starts", {"minutes": policy.flows.minutes})
     run_named(con, "events")
     con.execute("DROP TABLE judged")
+    run_named(con, "suspected_copies")
     run_named(con, "flows")
     run_named(con, "normalized_view")
 

@@ -293,6 +293,13 @@ def _conflicts(run: CaseRun) -> list[dict[str, Any]]:
         {"kind": kind, "rows": count, "detail": CONTRADICTIONS[kind], "example_event_ids": examples}
         for kind, count, examples in measure.run_named(run.con, "contradictions", file="document")
     ]
+    copies, formats = measure.run_named(run.con, "suspected_overlap")[0]
+    if copies:
+        detail = (
+            f"Rows of {formats}, which have no ids, tell of sign-ins that a file of another format holds too. They "
+            "stay in the row counts and are left out of attempts and rates; keep one of the two exports."
+        )
+        found.append({"kind": "SUSPECTED_OVERLAP", "rows": copies, "detail": detail, "example_event_ids": []})
     moved = measure.run_named(run.con, "moved_addresses", file="document")
     return found + [
         {

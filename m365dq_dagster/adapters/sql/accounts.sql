@@ -102,7 +102,7 @@ JOIN (
 ) AS h
     ON h.account = f.account
     AND h.event_time BETWEEN f.event_time - to_hours(CAST($hours AS INTEGER)) AND f.event_time + to_hours(CAST($hours AS INTEGER))
-WHERE f.interactive AND f.unknown_device AND NOT f.own_device AND NOT f.from_egress
+WHERE f.interactive AND f.unknown_device AND NOT f.own_device AND NOT f.from_egress AND f.flow_id IN (SELECT flow_id FROM flows)
 GROUP BY f.account
 
 -- name: critical_operations

@@ -300,6 +300,24 @@ LEFT JOIN known_egress AS e ON e.address = j.address
 LEFT JOIN travelled AS t ON t.file_id = j.file_id AND t.row_no = j.row_no
 LEFT JOIN flow_starts AS f ON f.account = j.account AND f.correlation_id = j.correlation_id
 
+-- name: suspected_copies
+-- Rows without an id that tell of an event which a file of another format tells with its id. Nothing proves it, so they stay rows; they
+-- begin no flow of their own, or one attempt would count as two. A success is a copy only of a success.
+CREATE OR REPLACE TEMP TABLE suspected_copies AS
+SELECT DISTINCT e.file_id, e.row_no
+FROM events AS e
+JOIN files AS f ON f.file_id = e.file_id
+JOIN events AS s
+    ON s.account = e.account AND s.address = e.address AND date_trunc('second', s.read_time) = date_trunc('second', e.read_time)
+    AND s.event_id IS NOT NULL AND s.counted AND s.log_type = e.log_type AND (e.outcome <> 'SUCCESS' OR s.outcome = 'SUCCESS')
+JOIN files AS g ON g.file_id = s.file_id AND g.format <> f.format
+WHERE e.counted AND e.event_id IS NULL AND e.log_type = 'sign_in_logs'
+
+-- name: suspected_overlap
+-- How many rows those are, and the formats that tell them without an id.
+SELECT count(*) AS row_count, string_agg(DISTINCT f.format, ', ' ORDER BY f.format) AS formats
+FROM suspected_copies AS c JOIN files AS f ON f.file_id = c.file_id
+
 -- name: flows
 -- One attempt each: a success if any row is one, else its last failure, else what its rows leave open.
 CREATE OR REPLACE TABLE flows AS
@@ -312,7 +330,7 @@ WITH ranked AS (
             WHEN 'CONFLICT' THEN 2 WHEN 'UNKNOWN' THEN 1 ELSE 0
         END AS weight
     FROM events
-    WHERE counted
+    WHERE counted AND (file_id, row_no) NOT IN (SELECT (file_id, row_no) FROM suspected_copies)
 ),
 chosen AS (
     SELECT

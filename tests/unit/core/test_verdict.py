@@ -453,6 +453,18 @@ def test_successes_abroad_that_name_no_account_leave_the_case_open() -> None:
     assert "2 successful sign-ins from outside the home countries name no account" in found.headline
 
 
+@pytest.mark.parametrize(
+    ("more", "told_of"),
+    [
+        ({"unread_files": ("a.bin",)}, "What 1 file of the folder holds: no known log was found in it (a.bin)."),
+        ({"quarantined": 2}, "What 2 rows would tell that could not be read"),
+        ({"audit_logons_unmatched": 1}, "1 successful logon that only the audit log holds"),
+    ],
+)
+def test_what_was_not_read_or_not_matched_is_not_tested(more: dict[str, Any], told_of: str) -> None:
+    assert told_of in " ".join(conclude(case(45, **more)).not_tested)
+
+
 def test_a_home_that_only_the_account_itself_has_is_named_as_not_tested() -> None:
     settled = judge(AccountEvidence("eve@contoso.example", success=20, own_homes=("AU", "NG")))
     told_of = [one for one in conclude(case(45), settled).not_tested if "eve@contoso.example" in one]

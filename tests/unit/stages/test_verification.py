@@ -505,6 +505,25 @@ def test_a_foreign_success_of_nobody_leaves_the_case_open(columns: dict[str, Any
     assert judge(at_home(), nobody)["status"] == status
 
 
+@pytest.mark.parametrize(("copied", "overlap"), [(True, True), (False, False)])
+def test_a_sign_in_that_two_formats_tell_is_one_attempt_and_said_to_overlap(copied: bool, overlap: bool) -> None:
+    known = [Row(one.table, {**one.columns, "event_id": f"e-{n}"}) for n, one in enumerate(abroad(times=4))]
+    nameless = [
+        Row(one.table, {**one.columns, "file_id": 9, "row_no": n})
+        for n, one in enumerate(abroad(times=4, first=None if copied else at(34)), 1)
+    ]
+    with Bench().run([*QUIET, *at_home(), *known, *nameless], home=HOME) as run:
+        run.con.execute("UPDATE files SET format = 'portal_signin_csv'")
+        run.con.execute(
+            "INSERT INTO files (file_id, path, sha256, bytes, format, log_type, status, rows_read, rows_imported) "
+            "VALUES (9, 'b.csv', 'b', 1, 'ps_signin_csv', 'sign_in_logs', 'IMPORTED', 4, 4)"
+        )
+        found = judged(run)
+    assert found["sign_ins"]["foreign_successes"] == 8
+    assert account(found) == (("CANNOT_CONCLUDE", []) if overlap else ("COMPROMISE_INDICATED", ["V1"]))
+    assert [(one["kind"], one["rows"]) for one in found["conflicts"]] == ([("SUSPECTED_OVERLAP", 4)] if overlap else [])
+
+
 # --- Other logs
 
 
