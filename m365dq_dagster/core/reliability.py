@@ -274,8 +274,14 @@ class LogBench:
         return sum(
             combo.rows
             for combo in self.combos
-            if isinstance(combo.access, Access) and self._access_implied(combo.access, combo.code) is False
+            if isinstance(combo.access, Access)
+            and (self._access_implied(combo.access, combo.code) is False or self._satisfied_yet_stopped(combo))
         )
+
+    def _satisfied_yet_stopped(self, combo: Combo) -> bool:
+        """Conditional Access says that every policy was met while the code says that a second factor or policy was not."""
+        row = self._vocabulary.codes.get(combo.code)
+        return combo.access is Access.SUCCESS and row is not None and row.subcategory.startswith(("mfa", "ca"))
 
     def _confirms(self, name: str, other: str) -> bool:
         limits = self.policy.field_states

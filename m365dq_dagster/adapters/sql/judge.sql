@@ -48,22 +48,17 @@ SELECT document FROM case_document
 CREATE OR REPLACE TABLE logons AS
 WITH raw AS (
     SELECT
-        'sign_in_logs' AS log_type, file_id, row_no, event_id, event_time, account, is_person, address, country, correlation_id, session_id,
+        log_type, file_id, row_no, event_id, event_time, account, is_person, address, country, correlation_id, session_id,
         is_interactive, sign_in_event_type, client_app_used, authentication_protocol, user_agent, authentication_requirement,
         device_id, device_trust_type, browser, os,
         coalesce(status_error_code, status_error_code_copy) AS code,
         (status_error_code IS NOT NULL AND status_error_code_copy IS NOT NULL AND status_error_code <> status_error_code_copy) AS codes_differ,
         'status' AS word_kind, status AS word, conditional_access_status AS access
-    FROM sign_in_logs
-    UNION ALL
-    SELECT
-        'legacy_auth_logs' AS log_type, file_id, row_no, event_id, event_time, account, is_person, address, country, correlation_id, session_id,
-        is_interactive, sign_in_event_type, client_app_used, authentication_protocol, user_agent, authentication_requirement,
-        device_id, device_trust_type, browser, os,
-        coalesce(status_error_code, status_error_code_copy) AS code,
-        (status_error_code IS NOT NULL AND status_error_code_copy IS NOT NULL AND status_error_code <> status_error_code_copy) AS codes_differ,
-        'status' AS word_kind, status AS word, conditional_access_status AS access
-    FROM legacy_auth_logs
+    FROM (
+        SELECT 'sign_in_logs' AS log_type, * FROM sign_in_logs
+        UNION ALL
+        SELECT 'legacy_auth_logs' AS log_type, * FROM legacy_auth_logs
+    ) AS sign_ins
     UNION ALL
     SELECT
         'unified_audit_log' AS log_type, file_id, row_no, event_id, event_time, account, is_person, address, country, correlation_id, session_id,

@@ -103,51 +103,8 @@ CREATE TABLE sign_in_logs (
     risk_state VARCHAR
 );
 
-CREATE TABLE legacy_auth_logs (
-    file_id INTEGER NOT NULL,
-    row_no BIGINT NOT NULL,
-    event_id VARCHAR,
-    event_time TIMESTAMP,
-    event_time_raw VARCHAR,
-    correlation_id VARCHAR,
-    session_id VARCHAR,
-    unique_token_id VARCHAR,
-    user_id VARCHAR,
-    user_principal_name VARCHAR,
-    user_display_name VARCHAR,
-    account VARCHAR,
-    is_person BOOLEAN,
-    user_type VARCHAR,
-    sign_in_event_type VARCHAR,
-    is_interactive BOOLEAN,
-    app_id VARCHAR,
-    app_display_name VARCHAR,
-    resource_display_name VARCHAR,
-    client_app_used VARCHAR,
-    authentication_protocol VARCHAR,
-    authentication_requirement VARCHAR,
-    incoming_token_type VARCHAR,
-    ip_address VARCHAR,
-    address VARCHAR,
-    country VARCHAR,
-    city VARCHAR,
-    device_id VARCHAR,
-    device_trust_type VARCHAR,
-    browser VARCHAR,
-    os VARCHAR,
-    user_agent VARCHAR,
-    status_error_code VARCHAR,
-    status_error_code_raw VARCHAR,
-    status_error_code_copy VARCHAR,
-    status VARCHAR,
-    status_raw VARCHAR,
-    conditional_access_status VARCHAR,
-    conditional_access_status_raw VARCHAR,
-    failure_reason VARCHAR,
-    risk_level_aggregated VARCHAR,
-    risk_level_during VARCHAR,
-    risk_state VARCHAR
-);
+-- A legacy-authentication export tells of sign-ins with the same columns.
+CREATE TABLE legacy_auth_logs AS FROM sign_in_logs WITH NO DATA;
 
 CREATE TABLE unified_audit_log (
     file_id INTEGER NOT NULL,

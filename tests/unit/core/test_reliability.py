@@ -346,6 +346,7 @@ def test_a_uniform_rejection_is_not_firm_where_conditional_access_shows_what_it_
     assert (found[CODE].state, found[CODE].firm) == (FieldState.UNIFORM, False)
     assert judged([row("50126", access=OK, rows=4), row("50126", access=Access.NOT_APPLIED, rows=700)])[CODE].firm
     assert judged([row("65001", access=OK, rows=300)])[CODE].firm
+    assert not judged([row("50074", access=OK, rows=300), row("50074", rows=100)])[CODE].firm
 
 
 def test_a_field_that_may_not_testify_is_never_firm() -> None:
