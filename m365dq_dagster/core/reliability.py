@@ -279,7 +279,7 @@ class LogBench:
         )
 
     def _satisfied_yet_stopped(self, combo: Combo) -> bool:
-        """Conditional Access says that every policy was met while the code says that a second factor or policy was not."""
+        """Conditional Access says that every policy was met, the code that a second factor or policy was not."""
         row = self._vocabulary.codes.get(combo.code)
         return combo.access is Access.SUCCESS and row is not None and row.subcategory.startswith(("mfa", "ca"))
 
