@@ -45,16 +45,16 @@ def run(run: CaseRun) -> QualityReport:
     run.progress.step(STAGE, f"profiling {len(specs)} fields")
     measure.count_columns(run.con, specs)
     fields = judged_fields(run)
-    unknown_values = measure.unknown_values(run.con)
+    unknown_codes, unknown_values = measure.unknown_codes(run.con), measure.unknown_values(run.con)
     checks = (
         *_gates(run.case_id, fields),
         _substitutes(run.case_id, fields),
-        _vocabulary(run.case_id, measure.unknown_codes(run.con), unknown_values),
+        _vocabulary(run.case_id, unknown_codes, unknown_values),
     )
     _keep_profiles(run, fields)
     _remember(run, checks)
     stamp(run, STAGE)
-    return QualityReport(fields, checks, len(measure.unknown_codes(run.con)), len(unknown_values))
+    return QualityReport(fields, checks, len(unknown_codes), len(unknown_values))
 
 
 def judged_fields(run: CaseRun) -> dict[LogType, tuple[FieldJudgement, ...]]:

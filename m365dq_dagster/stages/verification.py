@@ -115,8 +115,9 @@ def _absent_accounts(run: CaseRun) -> tuple[str, ...]:
 
 def _case_evidence(run: CaseRun, fields: Judged, window: measure.Window) -> CaseEvidence:
     con = run.con
-    counted = [row for row in measure.outcome_rows(con) if row[1]]
-    uncounted_success = sum(int(row[3]) for row in measure.outcome_rows(con) if not row[1] and row[2] == "SUCCESS")
+    rows = measure.outcome_rows(con)
+    counted = [row for row in rows if row[1]]
+    uncounted_success = sum(int(row[3]) for row in rows if not row[1] and row[2] == "SUCCESS")
     by_outcome: dict[Outcome, int] = {}
     for row in counted:
         by_outcome[Outcome(row[2])] = by_outcome.get(Outcome(row[2]), 0) + int(row[3])
