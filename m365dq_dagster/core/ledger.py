@@ -73,6 +73,17 @@ class FileReason(StrEnum):
     NO_HEADER = "NO_HEADER"
     BROKEN_JSON = "BROKEN_JSON"
     LATER_LOG_TYPE = "LATER_LOG_TYPE"
+    UNPACKED = "UNPACKED"
+    ARCHIVE_KIND = "ARCHIVE_KIND"
+    ARCHIVE_PASSWORD = "ARCHIVE_PASSWORD"
+    ARCHIVE_DAMAGED = "ARCHIVE_DAMAGED"
+    ARCHIVE_BOUNDS = "ARCHIVE_BOUNDS"
+    ARCHIVE_DEPTH = "ARCHIVE_DEPTH"
+    MEMBER_NAME = "MEMBER_NAME"
+    MEMBER_TWICE = "MEMBER_TWICE"
+    MEMBER_PASSWORD = "MEMBER_PASSWORD"
+    MEMBER_DAMAGED = "MEMBER_DAMAGED"
+    MEMBER_METHOD = "MEMBER_METHOD"
 
 
 _SENTENCES: dict[FileReason, str] = {
@@ -99,6 +110,27 @@ _SENTENCES: dict[FileReason, str] = {
     FileReason.BROKEN_JSON: "The file starts like JSON and no record of it can be read; fetch or export it again.",
     FileReason.LATER_LOG_TYPE: "The log type {detail} has no table yet, so its rows were left where they are; "
     "nothing is concluded from them.",
+    FileReason.UNPACKED: "This is an archive; what it holds ({detail}) is listed below it.",
+    FileReason.ARCHIVE_KIND: "This is a {detail} archive, which cannot be opened here; unpack it by hand into the "
+    "folder and run it again.",
+    FileReason.ARCHIVE_PASSWORD: "The archive is protected by a password and was not opened; unpack it by hand into "
+    "the folder and run it again.",
+    FileReason.ARCHIVE_DAMAGED: "The archive is damaged ({detail}); only what is whole in it is listed below it and "
+    "taken in. Fetch the archive again.",
+    FileReason.ARCHIVE_BOUNDS: "The archive was not taken in, nor any part of it: {detail}. Look into it, unpack it "
+    "by hand into the folder and run it again.",
+    FileReason.ARCHIVE_DEPTH: "The archive lies more than {detail} archives deep and was not opened; unpack it by hand "
+    "into the folder and run it again.",
+    FileReason.MEMBER_NAME: "This entry of an archive was not unpacked, because of its name: {detail}. If it is "
+    "evidence, put it into the folder by hand under another name.",
+    FileReason.MEMBER_TWICE: "An earlier entry of the archive has the same name and was taken; this one was not. "
+    "Unpack it by hand under another name and run it again.",
+    FileReason.MEMBER_PASSWORD: "This entry of an archive is protected by a password and was not unpacked; unpack it "
+    "by hand into the folder and run it again.",
+    FileReason.MEMBER_DAMAGED: "This entry of an archive is damaged ({detail}) and nothing of it was taken; fetch the "
+    "archive again.",
+    FileReason.MEMBER_METHOD: "This entry of an archive is packed by a method that cannot be read here ({detail}); "
+    "unpack it by hand into the folder and run it again.",
 }
 
 
