@@ -16,6 +16,7 @@ import duckdb
 
 from m365dq_dagster.adapters import sql
 from m365dq_dagster.adapters.rule_pack import RulePack
+from m365dq_dagster.adapters.sql.document import reach_of
 from m365dq_dagster.adapters.sql.profile import count_column
 from m365dq_dagster.core.adjudication import Access, Client, Combo, Decision, Mark, Word
 from m365dq_dagster.core.checks import CheckResult
@@ -161,6 +162,13 @@ def filled_log_types(con: duckdb.DuckDBPyConnection) -> dict[LogType, int]:
     return found
 
 
+def other_logs(con: duckdb.DuckDBPyConnection, judged: Iterable[str]) -> Rows:
+    """Log type, rows, first and last event of the filled tables of events that are not among those judged."""
+    found = [str(name) for (name,) in run_named(con, "event_tables", file="document")]
+    tables = [name for name in found if name not in set(judged)]
+    return con.execute(reach_of(tables)).fetchall() if tables else []
+
+
 def unknown_codes(con: duckdb.DuckDBPyConnection) -> Rows:
     """Well-formed codes that are in no table: log type, field, value, rows, first and last event."""
     return run_named(con, "unknown_codes", file="document")
@@ -191,9 +199,11 @@ def proof(con: duckdb.DuckDBPyConnection, kind: str, account: str | None, most: 
     return lines, run_named(con, "proof_sums", file="document")[0]
 
 
-def mappings(con: duckdb.DuckDBPyConnection, name: str) -> list[dict[str, Any]]:
+def mappings(
+    con: duckdb.DuckDBPyConnection, name: str, values: Mapping[str, object] | None = None
+) -> list[dict[str, Any]]:
     """The rows of a statement of the document as mappings; moments as ISO 8601 UTC."""
-    cursor = con.execute(sql.named_statements("document")[name])
+    cursor = con.execute(sql.named_statements("document")[name], None if values is None else dict(values))
     names = [column[0] for column in cursor.description or ()]
     return [
         {key: _iso(value) if isinstance(value, datetime) else value for key, value in zip(names, row, strict=True)}

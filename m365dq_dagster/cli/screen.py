@@ -120,6 +120,7 @@ def _labelled(document: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("Files", narrative.files_summary(document)),
         *_some("Not read", narrative.unread(document), 2),
         *_some("Missing?", narrative.gaps(document), 1),
+        *_some("Not judged", narrative.unjudged(document), 1),
         *_not_tested(document),
     ]
 

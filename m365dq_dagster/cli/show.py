@@ -7,7 +7,9 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Group, RenderableType
+from rich.padding import Padding
 from rich.table import Table
+from rich.text import Text
 
 from m365dq_dagster.cli import terminal
 from m365dq_dagster.cli.options import AsJson, CaseName
@@ -15,8 +17,24 @@ from m365dq_dagster.cli.terminal import cell, table
 from m365dq_dagster.cli.workbench import Workbench, workbench
 from m365dq_dagster.core import narrative
 from m365dq_dagster.core.errors import BadInput
+from m365dq_dagster.core.printable import printable
 
 Document = Mapping[str, Any]
+
+RAW_ROWS = 200
+"""Rows set aside that one screen shows; `--json` gives all of them."""
+
+RAW_CHARACTERS = 500
+"""Characters of such a row that the screen shows; `--json` gives the whole text."""
+
+LEADS = 20
+"""Leads of one kind that the screen shows."""
+
+LINE = 116
+"""Characters of a sentence on one line; longer ones lose their middle after two."""
+
+NAMED = 5
+"""Sentences of one kind in the summary."""
 
 
 def show(
@@ -30,16 +48,17 @@ def show(
 ) -> None:
     """Read the results of a case back.
 
-    Views: summary, files, quality, fields, accounts, findings, conflicts, indicators, completeness, quarantine,
-    progress; and `evidence F-001`, which prints the raw lines a finding rests on.
+    Views: summary, files, quality, fields, accounts, findings, conflicts, indicators, completeness, quarantine (with
+    the raw rows), provenance, progress; and `evidence F-001`, which prints the raw lines a finding rests on.
     """
     bench = workbench(ctx)
-    if view not in KEYS and view not in ("evidence", "progress"):
-        raise BadInput(f"There is no view {view[:40]!r}; the views are {', '.join(KEYS)}, progress and evidence.")
+    if view not in KEYS and view not in READERS and view != "evidence":
+        names = ", ".join([*KEYS, *READERS])
+        raise BadInput(f"There is no view {view[:40]!r}; the views are {names} and evidence.")
     if finding is not None and view != "evidence":
         raise BadInput(f"{finding[:40]!r} was not expected after {view}; only `evidence` takes a finding.")
-    if view == "progress":
-        _progress(bench.progress(case), as_json=as_json)
+    if view in READERS:
+        READERS[view](bench, case, as_json=as_json)
     elif view == "evidence":
         _evidence(bench, case, finding, as_json=as_json)
     else:
@@ -81,11 +100,20 @@ def _summary(document: Document, installed: str) -> RenderableType:
         *(("Do not trust", text) for text in narrative.distrusted(document)),
         *(("Not known", text) for text in narrative.unknowns(document)),
         ("Files", narrative.files_summary(document)),
+        ("Logs", narrative.logs_summary(document)),
+        *_first("Not read", narrative.unread(document), f"m365dq show {document.get('case')} files"),
+        *_first("Missing?", narrative.gaps(document), f"m365dq show {document.get('case')} completeness"),
         *(("Not tested", text) for text in narrative.texts(document, "not_tested")),
     ]
     lines.append(_pairs(facts))
     lines.append(cell(narrative.RESIDUAL_RISK))
     return Group(*lines)
+
+
+def _first(label: str, sentences: list[str], rest: str) -> list[tuple[str, str]]:
+    """The first sentences of a kind, each bounded, and where the rest of them stands."""
+    shown = [(label, narrative.elided(text, 2 * LINE)) for text in sentences[:NAMED]]
+    return shown + ([(label, f"and {len(sentences) - NAMED:,} more: {rest}")] if len(sentences) > NAMED else [])
 
 
 def _pairs(facts: Iterable[tuple[str, object]]) -> RenderableType:
@@ -98,22 +126,52 @@ def _pairs(facts: Iterable[tuple[str, object]]) -> RenderableType:
 
 
 def _files(document: Document) -> RenderableType:
-    columns = ("File", "Status", "Log type", "Rows", "Kept", "Copies", "Set aside", "From", "To")
-    files = narrative.items(document, "files")
+    """The files by what they were read as, then what was opened and what was not taken in, by reason, and the sums."""
+    taken: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
+    opened, unread, files = [], narrative.not_taken_in(document), narrative.items(document, "files")
+    for row in (row for row in files if row not in unread):
+        if row.get("log_type"):
+            taken.setdefault((str(row["log_type"]), str(row.get("format"))), []).append(row)
+        else:
+            opened.append(row)
+    parts = [_files_of(*key, rows) for key, rows in sorted(taken.items())]
+    parts += [*_by_reason("Opened", opened), *_by_reason("Not taken in", unread)]
+    remarks = [cell(text) for text in narrative.remarks(document)]
+    totals = cell(f"{len(files):,} in all: {narrative.files_summary(document)}", "bold")
+    return Group(*parts, *remarks, totals)
+
+
+def _by_reason(title: str, files: list[Mapping[str, Any]]) -> list[RenderableType]:
+    """Files that are no table of events: each reason once, then one file a line."""
+    lines: list[RenderableType] = [_heading(f"{title}: {narrative.plural(len(files), 'file')}")] if files else []
+    for reason, rows in narrative.by_reason(files).items():
+        lines.append(cell(narrative.elided(reason, 2 * LINE)))
+        lines += [Padding(_status_of(row), (0, 0, 0, 2)) for row in rows]
+    return [*lines, cell("")] if lines else []
+
+
+def _status_of(row: Mapping[str, Any]) -> Text:
+    return cell(row.get("status")) + Text("  ") + cell(row.get("path"))
+
+
+def _files_of(log_type: str, form: str, files: list[Mapping[str, Any]]) -> RenderableType:
     rows = (
         (
             row.get("path"),
             row.get("status"),
-            row.get("log_type"),
             *(narrative.count(row.get(key)) for key in narrative.ROW_COUNTS),
             _day(row.get("first_event")),
             _day(row.get("last_event")),
         )
         for row in files
     )
-    why = map(cell, narrative.unread(document))
     numbers = ("Rows", "Kept", "Copies", "Set aside")
-    return Group(table("Files", columns, rows, numbers), *why, cell(narrative.files_summary(document)))
+    title = _heading(f"{log_type}, read as {form}: {narrative.plural(len(files), 'file')}")
+    return Group(title, table("", ("File", "Status", *numbers, "From", "To"), rows, numbers), cell(""))
+
+
+def _heading(words: str) -> Text:
+    return cell(words, "bold")
 
 
 def _day(moment: object) -> str:
@@ -255,26 +313,102 @@ def _indicators(document: Document) -> RenderableType:
 
 
 def _completeness(document: Document) -> RenderableType:
+    groups = narrative.gap_groups(document)
+    if not groups:
+        return cell(
+            "Nothing was noticed that is missing from the evidence. That does not prove that all of it is here."
+        )
+    leads = sum(len(group.rows) for group in groups)
+    title = f"Is it all there? Leads, not proof: {leads:,}"
+    return Group(_heading(title), *(_gaps_of(group, document) for group in groups))
+
+
+def _gaps_of(group: narrative.GapGroup, document: Document) -> RenderableType:
+    lines: list[RenderableType] = [cell(""), _heading(f"{group.kind}: {narrative.plural(len(group.rows), 'lead')}")]
+    lines += [cell(text) for text in (group.means, group.what_to_do and f"What to do: {group.what_to_do}") if text]
     rows = (
         (
-            row.get("kind"),
-            row.get("log_type"),
+            row.get("log_type") or "-",
             narrative.moment(row.get("from") or "-"),
             narrative.moment(row.get("to") or "-"),
             row.get("detail"),
         )
-        for row in narrative.items(document, "completeness")
+        for row in group.rows[:LEADS]
     )
-    title = "Is it all there? Leads, not proof"
-    return table(title, ("Kind", "Log type", "From", "To", "Detail"), rows, free=("Detail",))
+    lines.append(table("", ("Log", "From", "To", "What was noticed"), rows, free=("What was noticed",)))
+    if len(group.rows) > LEADS:
+        more = narrative.plural(len(group.rows) - LEADS, "more lead")
+        lines.append(cell(f"and {more}: m365dq show {document.get('case')} completeness --json"))
+    return Group(*lines)
 
 
-def _quarantine(document: Document) -> RenderableType:
-    rows = ((row.get("reason"), narrative.count(row.get("rows"))) for row in narrative.items(document, "quarantine"))
-    return table("Rows set aside as unreadable", ("Reason", "Rows"), rows, ("Rows",))
+def _quarantine(bench: Workbench, case: str, *, as_json: bool) -> None:
+    document = bench.document(case)
+    if as_json:
+        terminal.emit({"quarantine": document.get("quarantine"), "rows": bench.quarantine(case)})
+        return
+    reasons = narrative.set_aside(document)
+    if not reasons:
+        terminal.say("No row was set aside: every row of the files that were taken in could be read.")
+        return
+    rows = bench.quarantine(case, RAW_ROWS, RAW_CHARACTERS)
+    total = sum(row.get("rows") or 0 for row in reasons)
+    parts = [_reason(reason, [row for row in rows if row.get("reason") == reason.get("reason")]) for reason in reasons]
+    terminal.console().print(
+        Group(_heading(f"{narrative.plural(total, 'row')} set aside as unreadable"), *parts, *_left(case, rows, total))
+    )
 
 
-def _progress(state: Document, *, as_json: bool) -> None:
+def _reason(reason: Mapping[str, Any], rows: list[dict[str, Any]]) -> RenderableType:
+    told = (
+        reason.get("means"),
+        reason.get("what_to_do") and f"What to do: {reason['what_to_do']}",
+        reason.get("files") and f"In {narrative.files_of(reason)}",
+    )
+    title = _heading(f"{reason.get('reason')}: {narrative.plural(reason.get('rows') or 0, 'row')}")
+    lines = [Padding(_raw_row(row), (0, 0, 0, 2)) for row in rows]
+    return Group(cell(""), title, *(cell(text) for text in told if text), *lines)
+
+
+def _raw_row(row: Mapping[str, Any]) -> Text:
+    text = Text()
+    text.append(f"{printable(row.get('file'))}:{printable(row.get('row'))}  ", style="dim")
+    text.append(printable(row.get("raw"), RAW_CHARACTERS + 1))
+    if (row.get("characters") or 0) > RAW_CHARACTERS:
+        text.append(f"… ({narrative.count(row['characters'])} characters)", style="dim")
+    return text
+
+
+def _left(case: str, rows: list[dict[str, Any]], total: int) -> list[RenderableType]:
+    cut = any((row.get("characters") or 0) > RAW_CHARACTERS for row in rows)
+    if len(rows) >= total and not cut:
+        return []
+    shown = f"{len(rows):,} of {total:,} rows are shown" if len(rows) < total else "Long rows are cut"
+    return [cell(""), cell(f"{shown}; all of them, with their whole text: m365dq show {case} quarantine --json")]
+
+
+def _provenance(bench: Workbench, case: str, *, as_json: bool) -> None:
+    files = bench.provenance(case)
+    if as_json:
+        terminal.emit({"provenance": files})
+        return
+    groups = narrative.origins(files)
+    told = [_heading("Where each field comes from: copied from a column, derived by a named rule, or absent")]
+    terminal.console().print(Group(*told, *map(_origins, groups)) if groups else cell("No file was taken in."))
+
+
+def _origins(group: narrative.Origins) -> RenderableType:
+    count = narrative.plural(len(group.files), "file")
+    title = _heading(
+        f"{group.log_type}, read as {group.format}: {count} ({narrative.some(group.files, narrative.NAMED)})"
+    )
+    shown = table("", ("Field", "Comes from"), group.present, free=("Comes from",))
+    absent = f"Not in {'this file' if len(group.files) == 1 else 'these files'}: {', '.join(group.absent) or 'nothing'}"
+    return Group(cell(""), title, shown, Text(printable(absent, 4000)))
+
+
+def _progress(bench: Workbench, case: str, *, as_json: bool) -> None:
+    state = bench.progress(case)
     if as_json:
         terminal.emit({"progress": state})
         return
@@ -312,8 +446,14 @@ VIEWS: dict[str, Callable[[Document], RenderableType]] = {
     "conflicts": _conflicts,
     "indicators": _indicators,
     "completeness": _completeness,
-    "quarantine": _quarantine,
 }
+
+READERS: dict[str, Callable[..., None]] = {
+    "quarantine": _quarantine,
+    "provenance": _provenance,
+    "progress": _progress,
+}
+"""The views that read more than the document of the case."""
 
 KEYS: dict[str, tuple[str, ...]] = {
     "summary": (),
@@ -325,6 +465,5 @@ KEYS: dict[str, tuple[str, ...]] = {
     "conflicts": ("conflicts",),
     "indicators": ("indicators",),
     "completeness": ("completeness",),
-    "quarantine": ("quarantine",),
 }
 """The views of a case document, each with the keys that `--json` prints; `summary` prints them all."""

@@ -294,6 +294,20 @@ class Workbench:
         with self.registry() as registry:
             return {**document, "alerts": alerts_of(registry, case_id)}
 
+    def quarantine(self, case_id: str, rows: int | None = None, characters: int | None = None) -> list[dict[str, Any]]:
+        """The rows that were set aside with their raw text, at most so many and so much of each."""
+        from m365dq_dagster.core.context import valid_case_id
+        from m365dq_dagster.stages.document import read_quarantine
+
+        return read_quarantine(self.store, valid_case_id(case_id), rows, characters)
+
+    def provenance(self, case_id: str) -> list[dict[str, Any]]:
+        """Where every canonical field of every file comes from."""
+        from m365dq_dagster.core.context import valid_case_id
+        from m365dq_dagster.stages.document import read_provenance
+
+        return read_provenance(self.store, valid_case_id(case_id))
+
     def pack_hash(self) -> str:
         """The content hash of the installed rule pack."""
         from m365dq_dagster.adapters.rule_pack import load_rule_pack

@@ -7,6 +7,7 @@ the templates.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -19,6 +20,9 @@ RESIDUAL_RISK = (
 
 PAGE_ROWS = 300
 """Rows of one table on the report page; the rest is read back with `m365dq show`."""
+
+PAGE_LEADS = 50
+"""Leads of one kind on the report page."""
 
 VERDICTS = {
     "BREACH_INDICATED": "BREACH INDICATED",
@@ -76,8 +80,69 @@ KINDS = {
 }
 """Outcomes by how a reader counts them; an interrupt is a known step in between and not undecided."""
 
-GAPS = ("GONE_FILE", "DECLARED_MISMATCH", "CAP", "THROTTLED", "HOLE", "OVERLAP", "MISSING_LOG_TYPE")
-"""Kinds of leads on missing evidence, those that weigh most first."""
+GAP_GUIDE: dict[str, tuple[str, str]] = {
+    "MANIFEST": (
+        "The list that the collector wrote of its files, and the files, do not agree.",
+        "Fetch the files it names again from where they were collected; do not rely on one whose hash differs.",
+    ),
+    "GONE_FILE": (
+        "A file is no longer in the folder; its rows are still in the case.",
+        "Put it back, or run again with --forget-missing so that its rows are left out.",
+    ),
+    "DECLARED_MISMATCH": (
+        "An export says itself that it has another number of rows than it holds.",
+        "Export that window again and put the new file in the place of the old one.",
+    ),
+    "CAP": (
+        "A file holds exactly as many rows as its export gives at most, so the rest was probably cut off.",
+        "Export again in shorter windows, until no file is full.",
+    ),
+    "THROTTLED": (
+        "Reads of a mailbox were not logged for up to 24 hours, because there were too many.",
+        "Take the mailbox as read in those hours.",
+    ),
+    "HOLE": (
+        "A log is silent for longer than is usual for it.",
+        "Export that time again; if it stays empty, see whether other logs are busy then, and ask who could have "
+        "switched logging off.",
+    ),
+    "WINDOW": (
+        "The events reach over less time than was asked for, or than a file's name or its collector's log says.",
+        "Export the missing days; if they come back empty, note that as a result.",
+    ),
+    "VENDOR_LOG_LOSS": (
+        "Microsoft has said that this log lost or misstated events in that time.",
+        "No export brings them back: look into another log for that time, and say so in the report.",
+    ),
+    "OVERLAP": (
+        "Two exports tell the same event with different outcomes; each was counted.",
+        "Look at both and find out which of them was filtered or changed.",
+    ),
+    "AGGREGATED": (
+        "Rows stand for several sign-ins each, so there were more sign-ins than rows.",
+        "Do not read the number of rows as the number of sign-ins; export them without aggregation where that can be "
+        "had.",
+    ),
+    "MISSING_LOG_TYPE": (
+        "A log, or a type of sign-in, is not in the folder.",
+        "Export it if it can be had. Until then nothing is said about what it would show.",
+    ),
+    "RETENTION": (
+        "The log was not kept for longer, so what is older could not be exported.",
+        "Look for an older copy in a SIEM, a storage account or an earlier export; without one nothing can be said of "
+        "that time.",
+    ),
+}
+"""Kinds of leads on missing evidence, those that weigh most first: what each means, and what to do about it."""
+
+NOT_TAKEN_IN = ("UNRECOGNISED", "REFUSED", "EMPTY")
+"""States of a file of which no row is in the case."""
+
+NAMED = 3
+"""Files that are named in one sentence before the rest is counted."""
+
+VALUE = 80
+"""Characters of a value from the evidence within a sentence; the sentence goes on after it."""
 
 SAID = ("succeeded", "failed")
 """Kinds that are counted even where there are none."""
@@ -87,6 +152,9 @@ SAME = 60
 
 AT_FAULT = ("CORRUPTED", "CONTRADICTED", "UNRELIABLE")
 """States of a field that is sound, or that has nothing to say where it stands."""
+
+ABSENT = "absent"
+"""What the provenance of a field says where its file does not hold it."""
 
 LOG_TYPES = ("sign_in_logs", "unified_audit_log", "legacy_auth_logs", "entra_audit_logs")
 ROW_COUNTS = ("rows_read", "rows_imported", "rows_duplicate", "rows_quarantined")
@@ -270,7 +338,8 @@ def unknowns(document: Document) -> list[str]:
     for key, noun in (("unknown_codes", "code"), ("unknown_values", "value")):
         for row in items(document, key):
             where = f"{row.get('log_type')}.{row.get('field')}"
-            lines.append(f"unknown {noun} {row.get('value')!r} in {where} ({plural(row.get('rows') or 0, 'row')})")
+            value = elided(row.get("value"), VALUE)
+            lines.append(f"unknown {noun} {value!r} in {where} ({plural(row.get('rows') or 0, 'row')})")
     return lines
 
 
@@ -286,23 +355,188 @@ def files_summary(document: Document) -> str:
     )
 
 
+def not_taken_in(document: Document) -> list[Mapping[str, Any]]:
+    """The files of which nothing is in the case."""
+    return [row for row in items(document, "files") if row.get("status") in NOT_TAKEN_IN]
+
+
+def by_reason(files: Iterable[Mapping[str, Any]]) -> dict[str, list[Mapping[str, Any]]]:
+    """Files by the reason that is noted of them, in their order."""
+    found: dict[str, list[Mapping[str, Any]]] = {}
+    for row in files:
+        found.setdefault(str(row.get("reason") or "No reason was noted."), []).append(row)
+    return found
+
+
 def unread(document: Document) -> list[str]:
-    """The files that were not taken in, each with the reason."""
-    return [
-        f"{row.get('path')}: {row.get('reason')}"
-        for row in items(document, "files")
-        if row.get("reason") and row.get("status") != "ALREADY_IMPORTED"
+    """The files that were not taken in, one sentence a reason."""
+    return _by_sentence((row.get("path"), row.get("reason")) for row in not_taken_in(document))
+
+
+def remarks(document: Document) -> list[str]:
+    """What is to be known of files that were taken in, one sentence a remark."""
+    taken = [row for row in items(document, "files") if row.get("log_type") and row.get("status") not in NOT_TAKEN_IN]
+    return _by_sentence((row.get("path"), row.get("reason") or _dates(row)) for row in taken)
+
+
+def _dates(row: Mapping[str, Any]) -> str:
+    if row.get("date_order") != "AMBIGUOUS":
+        return ""
+    return (
+        "Its dates do not tell which number is the day and which the month, so nothing that depends on time is "
+        "concluded from it; say it with --date-order."
+    )
+
+
+def _by_sentence(told: Iterable[tuple[object, object]]) -> list[str]:
+    paths: dict[str, list[str]] = {}
+    for path, sentence in told:
+        if sentence:
+            paths.setdefault(str(sentence), []).append(elided(path, VALUE))
+    return [f"{some(names, NAMED)}: {sentence}" for sentence, names in paths.items()]
+
+
+@dataclass(frozen=True)
+class LogLine:
+    """One log of the case: its rows, the moments of its first and last event, and whether the verdict looked at it."""
+
+    log_type: str
+    rows: int
+    first: str | None
+    last: str | None
+    judged: bool
+
+
+def logs(document: Document) -> list[LogLine]:
+    """The logs that hold rows: those of the sign-ins first, those that were not judged last."""
+    stopped = part(document, "quality").get("status") == "FAIL"
+    found = [
+        LogLine(log_type, row["events"], *_reach(document, log_type, row), row.get("judged", True) and not stopped)
+        for log_type, row in part(document, "by_log_type").items()
+        if isinstance(row, Mapping) and row.get("events")
     ]
+    return sorted(found, key=lambda line: (not line.judged, _place(line.log_type)))
+
+
+def _reach(document: Document, log_type: str, row: Mapping[str, Any]) -> tuple[str | None, str | None]:
+    """First and last event of a log, from its files where the log's own entry does not say."""
+    files = [one for one in items(document, "files") if log_type in str(one.get("log_type")).split(", ")]
+    first = row.get("first_event") or min(
+        (str(one["first_event"]) for one in files if one.get("first_event")), default=None
+    )
+    last = row.get("last_event") or max(
+        (str(one["last_event"]) for one in files if one.get("last_event")), default=None
+    )
+    return first, last
+
+
+def logs_summary(document: Document) -> str:
+    """The logs that were taken in, with their rows, and those of them that were not judged."""
+    words = [
+        f"{line.log_type} {plural(line.rows, 'row')}" + ("" if line.judged else " (not judged)")
+        for line in logs(document)
+    ]
+    return "; ".join(words) or "none"
+
+
+def unjudged(document: Document) -> list[str]:
+    """The sentence that names the logs that were taken in and that no verdict looked at; none where all were."""
+    counted = [
+        f"{row.get('events') or 0:,} {elided(log_type)} {'row' if row.get('events') == 1 else 'rows'}"
+        for log_type, row in part(document, "by_log_type").items()
+        if isinstance(row, Mapping) and row.get("judged") is False
+    ]
+    if not counted:
+        return []
+    one = len(counted) == 1 and counted[0].startswith("1 ")
+    verb, them = ("was taken in and is", "it") if one else ("were taken in and are", "them")
+    return [f"{listed(counted)} {verb} not judged yet: nothing is concluded from {them}."]
+
+
+def listed(words: list[str]) -> str:
+    """Words as a list within a sentence: `a`, `a and b`, `a, b and c`."""
+    return f"{', '.join(words[:-1])} and {words[-1]}" if len(words) > 1 else "".join(words)
+
+
+def set_aside(document: Document) -> list[Mapping[str, Any]]:
+    """The reasons for which rows were set aside, those with most rows first."""
+    return sorted(items(document, "quarantine"), key=lambda row: -(row.get("rows") or 0))
+
+
+def files_of(row: Mapping[str, Any], most: int = 8) -> str:
+    """The files that hold rows of one reason, each with its rows; those with most first."""
+    named = [f"{elided(file.get('path'), VALUE)} ({count(file.get('rows'))})" for file in items(row, "files")]
+    left = (row.get("file_count") or len(named)) - min(most, len(named))
+    return ", ".join(named[:most]) + (f" and {plural(left, 'more file')}" if left > 0 else "")
+
+
+@dataclass(frozen=True)
+class GapGroup:
+    """The leads of one kind on missing evidence, with what the kind means and what to do about it."""
+
+    kind: str
+    means: str
+    what_to_do: str
+    rows: list[Mapping[str, Any]]
+
+
+def gap_groups(document: Document) -> list[GapGroup]:
+    """The leads on missing evidence by kind, the kinds that weigh most first, kinds without a guide last."""
+    by_kind: dict[str, list[Mapping[str, Any]]] = {}
+    for row in sorted(items(document, "completeness"), key=lambda row: _weight(str(row.get("kind")))):
+        by_kind.setdefault(str(row.get("kind")), []).append(row)
+    return [GapGroup(kind, *GAP_GUIDE.get(kind, ("", "")), rows) for kind, rows in by_kind.items()]
 
 
 def gaps(document: Document) -> list[str]:
-    """Where evidence may be missing, one sentence a lead, those that weigh most first."""
-    rows = sorted(items(document, "completeness"), key=lambda row: _weight(str(row.get("kind"))))
-    return [": ".join(str(row[key]) for key in ("log_type", "detail") if row.get(key)) for row in rows]
+    """Where evidence may be missing, one sentence a kind of lead: its first lead, and how many more there are."""
+    return [
+        ": ".join(str(group.rows[0][key]) for key in ("log_type", "detail") if group.rows[0].get(key))
+        + (f" (and {len(group.rows) - 1:,} more like it)" if len(group.rows) > 1 else "")
+        for group in gap_groups(document)
+    ]
 
 
 def _weight(kind: str) -> int:
-    return GAPS.index(kind) if kind in GAPS else len(GAPS)
+    kinds = list(GAP_GUIDE)
+    return kinds.index(kind) if kind in kinds else len(kinds)
+
+
+@dataclass(frozen=True)
+class Origins:
+    """Where the fields of files of one format come from: field and origin of what is there, names of what is not."""
+
+    log_type: str
+    format: str
+    files: list[str]
+    present: list[tuple[str, str]]
+    absent: list[str]
+
+
+def origins(files: Iterable[Mapping[str, Any]]) -> list[Origins]:
+    """The provenance of files, gathered by log type and format. A field's text as read beside its value is left out."""
+    groups: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
+    for file in files:
+        groups.setdefault((str(file.get("log_type")), str(file.get("format"))), []).append(file)
+    ordered = sorted(groups.items(), key=lambda item: (_place(item[0][0]), item[0][1]))
+    return [_origins(*key, group) for key, group in ordered]
+
+
+def _origins(log_type: str, name: str, files: list[Mapping[str, Any]]) -> Origins:
+    told = [part(file, "fields") for file in files]
+    fields = sorted({field for one in told for field in one if not field.endswith("_raw")})
+    found = {field: _tally([str(one.get(field, ABSENT)) for one in told]) for field in fields}
+    present = [(field, words) for field, words in found.items() if words != ABSENT]
+    absent = [field for field, words in found.items() if words == ABSENT]
+    return Origins(log_type, name, [str(file.get("path")) for file in files], present, absent)
+
+
+def _tally(words: list[str]) -> str:
+    """One origin where all files share it, else each with the number of its files."""
+    counted = {word: words.count(word) for word in sorted(set(words), key=lambda word: (word == ABSENT, word))}
+    if len(counted) == 1:
+        return words[0]
+    return "; ".join(f"{word} in {plural(number, 'file')}" for word, number in counted.items())
 
 
 def stale(document: Document) -> str:

@@ -5,18 +5,25 @@ a contract: they are added to, never renamed.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
 from typing import Any
 
 import duckdb
 
 from m365dq_dagster.adapters import measure
 from m365dq_dagster.adapters.case_store import CaseStore, open_reader
+from m365dq_dagster.core import narrative
 from m365dq_dagster.core.checks import CheckResult, failed_blocking
 from m365dq_dagster.core.errors import BadInput
-from m365dq_dagster.core.outcome import CaseVerdict, Confidence
+from m365dq_dagster.core.ledger import REMEDIES
+from m365dq_dagster.core.outcome import CaseVerdict, Confidence, LogType
 from m365dq_dagster.stages.case_run import CaseRun
 from m365dq_dagster.stages.stamps import stale_tables
+
+JUDGED = (LogType.SIGN_IN, LogType.LEGACY, LogType.UAL)
+"""The logs that a verdict looks at; every other one is taken in and counted, and nothing is concluded from it."""
 
 EMPTY_SIGN_INS: Mapping[str, Any] = {
     "events": 0,
@@ -38,7 +45,7 @@ def build(run: CaseRun, *, stage: str) -> dict[str, Any]:
     failed = measure.failed_checks(run.con)
     blocking = failed_blocking(failed)
     blocked = bool(blocking) and run.override is None
-    return {
+    body = {
         "case": run.case_id,
         **_verdict(run, blocking, blocked=blocked),
         "rule_pack": run.pack.content_hash,
@@ -58,6 +65,7 @@ def build(run: CaseRun, *, stage: str) -> dict[str, Any]:
         "generation": run.run_id,
         "stale": stale_tables(run),
     }
+    return {**body, "not_tested": [*body["not_tested"], *narrative.unjudged(body)]}
 
 
 def _verdict(run: CaseRun, blocking: Sequence[CheckResult], *, blocked: bool) -> dict[str, Any]:
@@ -97,11 +105,44 @@ def _check_row(check: CheckResult) -> dict[str, Any]:
 
 
 def _ledger(con: duckdb.DuckDBPyConnection) -> dict[str, Any]:
-    return {name: measure.mappings(con, name) for name in ("files", "quarantine", "completeness")}
+    found = {name: measure.mappings(con, name) for name in ("files", "quarantine", "completeness")}
+    return {**found, "quarantine": [{**row, **remedy(str(row["reason"]))} for row in found["quarantine"]]}
+
+
+def remedy(reason: str) -> dict[str, str]:
+    """What it means that a row was set aside for a reason, and what to do about it, one sentence each."""
+    known = {str(word): text for word, text in REMEDIES.items()}
+    means, _, what_to_do = known.get(reason, "").partition("; ")
+    return {"means": _sentence(means), "what_to_do": _sentence(what_to_do)}
+
+
+def _sentence(words: str) -> str:
+    return words[:1].upper() + words[1:].rstrip(".") + "." if words else ""
 
 
 def by_log_type(con: duckdb.DuckDBPyConnection, *, blocked: bool = False) -> dict[str, Any]:
-    """Events of every canonical table, and for its logons the outcomes."""
+    """Events of every table of events; outcomes of the logons of those that are judged, `judged: false` for others."""
+    return {**_judged_logs(con, blocked=blocked), **_other_logs(con)}
+
+
+def _other_logs(con: duckdb.DuckDBPyConnection) -> dict[str, Any]:
+    return {
+        log_type: {
+            "events": rows,
+            "by_outcome": {},
+            "first_event": _iso(first),
+            "last_event": _iso(last),
+            "judged": False,
+        }
+        for log_type, rows, first, last in measure.other_logs(con, JUDGED)
+    }
+
+
+def _iso(moment: datetime | None) -> str | None:
+    return f"{moment.isoformat()}Z" if moment else None
+
+
+def _judged_logs(con: duckdb.DuckDBPyConnection, *, blocked: bool) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for log_type, rows in measure.filled_log_types(con).items():
         found[str(log_type)] = {"events": rows, "by_outcome": {}}
@@ -169,13 +210,40 @@ def kept(con: duckdb.DuckDBPyConnection) -> dict[str, Any]:
 
 def read_document(store: CaseStore, case_id: str) -> dict[str, Any]:
     """The published document of a case. Raises `BadInput` where the case has none."""
+    with _published(store, case_id) as con:
+        body = kept(con)
+    if not body:
+        raise BadInput(f"Case {case_id} was published without a document; run it again with `m365dq run FOLDER`.")
+    return body
+
+
+def read_quarantine(
+    store: CaseStore, case_id: str, rows: int | None = None, characters: int | None = None
+) -> list[dict[str, Any]]:
+    """The rows of a case that were set aside, each with the raw text as it was read, by reason, file and row.
+
+    At most `rows` of them, with at most `characters` of each text; every reason and file has its first ones then, and
+    `characters` of a row says how long its text is. Raises `BadInput` where the case has no published state.
+    """
+    with _published(store, case_id) as con:
+        return measure.mappings(con, "quarantined_rows", {"most": rows, "characters": characters})
+
+
+def read_provenance(store: CaseStore, case_id: str) -> list[dict[str, Any]]:
+    """Every file that was taken in, with `source:<column>`, `derived:<rule>` or `absent` for each canonical field.
+
+    Raises `BadInput` where the case has no published state.
+    """
+    with _published(store, case_id) as con:
+        return measure.mappings(con, "file_origins")
+
+
+@contextmanager
+def _published(store: CaseStore, case_id: str) -> Iterator[duckdb.DuckDBPyConnection]:
     path = store.current(case_id)
     if path is None:
         raise BadInput(
             f"There is no case {case_id!r} that was judged; run `m365dq run FOLDER` first, or see `m365dq cases`."
         )
     with open_reader(path) as con:
-        body = kept(con)
-    if not body:
-        raise BadInput(f"Case {case_id} was published without a document; run it again with `m365dq run FOLDER`.")
-    return body
+        yield con

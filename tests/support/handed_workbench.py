@@ -7,6 +7,7 @@ from typing import Any
 
 from m365dq_dagster.cli.workbench import RunRequest, RunResult, Workbench
 from m365dq_dagster.core.errors import BadInput
+from tests.support import sample_document
 
 
 class HandedWorkbench(Workbench):
@@ -31,6 +32,12 @@ class HandedWorkbench(Workbench):
         if self.handed is None:
             raise BadInput(f"Case {case_id} is not known; `m365dq cases` lists those that are.")
         return self.handed
+
+    def quarantine(self, case_id: str, rows: int | None = None, characters: int | None = None) -> list[dict[str, Any]]:
+        return sample_document.quarantined_rows()[:rows]
+
+    def provenance(self, case_id: str) -> list[dict[str, Any]]:
+        return sample_document.origins()
 
     def demo_evidence(self) -> Path:
         return self.home

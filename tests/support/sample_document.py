@@ -46,7 +46,16 @@ def oculus() -> Document:
                 "reason": "its first line names no column of a known export",
             },
         ],
-        "quarantine": [{"reason": "AUDITDATA_UNPARSABLE", "rows": 3}],
+        "quarantine": [
+            {
+                "reason": "AUDITDATA_UNPARSABLE",
+                "rows": 3,
+                "means": "AuditData is no JSON object.",
+                "what_to_do": "Export again without opening the file in a spreadsheet.",
+                "file_count": 1,
+                "files": [{"path": "ual/audit_1.csv", "rows": 3}],
+            }
+        ],
         "completeness": [
             {
                 "kind": "HOLE",
@@ -71,6 +80,13 @@ def oculus() -> Document:
             "sign_in_logs": {"events": 2975, "by_outcome": {"SUCCESS": 2711}},
             "unified_audit_log": {},
             "legacy_auth_logs": {},
+            "message_trace": {
+                "events": 12,
+                "by_outcome": {},
+                "first_event": "2025-11-10T00:00:00Z",
+                "last_event": "2025-11-12T00:00:00Z",
+                "judged": False,
+            },
         },
         "fields": [
             _field(CODE, "CORRUPTED", 0.0, cause="SERIALISATION_LOST", top_raw=TYPE_NAME, provenance="source:Status"),
@@ -143,7 +159,11 @@ def oculus() -> Document:
                 "to": "2025-11-12T04:00:00Z",
             }
         ],
-        "not_tested": ["sign-ins through a proxy in the same country", "token replay (no non-interactive log)"],
+        "not_tested": [
+            "sign-ins through a proxy in the same country",
+            "token replay (no non-interactive log)",
+            "12 message_trace rows were taken in and are not judged yet: nothing is concluded from them.",
+        ],
         "cannot_conclude": ["218 sign-ins: Conditional Access did not apply, and no other field tells how they ended"],
         "alerts": [
             {
@@ -228,7 +248,43 @@ def hostile() -> Document:
     document["unknown_values"][0]["value"] = "{{ 7 * 7 }}" + ESCAPE
     document["cannot_conclude"] = [script + ESCAPE]
     document["quality"]["failed_checks"][0]["reason"] = script
+    evil = f"{formula} {script} {ESCAPE}\u202e\x00" + "x" * 1_000_000
+    document["files"][1].update(path=evil, log_type=evil, format=evil, date_order="AMBIGUOUS")
+    document["files"][3].update(path="=" + evil, reason=evil)
+    document["quarantine"][0].update(reason=evil, means=evil, what_to_do=evil, files=[{"path": evil, "rows": 3}])
+    document["completeness"] += [{"kind": evil, "log_type": evil, "from": evil, "to": evil, "detail": evil}]
+    document["by_log_type"][evil] = {"events": 3, "by_outcome": {}, "judged": False, "first_event": evil}
+    document["unknown_codes"][0].update(value=evil, field=evil)
     return document
+
+
+def quarantined_rows() -> list[Document]:
+    """Rows set aside as they are read back: the second was cut for the screen."""
+    reason = "AUDITDATA_UNPARSABLE"
+    cells = {"file": "ual/audit_1.csv", "reason": reason, "detail": None}
+    return [
+        {**cells, "row": 17, "raw": "17,not json", "characters": 11},
+        {**cells, "row": 18, "raw": "y" * 500, "characters": 40_000},
+        {**cells, "row": 19, "raw": f"=cmd|'/c calc'!A1,<script>{ESCAPE}\u202e\x00", "characters": 60},
+    ]
+
+
+def origins() -> list[Document]:
+    """Where the fields of four files come from; the two exports of one format differ in their columns."""
+    portal = {"log_type": "sign_in_logs", "format": "portal_signin_csv", "sha256": "ab" * 32}
+    both = {"status": "source:Status", "status_raw": "source:Status", "session_id": "absent"}
+    return [
+        {**portal, "path": "a.csv", "fields": {**both, "country": "derived:location_part from Location"}},
+        {**portal, "path": "b.csv", "fields": {**both, "country": "absent"}},
+        {"path": "ual.csv", "log_type": "unified_audit_log", "format": "ual_csv", "sha256": None, "fields": {}},
+        {
+            "path": f"<script>{ESCAPE}.csv",
+            "log_type": "message_trace",
+            "format": "trace\u202e",
+            "sha256": None,
+            "fields": {f"=cmd{ESCAPE}": "source:" + ESCAPE + "x" * 1_000_000},
+        },
+    ]
 
 
 def crowded() -> Document:

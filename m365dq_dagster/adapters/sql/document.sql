@@ -8,7 +8,47 @@ FROM files
 ORDER BY path
 
 -- name: quarantine
-SELECT reason, count(*) AS rows FROM quarantine GROUP BY reason ORDER BY reason
+-- Rows set aside by reason, with the files that hold them, those with most rows first.
+SELECT
+    reason, CAST(sum(k) AS BIGINT) AS rows, count(*) AS file_count,
+    list({'path': path, 'rows': k} ORDER BY k DESC, path)[1:100] AS files
+FROM (
+    SELECT q.reason, q.file_id, f.path, count(*) AS k
+    FROM quarantine AS q
+    LEFT JOIN files AS f ON f.file_id = q.file_id
+    GROUP BY q.reason, q.file_id, f.path
+) AS counted
+GROUP BY reason
+ORDER BY reason
+
+-- name: quarantined_rows
+-- Rows set aside, at most `$most` (NULL: all) with at most `$characters` of each (NULL: all). Where they are bounded, each reason and file has its first ones.
+SELECT file, row, reason, detail, raw, characters
+FROM (
+    SELECT
+        f.path AS file, q.row_no AS row, q.reason, q.detail, CASE WHEN $characters IS NULL THEN q.raw ELSE left(q.raw, $characters) END AS raw,
+        length(q.raw) AS characters,
+        row_number() OVER (ORDER BY q.place, q.reason, f.path, q.row_no) AS turn
+    FROM (SELECT *, row_number() OVER (PARTITION BY reason, file_id ORDER BY row_no) AS place FROM quarantine) AS q
+    LEFT JOIN files AS f ON f.file_id = q.file_id
+) AS ordered
+WHERE $most IS NULL OR turn <= $most
+ORDER BY reason, file, row
+
+-- name: file_origins
+-- Where every canonical field of every file comes from.
+SELECT f.path, f.sha256, f.format, p.log_type, map(list(p.field ORDER BY p.field), list(p.provenance ORDER BY p.field)) AS fields
+FROM field_provenance AS p
+JOIN files AS f ON f.file_id = p.file_id
+GROUP BY f.file_id, f.path, f.sha256, f.format, p.log_type
+ORDER BY f.path, p.log_type
+
+-- name: event_tables
+-- The tables of events: each holds the text of its time as the source wrote it.
+SELECT DISTINCT table_name
+FROM duckdb_columns()
+WHERE database_name = current_database() AND schema_name = 'main' AND NOT internal AND column_name = 'event_time_raw'
+ORDER BY table_name
 
 -- name: completeness
 SELECT kind, log_type, from_time AS "from", to_time AS "to", detail

@@ -1,6 +1,7 @@
 """The report pages: jinja2 templates beside this file and the one environment that renders them.
 
-Every value passes `printable` and is escaped for HTML; templates hold layout, and the words come from `core.narrative`.
+Every value passes `printable`, is escaped for HTML, and cannot become a formula where a table of the page is pasted
+into a spreadsheet; templates hold layout, and the words come from `core.narrative`.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from m365dq_dagster.core.printable import printable
 
 HERE = Path(__file__).resolve().parent
 TEXT_LIMIT = 2000
+FORMULA = ("=", "+", "-", "@")
+"""What a cell begins with that a spreadsheet takes for a formula."""
 
 
 def render(name: str, **values: Any) -> str:
@@ -36,4 +39,9 @@ def _environment() -> Environment:
 
 
 def _shown(value: object) -> object:
-    return value if isinstance(value, Markup) else printable(value, TEXT_LIMIT)
+    return value if isinstance(value, Markup) else inert(printable(value, TEXT_LIMIT))
+
+
+def inert(text: str) -> str:
+    """Text with an apostrophe in front where a spreadsheet would take it for a formula; a dash alone is none."""
+    return f"'{text}" if text.lstrip().startswith(FORMULA) and text.strip() != "-" else text

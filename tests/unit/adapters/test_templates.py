@@ -5,6 +5,7 @@ from html.parser import HTMLParser
 
 import pytest
 
+from m365dq_dagster.adapters import templates
 from m365dq_dagster.core import narrative
 from m365dq_dagster.stages.report import rendered
 from tests.support import sample_document
@@ -63,16 +64,19 @@ def test_hostile_evidence_is_shown_as_text() -> None:
 @pytest.mark.parametrize("name", SAMPLES)
 def test_no_control_character_is_left(name: str) -> None:
     html = rendered(getattr(sample_document, name)(), "html")
-    assert re.search("[\x00-\x08\x0b-\x1f\x7f\u202a-\u202e]", html) is None
+    assert re.search("[\x00-\x08\x0b-\x1f\x7f\u200b-\u200f\u202a-\u202e]", html) is None
 
 
 def test_the_page_reads_in_the_order_a_reader_needs() -> None:
     shown = page("oculus").text
     order = [
-        "BREACH INDICATED", "8 accounts are in use", "What cannot be concluded", "successes from outside",
+        "BREACH INDICATED", "8 accounts are in use", "What cannot be concluded", "Which logs the verdict looked at",
+        "message_trace 12", "successes from outside",
         "Accounts, worst first", "Failed checks and what to do", "Findings", "sign_ins.csv:1", "Leads",
         "Operations that deserve a look", "Which fields may be trusted", "Do not trust", "Contradictions in",
-        "Codes and values that are in no table", "Evidence files", "Is it all there?", "What was not tested",
+        "Codes and values that are in no table", "Evidence files", "Rows set aside as unreadable",
+        "Export again without opening the file in a spreadsheet.", "Is it all there?", "What to do: Export that time",
+        "What was not tested",
         "80 to 90 %", "sha256:abab",
     ]  # fmt: skip
     places = [shown.find(words) for words in order]
@@ -124,3 +128,49 @@ def test_long_tables_are_cut_and_say_where_the_rest_is() -> None:
     assert "and 100 more accounts" in shown
     assert "and 100 more findings" in shown
     assert "and 28 more" in shown
+
+
+def test_no_cell_of_a_page_is_a_formula_when_it_is_pasted_into_a_spreadsheet() -> None:
+    html = rendered(sample_document.hostile(), "html")
+    assert [
+        cell for cell in re.findall(r"<t[dh][^>]*>(?:<[^>]*>)*\s*([^<]*)", html) if cell[:1] in ("=", "+", "@")
+    ] == []
+    assert "&#39;=cmd" in html
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"), [("-", "-"), ("-2+3", "'-2+3"), (" =1", "' =1"), ("@a", "'@a"), ("a=1", "a=1")]
+)
+def test_only_what_a_spreadsheet_would_calculate_gets_an_apostrophe(text: str, shown: str) -> None:
+    assert templates.inert(text) == shown
+
+
+def test_a_page_with_values_of_a_megabyte_stays_small() -> None:
+    assert len(rendered(sample_document.hostile(), "html")) < 150_000
+
+
+def test_many_files_and_leads_are_cut_and_say_where_the_rest_is() -> None:
+    document = sample_document.oculus()
+    document["files"] = document["files"][:1] * 400
+    document["completeness"] = document["completeness"] * 80 + [{"kind": "NEW_KIND", "detail": "something new"}]
+    shown = Page(rendered(document, "html")).text
+    assert "and 100 more files" in shown
+    assert "and 30 more leads" in shown
+    assert "NEW_KIND" in shown
+    assert "something new" in shown
+
+
+def test_a_blocked_page_too_says_that_no_log_was_looked_at() -> None:
+    shown = page("blocked").text
+    assert "Which logs the verdict looked at" in shown
+    assert "12 message_trace rows were taken in and are not judged yet" in shown
+    assert " yes " not in shown[shown.index("Which logs the verdict looked at") : shown.index("Which fields may be")]
+
+
+def test_files_that_were_not_taken_in_are_listed_by_reason() -> None:
+    document = sample_document.oculus()
+    document["files"] += [{**document["files"][3], "path": f"note_{number}.txt"} for number in range(60)]
+    shown = Page(rendered(document, "html")).text
+    assert "Not taken in: 61 files" in shown
+    assert shown.count("its first line names no column") == 1
+    assert "note_38.txt and 21 more" in shown

@@ -54,7 +54,15 @@ def test_it_gives_figures_fields_files_and_both_times() -> None:
 
 
 def test_more_accounts_than_fit_are_counted() -> None:
-    assert "and 4 more accounts: m365dq show oculus accounts" in shown(sample_document.oculus())
+    text = shown(sample_document.oculus())
+    listed = text.count("@contoso.example ")
+    assert 1 < listed < 14
+    assert f"and {14 - listed} more accounts: m365dq show oculus accounts" in text
+
+
+def test_logs_that_no_verdict_looked_at_are_on_the_screen() -> None:
+    text = " ".join(shown(sample_document.oculus()).split())
+    assert "Not judged 12 message_trace rows were taken in and are not judged yet: nothing is concluded" in text
 
 
 def test_files_that_were_not_read_are_named() -> None:

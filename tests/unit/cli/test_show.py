@@ -1,5 +1,7 @@
 """`show` reads every part of a document back, for people and for programs."""
 
+import re
+
 import pytest
 
 from m365dq_dagster.cli import show
@@ -7,7 +9,8 @@ from tests.support import sample_document
 from tests.support.handed_workbench import HandedWorkbench
 from tests.support.program import call, call_json
 
-VIEWS = sorted(show.KEYS)
+OF_THE_DOCUMENT = sorted(show.KEYS)
+VIEWS = [*OF_THE_DOCUMENT, "quarantine", "provenance"]
 
 
 @pytest.mark.parametrize("view", VIEWS)
@@ -15,11 +18,12 @@ VIEWS = sorted(show.KEYS)
 def test_every_view_is_neutral_and_no_wider_than_120_columns(view: str, name: str) -> None:
     result = call("show", "c", view, bench=HandedWorkbench(getattr(sample_document, name)()))
     assert result.exit_code == 0
-    assert "\x1b" not in result.stdout
+    assert not re.search("[\x00-\x09\x0b-\x1f\x7f\u200b-\u200f\u202a-\u202e]", result.stdout)
+    assert len(result.stdout) < 60_000
     assert max(len(line) for line in result.stdout.splitlines()) <= 120
 
 
-@pytest.mark.parametrize("view", [view for view in VIEWS if view != "summary"])
+@pytest.mark.parametrize("view", [view for view in OF_THE_DOCUMENT if view != "summary"])
 def test_a_view_as_json_is_its_part_of_the_document(view: str) -> None:
     document = sample_document.oculus()
     shown = call_json("show", "oculus", view, bench=HandedWorkbench(document))
@@ -37,7 +41,13 @@ def test_without_a_view_json_is_the_whole_document() -> None:
     ("view", "words"),
     [
         ("summary", ("BREACH INDICATED", "Cannot be concluded: 218", "sha256:abab", "80 to 90 %", "Not tested")),
-        ("files", ("ual/audit_1.csv", "UNRECOGNISED", "notes.txt: its first line", "23,341 rows read")),
+        (
+            "summary",
+            ("message_trace 12 rows (not judged)", "12 message_trace rows were taken in and are not judged yet"),
+        ),
+        ("summary", ("notes.txt: its first line", "Missing?", "8 hours without an event")),
+        ("files", ("unified_audit_log, read as ual_csv: 1 file", "ual/audit_1.csv", "UNRECOGNISED  notes.txt")),
+        ("files", ("Not taken in: 1 file", "its first line names no column", "4 in all:", "23,341 rows read")),
         ("quality", ("Quality gate: PASS", "outcome_field_rejected", "quality-check-failure.md")),
         (
             "fields",
@@ -47,8 +57,22 @@ def test_without_a_view_json_is_the_whole_document() -> None:
         ("findings", ("F-001", "conditional_access_status", "SUCCESS_AFTER_REJECTIONS", "show oculus evidence F-001")),
         ("conflicts", ("ADDRESS_IN_TWO_COUNTRIES", "198.51.100.7 is placed")),
         ("indicators", ("MailItemsAccessed", "Sync: 3, Bind: 157")),
-        ("completeness", ("HOLE", "8 hours without an event")),
-        ("quarantine", ("AUDITDATA_UNPARSABLE", "3")),
+        (
+            "completeness",
+            ("HOLE: 1 lead", "silent for longer", "What to do: Export that time", "8 hours without an event"),
+        ),
+        ("quarantine", ("AUDITDATA_UNPARSABLE: 3 rows", "In ual/audit_1.csv (3)", "ual/audit_1.csv:17  17,not json")),
+        ("quarantine", ("AuditData is no JSON object.", "What to do: Export again without", "(40,000 characters)")),
+        (
+            "quarantine",
+            ("Long rows are cut; all of them, with their whole text: m365dq show oculus quarantine --json",),
+        ),
+        ("provenance", ("sign_in_logs, read as portal_signin_csv: 2 files (a.csv, b.csv)", "source:Status")),
+        (
+            "provenance",
+            ("derived:location_part from Location in 1 file; absent in 1 file", "Not in these files: session_id"),
+        ),
+        ("provenance", ("Not in this file: nothing",)),
     ],
 )
 def test_a_view_shows_what_it_is_for(view: str, words: tuple[str, ...]) -> None:
@@ -115,3 +139,91 @@ def test_failed_checks_that_do_not_block_are_shown_and_a_passed_gate_has_no_empt
     shown = call("show", "oculus", "quality", bench=HandedWorkbench(document)).stdout
     assert "completeness_leads" in shown
     assert "Failed checks" not in shown
+
+
+def test_quarantine_as_json_holds_the_reasons_and_every_row_with_its_text() -> None:
+    document = sample_document.oculus()
+    shown = call_json("show", "oculus", "quarantine", bench=HandedWorkbench(document))
+    assert shown == {"quarantine": document["quarantine"], "rows": sample_document.quarantined_rows()}
+
+
+def test_provenance_as_json_is_every_file_with_every_field() -> None:
+    shown = call_json("show", "oculus", "provenance", bench=HandedWorkbench(sample_document.oculus()))
+    assert shown == {"provenance": sample_document.origins()}
+
+
+def test_a_case_in_which_all_could_be_read_says_so() -> None:
+    document = {**sample_document.oculus(), "quarantine": [], "completeness": []}
+    assert "No row was set aside" in call("show", "c", "quarantine", bench=HandedWorkbench(document)).stdout
+    told = call("show", "c", "completeness", bench=HandedWorkbench(document)).stdout
+    assert "Nothing was noticed that is missing" in told
+    assert "does not prove" in told
+
+
+def test_rows_set_aside_are_counted_where_they_are_not_all_shown() -> None:
+    document = sample_document.oculus()
+    document["quarantine"][0]["rows"] = 12_345
+    shown = call("show", "oculus", "quarantine", bench=HandedWorkbench(document)).stdout
+    assert "3 of 12,345 rows are shown; all of them, with their whole text" in shown
+
+
+class WithShortRows(HandedWorkbench):
+    def quarantine(
+        self, case_id: str, rows: int | None = None, characters: int | None = None
+    ) -> list[dict[str, object]]:
+        row = {"file": "a.csv", "row": None, "reason": "NEW_REASON", "detail": None, "raw": None, "characters": None}
+        assert (rows, characters) == (show.RAW_ROWS, show.RAW_CHARACTERS)
+        return [row]
+
+
+def test_a_reason_of_another_version_and_a_row_without_text_are_shown_with_what_is_known() -> None:
+    document = {**sample_document.oculus(), "quarantine": [{"reason": "NEW_REASON", "rows": 1}]}
+    shown = call("show", "oculus", "quarantine", bench=WithShortRows(document)).stdout
+    assert "NEW_REASON: 1 row" in shown
+    assert "a.csv:-  -" in shown
+    assert "are shown" not in shown
+
+
+def test_a_case_without_a_file_has_no_provenance_and_says_so() -> None:
+    class Bare(HandedWorkbench):
+        def provenance(self, case_id: str) -> list[dict[str, object]]:
+            return []
+
+    assert "No file was taken in." in call("show", "c", "provenance", bench=Bare()).stdout
+
+
+def test_many_leads_of_one_kind_are_cut_and_a_kind_without_a_guide_is_shown() -> None:
+    lead = sample_document.oculus()["completeness"][0]
+    odd = {"kind": "NEW_KIND", "log_type": None, "from": None, "to": None, "detail": "something new"}
+    document = {**sample_document.oculus(), "completeness": [odd, *[lead] * 50]}
+    shown = call("show", "oculus", "completeness", bench=HandedWorkbench(document)).stdout
+    assert shown.index("HOLE: 50 leads") < shown.index("NEW_KIND: 1 lead")
+    assert "and 30 more leads: m365dq show oculus completeness --json" in shown
+    assert shown.count("8 hours without an event") == show.LEADS
+    assert "something new" in shown
+
+
+def test_sixty_files_and_archives_stay_readable() -> None:
+    document = sample_document.oculus()
+    one, other = document["files"][0], document["files"][3]
+    files = [{**one, "path": f"evidence.zip/inner/sign_ins_{number:02d}.csv"} for number in range(60)]
+    notes = [{**other, "path": f"evidence.zip/notes_{number}.txt"} for number in range(7)]
+    opened = {**other, "path": "evidence.zip", "status": "IMPORTED", "reason": "An archive; see below.", "format": None}
+    document["files"] = [opened, *files, *notes]
+    shown = call("show", "oculus", "files", bench=HandedWorkbench(document)).stdout
+    assert "sign_in_logs, read as powershell_numbered_csv: 60 files" in shown
+    assert all(row["path"] in shown for row in document["files"])
+    assert shown.count("its first line names no column") == 1
+    assert "Opened: 1 file" in shown
+    assert "An archive; see below." in shown
+    assert "68 in all: 61 imported, 7 unrecognised" in shown
+    assert len(shown.splitlines()) < 90
+
+
+def test_the_summary_names_a_few_unread_files_and_says_where_the_rest_is() -> None:
+    document = sample_document.oculus()
+    document["files"] = [{**document["files"][3], "path": f"{n}.txt", "reason": f"reason {n}"} for n in range(9)]
+    shown = call("show", "oculus", bench=HandedWorkbench(document)).stdout
+    assert "4.txt: reason 4" in shown
+    assert "5.txt" not in shown
+    assert "and 4 more: m365dq show oculus files" in shown

@@ -1,5 +1,7 @@
 """The sentences say what the document holds, no more."""
 
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -138,9 +140,107 @@ def test_leads_on_missing_evidence_are_told_by_log_type() -> None:
     ]
 
 
-def test_leads_that_weigh_most_come_first() -> None:
+def test_leads_that_weigh_most_come_first_and_those_of_one_kind_are_told_once() -> None:
     leads = [{"kind": "NEW", "detail": "n"}, {"kind": "HOLE", "detail": "h"}, {"kind": "GONE_FILE", "detail": "g"}]
-    assert narrative.gaps({"completeness": leads}) == ["g", "h", "n"]
+    document = {"completeness": [*leads, {"kind": "HOLE", "detail": "another"}]}
+    assert narrative.gaps(document) == ["g", "h (and 1 more like it)", "n"]
+    assert [(group.kind, len(group.rows)) for group in narrative.gap_groups(document)] == [
+        ("GONE_FILE", 1), ("HOLE", 2), ("NEW", 1),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", sorted(narrative.GAP_GUIDE))
+def test_every_kind_of_lead_has_a_meaning_and_something_to_do(kind: str) -> None:
+    group = narrative.gap_groups({"completeness": [{"kind": kind, "detail": "x"}]})[0]
+    assert group.means.endswith(".")
+    assert group.what_to_do.endswith(".")
+
+
+def test_the_page_of_the_document_lists_every_kind_of_lead() -> None:
+    page = Path(__file__).resolve().parents[3] / "docs" / "reference" / "json.md"
+    line = next(line for line in page.read_text(encoding="utf-8").splitlines() if "`kind` of `completeness`" in line)
+    assert set(re.findall(r"`([A-Z_]+)`", line)) == set(narrative.GAP_GUIDE)
+
+
+def test_a_kind_without_a_guide_is_shown_without_advice() -> None:
+    group = narrative.gap_groups({"completeness": [{"kind": "NEW", "detail": "x"}]})[0]
+    assert (group.means, group.what_to_do) == ("", "")
+
+
+def test_files_with_one_reason_are_told_in_one_sentence() -> None:
+    files = [{"path": f"{name}.zip", "status": "REFUSED", "reason": "An archive."} for name in "abcde"]
+    document = {"files": [*files, {"path": "x.txt", "status": "EMPTY", "reason": "No bytes."}]}
+    assert narrative.unread(document) == ["a.zip, b.zip, c.zip and 2 more: An archive.", "x.txt: No bytes."]
+
+
+def test_a_file_that_was_taken_in_may_carry_a_remark_and_is_not_called_unread() -> None:
+    one = {"log_type": "sign_in_logs", "status": "IMPORTED"}
+    told = {**one, "path": "a.csv", "reason": "Read as day first."}
+    document = {"files": [told, {**one, "path": "b.csv", "date_order": "AMBIGUOUS"}, {**one, "path": "c.csv"}]}
+    assert narrative.unread(document) == []
+    first, second = narrative.remarks(document)
+    assert first == "a.csv: Read as day first."
+    assert second.startswith("b.csv: Its dates do not tell which number is the day")
+
+
+def test_logs_that_were_judged_come_first_with_the_reach_of_their_files() -> None:
+    document = sample_document.oculus()
+    document["files"][0].update(first_event="2025-11-01T00:00:00Z", last_event="2025-11-20T00:00:00Z")
+    signs, trace = narrative.logs(document)
+    assert (signs.log_type, signs.rows, signs.judged) == ("sign_in_logs", 2975, True)
+    assert (signs.first, signs.last) == ("2025-11-01T00:00:00Z", "2025-11-20T00:00:00Z")
+    assert (trace.log_type, trace.judged, trace.first) == ("message_trace", False, "2025-11-10T00:00:00Z")
+    assert narrative.logs_summary(document) == "sign_in_logs 2,975 rows; message_trace 12 rows (not judged)"
+    assert narrative.logs_summary({}) == "none"
+
+
+def test_behind_a_gate_that_said_no_no_log_was_judged() -> None:
+    assert [line.judged for line in narrative.logs(sample_document.blocked())] == [False, False]
+
+
+def test_logs_that_are_not_judged_are_named_in_one_sentence() -> None:
+    logs: dict[str, Any] = {"a": {"events": 1, "judged": False}, "b": {"events": 3}}
+    assert narrative.unjudged({"by_log_type": logs}) == [
+        "1 a row was taken in and is not judged yet: nothing is concluded from it."
+    ]
+    logs["c"] = {"events": 1200, "judged": False}
+    assert narrative.unjudged({"by_log_type": logs}) == [
+        "1 a row and 1,200 c rows were taken in and are not judged yet: nothing is concluded from them."
+    ]
+    assert narrative.unjudged({}) == []
+
+
+def test_a_list_within_a_sentence() -> None:
+    assert [narrative.listed(words) for words in ([], ["a"], ["a", "b"], ["a", "b", "c"])] == [
+        "", "a", "a and b", "a, b and c",
+    ]  # fmt: skip
+
+
+def test_reasons_come_by_rows_and_name_their_files_with_a_bound() -> None:
+    rows = [{"reason": "A", "rows": 1}, {"reason": "B", "rows": 2}]
+    assert [row["reason"] for row in narrative.set_aside({"quarantine": rows})] == ["B", "A"]
+    files = [{"path": f"{n}.csv", "rows": 1000} for n in range(10)]
+    assert (
+        narrative.files_of({"files": files, "file_count": 300}, 2) == "0.csv (1,000), 1.csv (1,000) and 298 more files"
+    )
+    assert narrative.files_of({"files": files[:1]}) == "0.csv (1,000)"
+
+
+def test_a_huge_value_does_not_swallow_the_sentence_it_stands_in() -> None:
+    document = sample_document.hostile()
+    assert all(len(line) < 500 for line in narrative.unjudged(document))
+    assert narrative.unknowns(document)[0].endswith("(2 rows)")
+
+
+def test_the_origins_of_files_of_one_format_are_told_together() -> None:
+    signs, audit, trace = narrative.origins(sample_document.origins())
+    assert signs.files == ["a.csv", "b.csv"]
+    assert signs.present == [
+        ("country", "derived:location_part from Location in 1 file; absent in 1 file"), ("status", "source:Status"),
+    ]  # fmt: skip
+    assert signs.absent == ["session_id"]
+    assert (audit.present, audit.absent) == ([], [])
+    assert trace.log_type == "message_trace"
 
 
 def test_a_long_list_of_names_is_cut_and_counted() -> None:
@@ -206,3 +306,7 @@ def test_an_override_of_a_gate_that_passed_does_not_say_that_it_said_no() -> Non
     override = {"actor": "ann", "expires": "2026-12-01", "reason": "court date"}
     banner = narrative.override_banner({"quality": {"failed_checks": [], "override": override}})
     assert banner == "NOT VERIFIED: ann asked to skip the quality gate until 2026-12-01 (reason: court date)."
+
+
+def test_a_file_without_a_reason_is_listed_all_the_same() -> None:
+    assert list(narrative.by_reason([{"path": "a", "reason": None}])) == ["No reason was noted."]

@@ -1,6 +1,7 @@
 """The document that others script against: its keys, and where its numbers come from."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import duckdb
@@ -8,6 +9,7 @@ import pytest
 
 from m365dq_dagster.adapters.case_store import CONNECT_CONFIG, CaseStore, create_schema
 from m365dq_dagster.core.errors import BadInput
+from m365dq_dagster.core.ledger import QuarantineReason
 from m365dq_dagster.stages import document, quality
 from tests.support.case_runs import Bench, judged
 from tests.support.evidence import ANN, BOB, abroad, at, at_home, logon, operation, rejected, sign_in
@@ -92,9 +94,117 @@ def test_ledger_rows_are_shown_with_moments_in_utc() -> None:
         run.con.execute("INSERT INTO completeness VALUES ('HOLE', 'sign_in_logs', '2026-01-06', NULL, 'a gap')")
         found = document.build(run, stage="IMPORTED")
     assert found["files"][0]["first_event"] == "2026-01-05T09:00:00Z"
-    assert found["quarantine"] == [{"reason": "ROW_EMPTY", "rows": 2}]
+    assert [(row["reason"], row["rows"]) for row in found["quarantine"]] == [("ROW_EMPTY", 2)]
     lead = {"kind": "HOLE", "log_type": "sign_in_logs", "from": "2026-01-06T00:00:00Z", "to": None, "detail": "a gap"}
     assert found["completeness"] == [lead]
+
+
+def test_each_reason_says_in_which_files_what_it_means_and_what_to_do() -> None:
+    with Bench().run(ROWS) as run:
+        run.con.execute("INSERT INTO files (file_id, path, bytes, status) VALUES (7, 'b.csv', 1, 'IMPORTED')")
+        run.con.execute(
+            "INSERT INTO quarantine (file_id, row_no, reason) VALUES "
+            "(1, 1, 'ROW_EMPTY'), (7, 1, 'ROW_EMPTY'), (7, 2, 'ROW_EMPTY'), (99, 1, 'OF_ANOTHER_VERSION')"
+        )
+        odd, empty = document.build(run, stage="IMPORTED")["quarantine"]
+    assert empty["files"] == [{"path": "b.csv", "rows": 2}, {"path": "SignInLogs.csv", "rows": 1}]
+    assert (empty["rows"], empty["file_count"]) == (3, 2)
+    assert empty["means"] == "Every cell of the row is blank."
+    assert empty["what_to_do"].startswith("Nothing to do")
+    assert (odd["rows"], odd["means"], odd["what_to_do"]) == (1, "", "")
+
+
+def test_every_reason_has_a_meaning_and_a_remedy() -> None:
+    told = {reason: document.remedy(reason) for reason in QuarantineReason}
+    assert [reason for reason, words in told.items() if not words["means"] or not words["what_to_do"]] == []
+
+
+TRACE = "CREATE TABLE message_trace (file_id INTEGER, row_no BIGINT, event_time TIMESTAMP, event_time_raw VARCHAR)"
+
+
+def test_a_log_that_is_not_judged_is_counted_and_said_not_to_be_judged() -> None:
+    with Bench().run(ROWS) as run:
+        run.con.execute(TRACE)
+        run.con.execute('CREATE TABLE "odd ""log""" AS FROM message_trace')
+        run.con.execute("INSERT INTO message_trace VALUES (1, 1, '2026-01-05', 'x'), (1, 2, NULL, NULL)")
+        found = judged(run)
+    assert found["by_log_type"]["message_trace"] == {
+        "events": 2,
+        "by_outcome": {},
+        "first_event": "2026-01-05T00:00:00Z",
+        "last_event": "2026-01-05T00:00:00Z",
+        "judged": False,
+    }
+    assert set(found["by_log_type"]) == {"sign_in_logs", "message_trace"}
+    assert "judged" not in found["by_log_type"]["sign_in_logs"]
+    sentence = "2 message_trace rows were taken in and are not judged yet: nothing is concluded from them."
+    assert found["not_tested"][-1] == sentence
+
+
+def test_a_blocked_case_says_too_which_logs_were_not_judged() -> None:
+    with Bench().run([sign_in(code=None)]) as run:
+        run.con.execute(TRACE)
+        run.con.execute("INSERT INTO message_trace VALUES (1, 1, NULL, NULL)")
+        found = judged(run)
+    assert found["by_log_type"]["message_trace"]["first_event"] is None
+    assert found["not_tested"] == [
+        "1 message_trace row was taken in and is not judged yet: nothing is concluded from it."
+    ]
+
+
+def published(store: CaseStore, *statements: str) -> None:
+    with duckdb.connect(str(store.begin("c", "g1", from_current=False)), config=CONNECT_CONFIG) as con:
+        create_schema(con)
+        for one in ("a.csv", "b.csv"):
+            con.execute(
+                "INSERT INTO files (file_id, path, sha256, bytes, format, status) "
+                "VALUES (?, ?, 'ab', 1, 'f', 'IMPORTED')",
+                [ord(one[0]), one],
+            )
+        for statement in statements:
+            con.execute(statement)
+    store.publish("c", "g1")
+
+
+def test_rows_set_aside_are_read_back_as_they_were_with_every_reason_and_file_first(home: Path) -> None:
+    store = CaseStore(home / "cases")
+    published(
+        store,
+        "INSERT INTO quarantine "
+        "SELECT ord('a'), range, 'ROW_EMPTY', 'd', concat('raw', chr(0), range) FROM range(1, 50)",
+        "INSERT INTO quarantine VALUES "
+        "(ord('b'), 3, 'ROW_EMPTY', NULL, NULL), (ord('b'), 2, 'COLUMN_COUNT', 'd', 'é<b>')",
+    )
+    everything = document.read_quarantine(store, "c")
+    few = document.read_quarantine(store, "c", rows=3, characters=2)
+    assert len(everything) == 51
+    assert everything[0] == {
+        "file": "b.csv", "row": 2, "reason": "COLUMN_COUNT", "detail": "d", "raw": "é<b>", "characters": 4,
+    }  # fmt: skip
+    assert [row["raw"] for row in everything[1:3]] == ["raw\x001", "raw\x002"]
+    assert [(row["file"], row["row"], row["raw"]) for row in few] == [
+        ("b.csv", 2, "é<"), ("a.csv", 1, "ra"), ("b.csv", 3, None),
+    ]  # fmt: skip
+
+
+def test_provenance_is_read_back_by_file_and_field(home: Path) -> None:
+    store = CaseStore(home / "cases")
+    published(
+        store,
+        "INSERT INTO field_provenance VALUES (ord('a'), 'sign_in_logs', 'status', 'source:Status'), "
+        "(ord('a'), 'sign_in_logs', 'country', 'absent'), (ord('b'), 'sign_in_logs', 'status', 'derived:x from Y')",
+    )
+    file = {"sha256": "ab", "format": "f", "log_type": "sign_in_logs"}
+    assert document.read_provenance(store, "c") == [
+        {**file, "path": "a.csv", "fields": {"country": "absent", "status": "source:Status"}},
+        {**file, "path": "b.csv", "fields": {"status": "derived:x from Y"}},
+    ]
+
+
+@pytest.mark.parametrize("read", [document.read_quarantine, document.read_provenance])
+def test_what_was_never_judged_has_no_rows_to_read_back(home: Path, read: Callable[..., object]) -> None:
+    with pytest.raises(BadInput, match="There is no case 'nobody' that was judged"):
+        read(CaseStore(home / "cases"), "nobody")
 
 
 def test_a_case_that_was_never_judged_has_no_document(home: Path) -> None:
