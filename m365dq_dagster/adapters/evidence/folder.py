@@ -7,6 +7,7 @@ import hashlib
 import os
 import stat
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -31,8 +32,13 @@ class Fingerprint:
 
 @dataclass(frozen=True)
 class FoundFile:
-    """One file of the folder. `path` is relative with forward slashes and printable; `trouble` says why it was not
-    opened."""
+    """One file of the folder, or of an archive in it. `path` is relative with forward slashes and printable; `trouble`
+    says why it was not opened.
+
+    `archive` names the format of a container (`zip`, `tar.gz`) that was looked into or refused, and is empty for every
+    other file. `path` of a file inside one is `archive/inner path`; `location` then is where it was unpacked, under a
+    name that says nothing: what a file is called stands in `path` alone.
+    """
 
     path: str
     location: Path
@@ -40,6 +46,7 @@ class FoundFile:
     fingerprint: Fingerprint | None
     trouble: FileReason | None = None
     detail: str = ""
+    archive: str = ""
 
     @property
     def sha256(self) -> str | None:
@@ -64,13 +71,27 @@ def case_files(folders: Sequence[Path]) -> tuple[FoundFile, ...]:
 
     Two added folders of one name are told apart by their place in the list. Raises `BadInput` as `evidence_files`
     does."""
-    first, *added = folders
-    found = list(evidence_files(first))
-    names = [folder.name for folder in folders]
-    for place, folder in enumerate(added, 2):
-        prefix = folder.name if names.count(folder.name) == 1 else f"{folder.name}-{place}"
-        found += [replace(file, path=f"{prefix}/{file.path}") for file in evidence_files(folder)]
+    return tuple(
+        replace(file, path=prefix + file.path)
+        for prefix, folder in zip(_prefixes(folders), folders, strict=True)
+        for file in evidence_files(folder)
+    )
+
+
+def present_files(folders: Sequence[Path]) -> tuple[FoundFile, ...]:
+    """The files that `case_files` would give, where a folder that has gone or cannot be listed holds none."""
+    found: list[FoundFile] = []
+    for prefix, folder in zip(_prefixes(folders), folders, strict=True):
+        with suppress(BadInput):
+            found += [replace(file, path=prefix + file.path) for file in evidence_files(folder)]
     return tuple(found)
+
+
+def _prefixes(folders: Sequence[Path]) -> list[str]:
+    """What the paths of each folder's files begin with; nothing for the first."""
+    names = [folder.name for folder in folders]
+    added = [f"{name}/" if names.count(name) == 1 else f"{name}-{place}/" for place, name in enumerate(names[1:], 2)]
+    return ["", *added]
 
 
 def evidence_digest(files: tuple[FoundFile, ...]) -> str:
@@ -102,7 +123,7 @@ def _walk(folder: Path) -> Iterator[Path]:
 
 
 def _found(root: Path, path: Path) -> FoundFile:
-    name = _printable(path.relative_to(root).as_posix())
+    name = printable(path.relative_to(root).as_posix())
     try:
         state = path.lstat()
     except OSError as error:
@@ -132,7 +153,7 @@ def _fingerprint(path: str, size: int, modified_ns: int, inode: int) -> Fingerpr
     return Fingerprint(digest.hexdigest(), newlines)
 
 
-def _printable(path: str) -> str:
+def printable(path: str) -> str:
     """The path with bytes that are no text, and control characters, written as escapes."""
     text = path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)

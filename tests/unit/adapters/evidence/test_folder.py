@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from m365dq_dagster.adapters.evidence import folder as subject
-from m365dq_dagster.adapters.evidence.folder import evidence_digest, evidence_files
+from m365dq_dagster.adapters.evidence.folder import case_files, evidence_digest, evidence_files, present_files
 from m365dq_dagster.core.errors import BadInput
 from m365dq_dagster.core.ledger import FileReason
 
@@ -120,3 +120,17 @@ def test_the_digest_speaks_of_names_and_contents_and_not_of_the_place(tmp_path: 
     digests = [evidence_digest(evidence_files(tmp_path / name)) for name in ("one", "two", "other")]
 
     assert digests[0] == digests[1] != digests[2]
+
+
+def test_files_of_added_folders_are_told_apart_and_a_folder_that_has_gone_holds_none(tmp_path: Path) -> None:
+    folders = [tmp_path / name for name in ("first", "in/second", "also/second", "third")]
+    for folder in folders:
+        folder.mkdir(parents=True)
+        (folder / "log.csv").write_text("x")
+    paths = ["log.csv", "second-2/log.csv", "second-3/log.csv", "third/log.csv"]
+
+    assert [file.path for file in case_files(folders)] == paths
+    assert present_files(folders) == case_files(folders)
+    (folders[1] / "log.csv").unlink()
+    folders[1].rmdir()
+    assert [file.path for file in present_files(folders)] == [paths[0], *paths[2:]]
