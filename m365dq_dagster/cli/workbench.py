@@ -323,7 +323,8 @@ class Workbench:
         with self.registry() as registry:
             record = registry.case(case_id)
         folders = [Path(line) for line in record.folder.splitlines()] if record else []
-        return [asdict(line) for line in raw_lines(document, finding, folders, load_rule_pack())]
+        lines = raw_lines(document, finding, folders, load_rule_pack(), self.store.case_dir(case_id))
+        return [asdict(line) for line in lines]
 
     def rendered(self, case_id: str, form: str) -> str:
         """The report of a case as text."""

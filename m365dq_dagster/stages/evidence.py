@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from m365dq_dagster.adapters.evidence.folder import FoundFile, evidence_files
-from m365dq_dagster.adapters.evidence.formats import parse_format
+from m365dq_dagster.adapters.evidence.archives import opened, unpacking
+from m365dq_dagster.adapters.evidence.folder import FoundFile, present_files
+from m365dq_dagster.adapters.evidence.formats import FormatDefinition, parse_format
 from m365dq_dagster.adapters.evidence.staging import RecognisedFile, look_at, raw_records
 from m365dq_dagster.adapters.rule_pack import RulePack
 from m365dq_dagster.core.errors import BadInput
+from m365dq_dagster.core.ledger import FileReason, explain
 from m365dq_dagster.core.narrative import items
 
 
@@ -30,23 +33,49 @@ class RawLine:
 
 
 def raw_lines(
-    document: Mapping[str, Any], finding_id: str, folders: Sequence[Path], pack: RulePack
+    document: Mapping[str, Any], finding_id: str, folders: Sequence[Path], pack: RulePack, case_dir: Path
 ) -> tuple[RawLine, ...]:
     """The evidence of a finding, line by line, in the finding's order.
 
     A file that has gone from the case's folders, or whose hash is no longer the one that was judged, is not read: each
-    of its lines says so instead. Raises `BadInput` for a finding that the case does not have.
+    of its lines says so instead. A file inside an archive is unpacked below the case's own folder for as long as it is
+    read. Raises `BadInput` for a finding that the case does not have.
     """
     wanted: dict[str, list[int]] = {}
     for item in items(_finding(document, finding_id), "evidence"):
         wanted.setdefault(str(item["file"]), []).append(int(item["row"]))
     hashes = {str(row["path"]): row.get("sha256") for row in items(document, "files")}
-    present = [file for folder in folders for file in _files(folder)]
-    return tuple(
-        line
-        for path, rows in wanted.items()
-        for line in _lines(path, rows, [file for file in present if file.path == path], hashes.get(path), pack)
-    )
+    formats = tuple(parse_format(data, "format") for data in pack.formats)
+    with ExitStack() as stack:
+        present = _Present(present_files(folders), lambda: stack.enter_context(unpacking(case_dir)))
+        return tuple(
+            line for path, rows in wanted.items() for line in _lines(path, rows, present, hashes.get(path), formats)
+        )
+
+
+@dataclass
+class _Present:
+    """What the case's folders hold now; an archive is opened when somebody asks for a file inside it."""
+
+    files: tuple[FoundFile, ...]
+    folder: Callable[[], Path]
+    unpacked: dict[str, tuple[FoundFile, ...]] = field(default_factory=dict)
+
+    def at(self, path: str) -> list[FoundFile]:
+        """The files at this path, inside archives too."""
+        return [file for file in (*self.files, *self._inside(path)) if file.path == path]
+
+    def refused(self, path: str) -> FoundFile | None:
+        """The archive around this path that cannot be opened now, if one is."""
+        around = [file for file in self._inside(path) if file.archive and path.startswith(f"{file.path}/")]
+        return around[-1] if around else None
+
+    def _inside(self, path: str) -> Iterator[FoundFile]:
+        for archive in self.files:
+            if path.startswith(f"{archive.path}/"):
+                if archive.path not in self.unpacked:
+                    self.unpacked[archive.path] = opened([archive], self.folder())
+                yield from self.unpacked[archive.path]
 
 
 def _finding(document: Mapping[str, Any], finding_id: str) -> Mapping[str, Any]:
@@ -58,31 +87,27 @@ def _finding(document: Mapping[str, Any], finding_id: str) -> Mapping[str, Any]:
     return found
 
 
-def _files(folder: Path) -> tuple[FoundFile, ...]:
-    try:
-        return evidence_files(folder)
-    except BadInput:
-        return ()
-
-
 def _lines(
-    path: str, rows: Sequence[int], found: Sequence[FoundFile], sha256: str | None, pack: RulePack
+    path: str, rows: Sequence[int], present: _Present, sha256: str | None, formats: Sequence[FormatDefinition]
 ) -> Iterator[RawLine]:
+    found = present.at(path)
     same = next((file for file in found if sha256 and file.sha256 == sha256), None)
-    seen = look_at(same, [parse_format(data, "format") for data in pack.formats]) if same else None
+    seen = look_at(same, formats) if same else None
     if isinstance(seen, RecognisedFile):
         texts = raw_records(seen, rows)
         missing = "the file has no such record"
         header = ", ".join(seen.table.columns) if seen.table else None
     else:
         texts, header = {}, None
-        missing = _problem(found, same)
+        missing = _problem(found, same, present.refused(path))
     for row in rows:
         raw = texts.get(row)
         yield RawLine(path, row, raw, None if raw is not None else missing, header)
 
 
-def _problem(found: Sequence[FoundFile], same: FoundFile | None) -> str:
+def _problem(found: Sequence[FoundFile], same: FoundFile | None, archive: FoundFile | None) -> str:
+    if not found and archive and archive.trouble and archive.trouble is not FileReason.UNPACKED:
+        return f"the archive around the file no longer gives it: {explain(archive.trouble, archive.detail)}"
     if not found:
         return "the file has gone from the case's folder; put it back to read its lines"
     if same is None:
