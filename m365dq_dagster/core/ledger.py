@@ -4,6 +4,7 @@ business of `adapters.evidence` and `stages.intake`."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -22,6 +23,7 @@ class QuarantineReason(StrEnum):
     JSON_UNPARSABLE = "JSON_UNPARSABLE"
     JSON_TRUNCATED = "JSON_TRUNCATED"
     JSON_NOT_OBJECT = "JSON_NOT_OBJECT"
+    RECORD_UNKNOWN = "RECORD_UNKNOWN"
     AUDITDATA_EMPTY = "AUDITDATA_EMPTY"
     AUDITDATA_UNPARSABLE = "AUDITDATA_UNPARSABLE"
     AUDITDATA_TRUNCATED = "AUDITDATA_TRUNCATED"
@@ -37,6 +39,10 @@ REMEDIES: dict[QuarantineReason, str] = {
     QuarantineReason.JSON_TRUNCATED: "the document ends in the middle of a record; fetch the file again, the rest is "
     "missing",
     QuarantineReason.JSON_NOT_OBJECT: "the record is no JSON object; check which tool wrote the file",
+    QuarantineReason.RECORD_UNKNOWN: (
+        "the record belongs to no log that is known; if it is a log, describe it in a file of reference_data/formats, "
+        "then run the case again"
+    ),
     QuarantineReason.AUDITDATA_EMPTY: "AuditData is blank; export again, the columns beside it are no replacement",
     QuarantineReason.AUDITDATA_UNPARSABLE: "AuditData is no JSON object; export again without opening the file in a "
     "spreadsheet",
@@ -72,7 +78,6 @@ class FileReason(StrEnum):
     UNKNOWN_KEYS = "UNKNOWN_KEYS"
     NO_HEADER = "NO_HEADER"
     BROKEN_JSON = "BROKEN_JSON"
-    LATER_LOG_TYPE = "LATER_LOG_TYPE"
     UNPACKED = "UNPACKED"
     ARCHIVE_KIND = "ARCHIVE_KIND"
     ARCHIVE_PASSWORD = "ARCHIVE_PASSWORD"
@@ -108,8 +113,6 @@ _SENTENCES: dict[FileReason, str] = {
     ),
     FileReason.NO_HEADER: "No table header was found; if it is a log, export it again as CSV or JSON.",
     FileReason.BROKEN_JSON: "The file starts like JSON and no record of it can be read; fetch or export it again.",
-    FileReason.LATER_LOG_TYPE: "The log type {detail} has no table yet, so its rows were left where they are; "
-    "nothing is concluded from them.",
     FileReason.UNPACKED: "This is an archive; what it holds ({detail}) is listed below it.",
     FileReason.ARCHIVE_KIND: "This is a {detail} archive, which cannot be opened here; unpack it by hand into the "
     "folder and run it again.",
@@ -132,6 +135,19 @@ _SENTENCES: dict[FileReason, str] = {
     FileReason.MEMBER_METHOD: "This entry of an archive is packed by a method that cannot be read here ({detail}); "
     "unpack it by hand into the folder and run it again.",
 }
+
+
+REFUSALS = frozenset(FileReason) - {
+    FileReason.EMPTY,
+    FileReason.NO_ROWS,
+    FileReason.BINARY,
+    FileReason.UNKNOWN_HEADER,
+    FileReason.UNKNOWN_KEYS,
+    FileReason.NO_HEADER,
+    FileReason.BROKEN_JSON,
+    FileReason.UNPACKED,
+}
+"""Reasons for which a file was not looked into, while the others say that nothing known was found in it."""
 
 
 def explain(reason: FileReason, detail: str = "") -> str:
@@ -178,6 +194,15 @@ class DateSighting:
             return date(self.year, month, day)
         except ValueError:
             return None
+
+
+_SLASHED = re.compile(r"\s*(\d{1,2})[/.-](\d{1,2})[/.-](\d{4})")
+
+
+def sighted_date(text: str) -> DateSighting | None:
+    """The date at the beginning of a text where it does not begin with the year, else None."""
+    found = _SLASHED.match(text)
+    return DateSighting(int(found[1]), int(found[2]), int(found[3])) if found else None
 
 
 @dataclass(frozen=True)

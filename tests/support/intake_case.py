@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -63,6 +65,8 @@ class Pack:
     formats: tuple[dict[str, Any], ...]
     policy: _Policy = _Policy()
     content_hash: str = "sha256:test"
+    vendor_changes: tuple[Any, ...] = ()
+    retention: tuple[Any, ...] = ()
 
 
 @cache
@@ -123,12 +127,13 @@ def take_in(
         con = duckdb.connect(config=CONNECT_CONFIG)
         create_schema(con)
     told = registry or QuietRegistry()
+    home = case_dir or Path(tempfile.mkdtemp(prefix="m365dq-case-"))
     pack: Any = Pack(shipped_formats() if formats is None else formats)
     run = CaseRun(
         case_id="case",
         run_id="run-1",
         folder=folder,
-        case_dir=case_dir or folder,
+        case_dir=home,
         context=CaseContext(date_order=date_order),
         pack=pack,
         con=con,
@@ -137,7 +142,11 @@ def take_in(
         more_folders=tuple(more),
         options=dict(options or {}),
     )
-    return Taken(con, intake.run(run), told)
+    try:
+        return Taken(con, intake.run(run), told)
+    finally:
+        if case_dir is None:
+            shutil.rmtree(home)
 
 
 def differences(found: Mapping[str, Any], expected: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:

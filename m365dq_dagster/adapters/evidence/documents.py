@@ -7,15 +7,20 @@ from __future__ import annotations
 import io
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 from typing import Any, TextIO
 
+from m365dq_dagster.adapters.evidence.text import open_text
 from m365dq_dagster.core.ledger import QuarantineReason
 
 READ_CHARS = 1 << 20
 MAX_RECORD_CHARS = 1 << 26
+TAIL_CHARS = 1 << 14
+"""How much is held back for the end of a wrapper, where links to further pages stand."""
+
 WRAPPER_KEYS = ("value", "Value")
 _SPACE = re.compile(r"[\s,\ufeff]*")
 _DECODER = json.JSONDecoder()
@@ -62,7 +67,7 @@ def document_head(text: str, samples: int = 50) -> DocumentHead:
     shape = _shape(text)
     found: list[dict[str, Any]] = []
     for record in read_records(io.StringIO(text), shape):
-        value = _loads(record.text) if record.reason is None else None
+        value = loaded(record.text) if record.reason is None else None
         if isinstance(value, dict):
             found.append(value)
         if len(found) >= samples:
@@ -75,6 +80,43 @@ def read_records(stream: TextIO, shape: DocumentShape) -> Iterator[JsonRecord]:
     if shape is DocumentShape.LINES:
         return (_line(line) for line in stream if line.strip("\ufeff \t\r\n,"))
     return split(iter(lambda: stream.read(READ_CHARS), ""), shape)
+
+
+def unwrapped(record: Mapping[str, Any], inside: str | None) -> tuple[dict[str, Any], ...]:
+    """The records that lie under a key of their envelope: one object, or every object of a list. A record that has no
+    such key is its own."""
+    found = record.get(inside) if inside else None
+    if isinstance(found, dict):
+        return (found,)
+    if isinstance(found, list) and found and all(isinstance(one, dict) for one in found):
+        return tuple(found)
+    return (dict(record),)
+
+
+def unwrapped_texts(record: JsonRecord, inside: str | None) -> tuple[str, ...]:
+    """The texts of the records within one record; the record's own where it is in no envelope or cannot be read."""
+    value = loaded(record.text) if inside and record.reason is None else None
+    if not isinstance(value, dict) or inside not in value:
+        return (record.text,)
+    return tuple(json.dumps(one) for one in unwrapped(value, inside))
+
+
+def strip_wrapper(path: Path, encoding: str, copy: Path) -> bool:
+    """Write the array of a `{"value": [...]}` document to `copy`, for a reader that takes arrays; False where the
+    document has another layout."""
+    with open_text(path, encoding) as stream:
+        text = stream.read(READ_CHARS)
+        found = _WRAPPER.match(text.lstrip())
+        if not found:
+            return False
+        held = "[" + text.lstrip()[found.end() :]
+        with copy.open("w", encoding="utf-8", errors="replace", newline="") as target:
+            while piece := stream.read(READ_CHARS):
+                target.write(held[:-TAIL_CHARS])
+                held = held[-TAIL_CHARS:] + piece
+            end = _WRAPPER_END.search(held)
+            target.write(held[: end.start() + 1] if end else "")
+    return end is not None
 
 
 def split(chunks: Iterator[str], shape: DocumentShape) -> Iterator[JsonRecord]:
@@ -196,6 +238,7 @@ _STRING = r'"(?:[^"\\]|\\.)*"'
 _SCALAR = rf"(?:{_STRING}|-?\d[\d.eE+-]*|true|false|null)"
 _WRAPPER = re.compile(rf'\{{\s*(?:{_STRING}\s*:\s*{_SCALAR}\s*,\s*)*"[Vv]alue"\s*:\s*\[')
 _MEMBER = re.compile(rf"{_STRING}\s*:\s*{_SCALAR}")
+_WRAPPER_END = re.compile(rf"\]\s*(?:,\s*{_STRING}\s*:\s*{_SCALAR}\s*)*\}}\s*\Z")
 
 
 def _signature(record: dict[str, Any]) -> re.Pattern[str] | None:
@@ -214,7 +257,7 @@ def _shape(text: str) -> DocumentShape:
     if _WRAPPER.match(body):
         return DocumentShape.WRAPPED
     lines = [line for line in body.splitlines()[:20] if line.strip()]
-    whole = sum(1 for line in lines[:-1] or lines if isinstance(_loads(_line(line).text), dict))
+    whole = sum(1 for line in lines[:-1] or lines if isinstance(loaded(_line(line).text), dict))
     return DocumentShape.LINES if whole and whole * 2 >= len(lines[:-1] or lines) else DocumentShape.OBJECTS
 
 
@@ -223,7 +266,8 @@ def _line(line: str) -> JsonRecord:
     return JsonRecord(text[:-1] if text.endswith(",") else text)
 
 
-def _loads(text: str) -> Any:
+def loaded(text: str) -> Any:
+    """The value of a JSON text, or None where it is none."""
     try:
         return json.loads(text)
     except (ValueError, RecursionError):

@@ -1,30 +1,36 @@
-"""Format definitions (`reference_data/formats/*.yaml`): what a file of the rule pack may say, and which definition a
-header belongs to.
+"""Format definitions (`reference_data/formats/*.yaml`): what a file of the rule pack may say about an export.
 
-A flavour of an export is a YAML file; nothing here knows one by name. How a plan becomes SQL is written in
-`adapters.sql.intake`."""
+A flavour of an export or a log type is a YAML file; nothing here knows one by name. Which definition a header belongs
+to is decided in `plans`, how a plan becomes SQL in `adapters.sql.intake`, and what collectors declare about their own
+work in `sidecars`."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
-
-import yaml
 
 from m365dq_dagster.adapters.evidence.delimited import header_key
 from m365dq_dagster.core.errors import BadInput
 from m365dq_dagster.core.outcome import DateOrder
 
-CONTAINERS = ("csv", "json")
-PARTS = ("city", "state", "country")
+TABLE, DOCUMENT, ENVELOPE = "csv", "json", "envelope"
+CONTAINERS = (TABLE, DOCUMENT)
+SIDECAR_CONTAINERS = ("text", "manifest")
+TRANSLATION = "translation"
+PARTS = ("city", "state", "country", "recipients")
 READINGS = ("digits", "words")
+TYPES = {"text": "VARCHAR", "integer": "BIGINT", "boolean": "BOOLEAN", "timestamp": "TIMESTAMP"}
+_LABELS = ("id", "title", "hazards", "examples", "like")
 _KEYS = {
-    "id", "title", "log_type", "container", "detect", "payload", "fields", "values", "null_words", "date_order",
-    "collection_time", "declared", "renderings", "caps", "hazards", "examples", "api_version",
+    *_LABELS, "log_type", "container", "detect", "payload", "fields", "types", "values", "null_words", "date_order",
+    "collection_time", "declared", "renderings", "caps", "api_version", "file_name", "name_required", "name_values",
+    "snapshot", "identity", "inside", "localised",
 }  # fmt: skip
-_SOURCE_KEYS = {"of", "payload", "key", "named", "part", "when"}
+_DETECT_KEYS = {"all", "none", "filled", "values"}
+_SOURCE_KEYS = {"of", "payload", "gather", "key", "named", "part", "when"}
+_NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 
 @dataclass(frozen=True)
@@ -32,28 +38,41 @@ class Source:
     """One place a field may come from.
 
     `columns` are spellings of one header (CSV) or top-level key (JSON). `path` leads into a nested cell, `named`
-    picks from a list of name and value, `part` takes a piece of 'City, State, CC', `when` reads a cell only if it
-    holds digits or words."""
+    picks from a list of name and value, `part` takes a piece of a packed cell ('City, State, CC'), `when` reads a
+    cell only if it holds digits or words. `gather` takes every filled column whose name matches, as one object."""
 
     columns: tuple[str, ...]
     path: str | None = None
     named: str | None = None
     part: str | None = None
     when: str | None = None
+    gather: str | None = None
+
+
+@dataclass(frozen=True)
+class Detection:
+    """What a header or record must show: one spelling of each group in `require` (`key.inner` looks one level into a
+    record), none of `exclude`, one of `filled` with something in it, and for each column of `values` one of its
+    values, in at least one of the first records."""
+
+    require: tuple[tuple[str, ...], ...]
+    exclude: tuple[str, ...] = ()
+    filled: tuple[str, ...] = ()
+    values: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class FormatDefinition:
-    """One export flavour, as its YAML file describes it. See docs/guides for the meaning of every key."""
+    """One export flavour, as its YAML file describes it. The page on formats gives the meaning of every key."""
 
     id: str
     title: str
     log_type: str
-    container: str
-    require: tuple[tuple[str, ...], ...]
-    exclude: tuple[str, ...]
+    containers: tuple[str, ...]
+    detect: Detection
     fields: Mapping[str, tuple[Source, ...]]
     payload: tuple[str, ...] = ()
+    types: Mapping[str, str] = field(default_factory=dict)
     values: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     null_words: tuple[str, ...] = ()
     date_order: DateOrder | None = None
@@ -64,112 +83,49 @@ class FormatDefinition:
     hazards: tuple[str, ...] = ()
     examples: tuple[Mapping[str, Any], ...] = ()
     api_version: str = "v1.0"
+    file_name: str | None = None
+    name_required: bool = False
+    name_values: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    snapshot: bool = False
+    identity: tuple[str, ...] = ("event_id",)
+    inside: str | None = None
+    localised: bool = False
 
     @property
     def spellings(self) -> frozenset[str]:
         """Every header or key this definition knows, as compared."""
         known = {name for sources in self.fields.values() for source in sources for name in source.columns}
         known |= {*self.payload, *self.collection_time, *self.declared.values()}
-        known |= {name for group in self.require for name in group}
+        known |= {name for group in self.detect.require for name in group}
         return frozenset(header_key(name) for name in known)
 
 
-@dataclass(frozen=True)
-class Column:
-    """One column (CSV) or top-level key (JSON) of a file that is read: its position and its name there."""
+def parse_formats(pack: Iterable[Mapping[str, Any]]) -> tuple[FormatDefinition, ...]:
+    """The definitions of a rule pack, ordered by id; a `like` takes over what another one says.
 
-    position: int
-    name: str
-
-
-@dataclass(frozen=True)
-class Place:
-    """A source resolved against a file."""
-
-    column: Column
-    path: str | None = None
-    named: str | None = None
-    part: str | None = None
-    when: str | None = None
-
-    @property
-    def provenance(self) -> str:
-        """Where the value is copied from: `Column`, or `Column.path` inside a nested cell."""
-        name = self.column.name.split("#")[0].strip() or self.column.name
-        steps = [name, *([self.path] if self.path else []), *([self.named] if self.named else [])]
-        return ".".join(steps)
-
-
-@dataclass(frozen=True)
-class ImportPlan:
-    """What of one file goes where. `fields` names only canonical fields that the file has a place for."""
-
-    definition: FormatDefinition
-    columns: tuple[str, ...]
-    fields: Mapping[str, tuple[Place, ...]]
-    payload: Column | None = None
-    declared: Mapping[str, Column] = field(default_factory=dict)
-    time_identifies: bool = True
-    hash_rows: bool = False
-    late: frozenset[Column] = frozenset()
-
-    @property
-    def used(self) -> tuple[Column, ...]:
-        """The columns that are read, ordered by position."""
-        found = {place.column for places in self.fields.values() for place in places} | set(self.declared.values())
-        if self.payload:
-            found.add(self.payload)
-        return tuple(sorted(found, key=lambda column: column.position))
-
-    def without(self, columns: Iterable[Column]) -> ImportPlan:
-        """The same plan for a file in which these columns turned out not to occur."""
-        gone = set(columns)
-        kept = {
-            name: tuple(place for place in places if place.column not in gone) for name, places in self.fields.items()
-        }
-        return replace(self, fields={name: places for name, places in kept.items() if places}, late=frozenset())
-
-    def with_hashes(self) -> ImportPlan:
-        """The same plan for a file whose rows have to be compared as wholes with those of another file."""
-        return replace(self, hash_rows=True)
-
-    def provenance(self, name: str) -> str:
-        """`source:<Column>` or `derived:<rule> from <columns>` of a mapped canonical field."""
-        places = self.fields[name]
-        by_value = {place.column for place in places if place.when}
-        told = (place for place in places if not (place.path and place.column in by_value))
-        origin = ", ".join(dict.fromkeys(place.provenance for place in told))
-        if name in self.definition.values:
-            return f"derived:value_map from {origin}"
-        if any(place.part for place in places):
-            return f"derived:location_part from {origin}"
-        return f"source:{origin}"
+    Files that describe a collector's own statements are left to `sidecars`. Raises `BadInput` naming format, key and
+    what is expected."""
+    pack = tuple(pack)
+    others = (*SIDECAR_CONTAINERS, TRANSLATION)
+    documents = {str(data.get("id", "?")): data for data in pack if data.get("container") not in others}
+    spoken = _localised_spellings(data for data in pack if data.get("container") == TRANSLATION)
+    found = [parse_format(_inherited(data, documents), f"format {name}") for name, data in documents.items()]
+    return tuple(sorted((_translated(one, spoken) for one in found), key=lambda definition: definition.id))
 
 
 def parse_format(data: Mapping[str, Any], where: str) -> FormatDefinition:
     """Check one YAML document and make a definition of it. Raises `BadInput` naming file, key and what is expected."""
-    unknown = sorted(set(data) - _KEYS)
-    if unknown:
-        raise BadInput(f"{where}: key {unknown[0]!r} is not known; the keys are {', '.join(sorted(_KEYS))}.")
-    missing = sorted({"id", "title", "log_type", "container", "detect", "fields"} - set(data))
-    if missing:
-        raise BadInput(f"{where}: key {missing[0]!r} is missing; every format needs it.")
-    if data["container"] not in CONTAINERS:
-        raise BadInput(f"{where}: container must be one of {', '.join(CONTAINERS)}.")
+    _check_keys(data, where)
     detect, payload = data["detect"], _names(data.get("payload", ()))
-    if not isinstance(detect, Mapping) or not detect.get("all"):
-        raise BadInput(f"{where}: detect must be a mapping with the required columns under `all`.")
-    if data.get("date_order") not in (None, *DateOrder):
-        raise BadInput(f"{where}: date_order must be one of {', '.join(DateOrder)}.")
     return FormatDefinition(
         id=str(data["id"]),
         title=str(data["title"]),
-        log_type=str(data["log_type"]),
-        container=str(data["container"]),
-        require=tuple(_names(group) for group in detect["all"]),
-        exclude=_names(detect.get("none", ())),
-        fields={name: _sources(spec, payload, f"{where}: {name}") for name, spec in data["fields"].items()},
+        log_type=str(data.get("log_type", "")),
+        containers=_names(data["container"]),
+        detect=_detection(detect, where),
+        fields={name: _sources(spec, payload, f"{where}: {name}") for name, spec in data.get("fields", {}).items()},
         payload=payload,
+        types=dict(data.get("types", {})),
         values={name: {str(k): str(v) for k, v in table.items()} for name, table in data.get("values", {}).items()},
         null_words=_names(data.get("null_words", ())),
         date_order=DateOrder(data["date_order"]) if data.get("date_order") else None,
@@ -180,83 +136,115 @@ def parse_format(data: Mapping[str, Any], where: str) -> FormatDefinition:
         hazards=_names(data.get("hazards", ())),
         examples=tuple(data.get("examples", ())),
         api_version=str(data.get("api_version", "v1.0")),
+        file_name=data.get("file_name"),
+        name_required=bool(data.get("name_required", False)),
+        name_values={name: dict(table) for name, table in data.get("name_values", {}).items()},
+        snapshot=bool(data.get("snapshot", False)),
+        identity=_names(data.get("identity", "event_id")),
+        inside=data.get("inside"),
+        localised=bool(data.get("localised", False)),
     )
 
 
-def load_formats(folder: Path) -> tuple[FormatDefinition, ...]:
-    """Every definition of a folder, ordered by id. Raises `BadInput` for a file that cannot be used."""
-    found = []
-    for path in sorted(folder.glob("*.yaml")):
-        try:
-            data = yaml.safe_load(path.read_text(encoding="utf-8"))
-        except yaml.YAMLError as error:
+def _localised_spellings(translations: Iterable[Mapping[str, Any]]) -> dict[str, tuple[str, ...]]:
+    """English header, as compared -> what the languages of the pack call it."""
+    found: dict[str, tuple[str, ...]] = {}
+    for data in translations:
+        where = f"format {data.get('id', '?')}"
+        if not isinstance(data.get("map"), Mapping):
+            raise BadInput(f"{where}: map is missing; it leads from a localised header to the English one.")
+        for local, english in data["map"].items():
+            key = header_key(str(english))
+            found[key] = (*found.get(key, ()), str(local))
+    return found
+
+
+def _translated(definition: FormatDefinition, spoken: Mapping[str, tuple[str, ...]]) -> FormatDefinition:
+    """The definition with every language's spelling beside the English one, where its export follows the language of
+    the portal."""
+    if not definition.localised:
+        return definition
+
+    def every(names: tuple[str, ...]) -> tuple[str, ...]:
+        return (*names, *(local for name in names for local in spoken.get(header_key(name), ())))
+
+    detect = replace(definition.detect, require=tuple(every(group) for group in definition.detect.require))
+    fields = {
+        name: tuple(replace(source, columns=every(source.columns)) for source in sources)
+        for name, sources in definition.fields.items()
+    }
+    return replace(definition, detect=detect, fields=fields)
+
+
+def _inherited(
+    data: Mapping[str, Any], documents: Mapping[str, Mapping[str, Any]], seen: tuple[str, ...] = ()
+) -> dict[str, Any]:
+    """The document with what its model says and itself does not; fields are merged by name, and one that is null is
+    left out."""
+    model = data.get("like")
+    if model is None:
+        return dict(data)
+    if model in seen or model not in documents:
+        raise BadInput(f"format {data.get('id', '?')}: like names {model!r}, which is no other format; name one.")
+    base = _inherited(documents[model], documents, (*seen, str(model)))
+    merged = {key: value for key, value in base.items() if key not in _LABELS} | dict(data)
+    for key in ("fields", "types", "values", "renderings"):
+        both = {**base.get(key, {}), **data.get(key, {})}
+        if both:
+            merged[key] = {name: spec for name, spec in both.items() if spec is not None}
+    return merged
+
+
+def _check_keys(data: Mapping[str, Any], where: str) -> None:
+    unknown = sorted(set(data) - _KEYS)
+    if unknown:
+        raise BadInput(f"{where}: key {unknown[0]!r} is not known; the keys are {', '.join(sorted(_KEYS))}.")
+    containers = _names(data.get("container", ()))
+    is_envelope = containers == (ENVELOPE,)
+    needed = {"id", "title", "container", "detect"} | ({"inside"} if is_envelope else {"log_type", "fields"})
+    missing = sorted(needed - set(data))
+    if missing:
+        raise BadInput(f"{where}: key {missing[0]!r} is missing; every format needs it.")
+    if not is_envelope and not (containers and set(containers) <= set(CONTAINERS)):
+        raise BadInput(f"{where}: container must be one of {', '.join(CONTAINERS)}, or {ENVELOPE}.")
+    _check_values(data, where)
+
+
+def _check_values(data: Mapping[str, Any], where: str) -> None:
+    detect = data["detect"]
+    if not isinstance(detect, Mapping) or not detect.get("all") or set(detect) - _DETECT_KEYS:
+        raise BadInput(f"{where}: detect must be a mapping with the required columns under `all`.")
+    if data.get("date_order") not in (None, *DateOrder):
+        raise BadInput(f"{where}: date_order must be one of {', '.join(DateOrder)}.")
+    for name in (*data.get("fields", {}), *([data["log_type"]] if "log_type" in data else [])):
+        if not _NAME.fullmatch(str(name)):
+            raise BadInput(f"{where}: {name!r} cannot name a table or column; use small letters, digits and '_'.")
+    for name, kind in data.get("types", {}).items():
+        if kind not in TYPES or name not in data.get("fields", {}):
             raise BadInput(
-                f"{path.name}: this is no valid YAML ({str(error).splitlines()[0]}); correct the file."
-            ) from None
-        found.append(parse_format(data, path.name))
-    return tuple(sorted(found, key=lambda definition: definition.id))
+                f"{where}: types gives one of its fields one of {', '.join(TYPES)}; {name}: {kind} does not."
+            )
+    for pattern in (data.get("file_name"), *(key for t in data.get("name_values", {}).values() for key in t)):
+        _check_pattern(pattern, where)
 
 
-def recognise(columns: Sequence[str], container: str, formats: Iterable[FormatDefinition]) -> ImportPlan | None:
-    """The plan of the definition that fits a header best, or None.
-
-    A definition fits where one spelling of each required column is there and none of the excluded; of several, the
-    one that knows most of the file's columns is taken, then the one that requires more."""
-    present = {header_key(name): name for name in reversed(columns)}
-    fitting = [definition for definition in formats if definition.container == container and _fits(definition, present)]
-    if not fitting:
-        return None
-    best = max(fitting, key=lambda d: (len(d.spellings & present.keys()), len(d.require), d.id))
-    return _plan(best, columns) if container == "csv" else _plan_for_records(best, columns, present)
+def _check_pattern(pattern: Any, where: str) -> None:
+    try:
+        re.compile(pattern or "")
+    except (re.error, TypeError) as error:
+        raise BadInput(f"{where}: {pattern!r} is no regular expression ({error}); correct it.") from None
 
 
-def _plan_for_records(definition: FormatDefinition, keys: Sequence[str], present: Mapping[str, str]) -> ImportPlan:
-    """Records of a document need not have the same keys: one that the first records lack may come later, so it is
-    looked for as well."""
-    unseen = [
-        source.columns[0]
-        for sources in definition.fields.values()
-        for source in sources
-        if not any(header_key(name) in present for name in source.columns)
-    ]
-    columns = [*keys, *dict.fromkeys(unseen)]
-    late = frozenset(Column(position, name) for position, name in enumerate(columns) if position >= len(keys))
-    return replace(_plan(definition, columns), late=late)
-
-
-def _fits(definition: FormatDefinition, present: Mapping[str, str]) -> bool:
-    required = all(any(header_key(name) in present for name in group) for group in definition.require)
-    return required and not any(header_key(name) in present for name in definition.exclude)
-
-
-def _plan(definition: FormatDefinition, columns: Sequence[str]) -> ImportPlan:
-    at: dict[str, list[Column]] = {}
-    for position, name in enumerate(columns):
-        at.setdefault(header_key(name), []).append(Column(position, name))
-    fields = {name: places for name, sources in definition.fields.items() if (places := _places(sources, at))}
-    times = {place.column for place in fields.get("event_time", ())}
-    return ImportPlan(
-        definition=definition,
-        columns=tuple(columns),
-        fields=fields,
-        payload=next(iter(_columns(definition.payload, at)), None),
-        declared={role: found[0] for role, name in definition.declared.items() if (found := _columns((name,), at))},
-        time_identifies=not times <= set(_columns(definition.collection_time, at)),
+def _detection(detect: Mapping[str, Any], where: str) -> Detection:
+    values = detect.get("values", {})
+    if not isinstance(values, Mapping):
+        raise BadInput(f"{where}: detect.values is a mapping from a column to the values it may hold.")
+    return Detection(
+        tuple(_names(group) for group in detect["all"]),
+        _names(detect.get("none", ())),
+        _names(detect.get("filled", ())),
+        {str(name): tuple(value.casefold() for value in _names(found)) for name, found in values.items()},
     )
-
-
-def _places(sources: Iterable[Source], at: Mapping[str, Sequence[Column]]) -> tuple[Place, ...]:
-    found = (
-        Place(column, source.path, source.named, source.part, source.when)
-        for source in sources
-        for column in _columns(source.columns, at)
-    )
-    return tuple(dict.fromkeys(found))
-
-
-def _columns(names: Iterable[str], at: Mapping[str, Sequence[Column]]) -> list[Column]:
-    """The columns of a file that bear one of these names; JSON records may spell one key in two cases."""
-    return [column for name in names for column in at.get(header_key(name), ())]
 
 
 def _sources(spec: Any, payload: tuple[str, ...], where: str) -> tuple[Source, ...]:
@@ -267,15 +255,22 @@ def _sources(spec: Any, payload: tuple[str, ...], where: str) -> tuple[Source, .
 def _source(item: Any, payload: tuple[str, ...], where: str) -> Source:
     if isinstance(item, str):
         return Source((item,))
-    if not isinstance(item, Mapping) or set(item) - _SOURCE_KEYS or ("of" in item) == ("payload" in item):
+    if (
+        not isinstance(item, Mapping)
+        or set(item) - _SOURCE_KEYS
+        or sum(key in item for key in ("of", "payload", "gather")) != 1
+    ):
         raise BadInput(
-            f"{where}: a source is a column name, or a mapping with `of` or `payload` and "
+            f"{where}: a source is a column name, or a mapping with one of `of`, `payload` and `gather`, and "
             f"{', '.join(sorted(_SOURCE_KEYS))}."
         )
     if item.get("part", PARTS[0]) not in PARTS or item.get("when", READINGS[0]) not in READINGS:
         raise BadInput(f"{where}: part is one of {', '.join(PARTS)}; when is one of {', '.join(READINGS)}.")
+    if "gather" in item:
+        _check_pattern(item["gather"], where)
+        return Source((), gather=str(item["gather"]))
     if "payload" in item:
-        return Source(payload, path=str(item["payload"]), named=item.get("named"))
+        return Source(payload, str(item["payload"]), item.get("named"), item.get("part"), item.get("when"))
     return Source(_names(item["of"]), item.get("key"), item.get("named"), item.get("part"), item.get("when"))
 
 

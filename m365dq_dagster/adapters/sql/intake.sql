@@ -19,6 +19,12 @@ CREATE OR REPLACE TEMP MACRO intake_boolean(cell) AS
 CREATE OR REPLACE TEMP MACRO intake_bigint(cell) AS try_cast(cell AS BIGINT);
 CREATE OR REPLACE TEMP MACRO intake_country(cell) AS
     CASE WHEN length(cell) = 2 THEN upper(cell) ELSE cell END;
+CREATE OR REPLACE TEMP MACRO intake_whole(cell) AS
+    CASE WHEN cell[-1] = '0' AND regexp_full_match(cell, '-?\d+\.0+') THEN string_split(cell, '.')[1] ELSE cell END;
+CREATE OR REPLACE TEMP MACRO intake_recipients(cell) AS
+    CASE WHEN contains(cell, '##') THEN regexp_replace(cell, '##[^;]*', '', 'g') ELSE intake_text(cell) END;
+CREATE OR REPLACE TEMP MACRO intake_settings(cell) AS
+    CASE WHEN json_valid(cell) AND json_type(cell) = 'ARRAY' THEN array_to_string(list_sort(json_extract_string(cell, '$[*]')), '') END;
 CREATE OR REPLACE TEMP MACRO intake_location_country(cell) AS
     CASE WHEN cell[1] IN ('@', '{', '[') THEN NULL
          WHEN contains(cell, ',') THEN nullif(trim(string_split(cell, ',')[-1]), '')
@@ -87,28 +93,21 @@ WHERE database_name = current_database() AND NOT internal AND schema_name = 'mai
   AND table_name IN (SELECT table_name FROM duckdb_columns() WHERE column_name = 'event_time_raw' AND database_name = current_database())
 ORDER BY table_name, column_index
 
--- name: drop_staging
-DROP TABLE IF EXISTS intake_staging
-
--- name: staged_rows
-SELECT count(*) FROM intake_staging
-
 -- name: file
-INSERT INTO files (file_id, path, sha256, bytes, encoding, format, log_type, status, reason, rows_read, rows_declared, date_order, header)
-VALUES ($file_id, $path, $sha256, $bytes, $encoding, $format, $log_type, $status, $reason, $rows_read, $rows_declared, $date_order, $header)
+INSERT INTO files (file_id, path, sha256, bytes, encoding, format, log_type, status, reason, rows_read, rows_declared,
+    rows_stand_for, window_from, window_to, date_order, header)
+VALUES ($file_id, $path, $sha256, $bytes, $encoding, $format, $log_type, $status, $reason, $rows_read, $rows_declared,
+    $rows_stand_for, $window_from, $window_to, $date_order, $header)
 
 -- name: quarantine_known
 INSERT INTO quarantine (file_id, row_no, reason, detail, raw)
-SELECT $file_id, rowid + 1, fault, NULL, raw FROM intake_staging WHERE fault IS NOT NULL AND raw IS NOT NULL
+SELECT $file_id, row_no, fault, NULL, raw FROM intake_records WHERE fault IS NOT NULL
 
--- name: quarantine_silent
-SELECT rowid + 1 AS row_no, fault FROM intake_staging WHERE fault IS NOT NULL AND raw IS NULL ORDER BY 1
+-- name: unquarantine
+DELETE FROM quarantine WHERE file_id = $file_id
 
 -- name: quarantine_fetched
 INSERT INTO quarantine (file_id, row_no, reason, detail, raw) SELECT $file_id, row_no, reason, NULL, raw FROM intake_fetched
-
--- name: remember_hashes
-INSERT INTO intake_row_hashes SELECT $file_id, rowid + 1, row_hash FROM intake_staging WHERE fault IS NULL AND row_hash IS NOT NULL
 
 -- name: same_rows
 INSERT INTO duplicates (file_id, row_no, of_file_id, of_row_no, rule)

@@ -12,16 +12,17 @@ import duckdb
 import pytest
 
 from m365dq_dagster.adapters.case_store import CONNECT_CONFIG, CaseStore, create_schema
-from m365dq_dagster.adapters.evidence import staging
+from m365dq_dagster.adapters.evidence import landing, recognition
 from m365dq_dagster.adapters.evidence.folder import evidence_files
-from m365dq_dagster.adapters.evidence.formats import parse_format
-from m365dq_dagster.adapters.evidence.staging import RecognisedFile, look_at, raw_records, stage_file
+from m365dq_dagster.adapters.evidence.formats import parse_formats
+from m365dq_dagster.adapters.evidence.landing import Landing
+from m365dq_dagster.adapters.evidence.recognition import RecognisedFile, chosen_records, look_at
+from m365dq_dagster.adapters.evidence.tables import Tables
 from m365dq_dagster.adapters.registry import Registry
-from m365dq_dagster.adapters.sql import intake as sql
 from m365dq_dagster.core.errors import BadInput, InternalFault
 from m365dq_dagster.core.ledger import FileCounts
+from m365dq_dagster.core.ledger_checks import checks
 from m365dq_dagster.core.outcome import CaseStage, DateOrder
-from m365dq_dagster.stages import intake
 from tests.support.intake_case import Taken, shipped_formats, take_in
 
 PORTAL = "Date (UTC),Request ID,Username,IP address,Location,Status,Sign-in error code,Conditional Access"
@@ -98,14 +99,15 @@ def test_every_file_is_accounted_for_with_a_reason(folder: Path) -> None:
         "empty.csv": "EMPTY",
         "header only.csv": "EMPTY",
         "link.csv": "REFUSED",
-        "logs.gz": "REFUSED",
+        "logs.gz": "IMPORTED",
+        "logs.gz/logs": "UNRECOGNISED",
         "notes.md": "UNRECOGNISED",
         "other.json": "UNRECOGNISED",
         "people.csv": "UNRECOGNISED",
         "picture.csv": "UNRECOGNISED",
     }
     assert all(reason for path, (_, reason) in files.items() if path != "deep/er/signins.csv")
-    assert "unpack it and run it again" in files["logs.gz"][1]
+    assert "1 file" in files["logs.gz"][1]
     assert "name, age" in files["people.csv"][1]
     assert taken.report.files_found == 10
     assert taken.report.files_recognised == 2
@@ -131,7 +133,7 @@ def test_a_file_that_cannot_be_opened_is_refused(folder: Path, monkeypatch: pyte
     def refuse(*_: object) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(staging, "read_head", refuse)
+    monkeypatch.setattr(recognition, "read_head", refuse)
 
     file = take_in(folder).file("signins.csv")
     assert (file["status"], "Permission denied" in file["reason"]) == ("REFUSED", True)
@@ -143,7 +145,7 @@ def test_a_file_that_goes_while_it_is_read_is_refused(folder: Path, monkeypatch:
     def gone(*_: object) -> None:
         raise FileNotFoundError(2, "No such file or directory")
 
-    monkeypatch.setattr(staging, "_stage_fast", gone)
+    monkeypatch.setattr(Landing, "land", gone)
 
     assert take_in(folder).file("signins.csv")["status"] == "REFUSED"
 
@@ -220,7 +222,7 @@ def test_a_row_leads_back_to_its_line(folder: Path) -> None:
         folder / "a.csv", "", PORTAL, _portal(1), "", _portal(2, place='"Oslo,\nOslo, NO"'), "short", _portal(3)
     )
     taken = take_in(folder)
-    seen = look_at(evidence_files(folder)[0], [parse_format(data, "f") for data in shipped_formats()])
+    seen = look_at(evidence_files(folder)[0], parse_formats(shipped_formats()))
 
     assert path.exists()
     assert [(row["row_no"], row["event_id"]) for row in taken.events()] == [(1, "id-1"), (2, "id-2"), (4, "id-3")]
@@ -228,9 +230,9 @@ def test_a_row_leads_back_to_its_line(folder: Path) -> None:
         {"row_no": 3, "reason": "COLUMN_COUNT", "raw": "short"}
     ]
     assert isinstance(seen, RecognisedFile)
-    assert raw_records(seen, [2, 4]) == {2: _portal(2, place='"Oslo,\nOslo, NO"'), 4: _portal(3)}
-    assert raw_records(seen, []) == {}
-    assert raw_records(seen, [99]) == {}
+    assert chosen_records(seen, [2, 4]) == {2: _portal(2, place='"Oslo,\nOslo, NO"'), 4: _portal(3)}
+    assert chosen_records(seen, []) == {}
+    assert chosen_records(seen, [99]) == {}
 
 
 def test_sound_files_are_read_by_the_engine_and_broken_ones_record_by_record(folder: Path) -> None:
@@ -239,6 +241,15 @@ def test_sound_files_are_read_by_the_engine_and_broken_ones_record_by_record(fol
         "b.csv": "\r\n".join([PORTAL, _portal(1, place='"a\nb, c, AU"'), _portal(2), ""]),
         "c.json": json.dumps(
             [{"id": "1", "createdDateTime": "2025-03-01T00:00:00Z", "userId": "u", "appId": "a", "status": {}}]
+        ),
+        "page.json": json.dumps(
+            {
+                "@odata.context": "https://graph.example/signIns",
+                "value": [
+                    {"id": "1", "createdDateTime": "2025-03-01T00:00:00Z", "userId": "u", "appId": "a", "status": {}}
+                ],
+                "@odata.nextLink": "https://graph.example/next",
+            }
         ),
         "d.jsonl": json.dumps(
             {"id": "1", "createdDateTime": "2025-03-01T00:00:00Z", "userId": "u", "appId": "a", "status": {}}
@@ -249,23 +260,24 @@ def test_sound_files_are_read_by_the_engine_and_broken_ones_record_by_record(fol
         "f.csv": "\r".join([PORTAL, _portal(1), _portal(2)]),
         "g.csv": "\n".join([PORTAL.replace("Location,", "").replace('"', ""), "", "", "", ""]),
         "h.json": json.dumps(
-            {
-                "value": [
-                    {"id": "1", "createdDateTime": "2025-03-01T00:00:00Z", "userId": "u", "appId": "a", "status": {}}
-                ]
-            }
+            {"id": "1", "createdDateTime": "2025-03-01T00:00:00Z", "userId": "u", "appId": "a", "status": {}}, indent=1
         ),
     }
     for name, text in {**sound, **broken}.items():
         (folder / name).write_bytes(text.encode())
-    formats = [parse_format(data, "f") for data in shipped_formats()]
-    con = duckdb.connect()
-    con.execute(sql.macros())
+    (folder / "wide.csv").write_bytes("\r\n".join([PORTAL, _portal(1), ""]).encode("utf-16"))
+    sound["wide.csv"] = ""
+    taken = take_in(folder)
+    formats = parse_formats(shipped_formats())
+    tables = Tables(taken.con, formats)
+    tables.clear()
+    ways = Landing(taken.con, tables, formats, folder)
     found = {}
-    for file in evidence_files(folder):
+    for number, file in enumerate(evidence_files(folder), 1):
         seen = look_at(file, formats)
         assert isinstance(seen, RecognisedFile), file.path
-        found[file.path] = stage_file(con, seen).tolerant
+        _, (landed, *_) = ways.land(number, seen, DateOrder.MDY)
+        found[file.path] = not landed.by_engine
 
     assert {name: tolerant for name, tolerant in found.items() if name in sound} == dict.fromkeys(sound, False)
     assert {name for name, tolerant in found.items() if tolerant} >= {"e.csv", "f.csv", "h.json"}
@@ -362,7 +374,7 @@ def test_a_sign_in_id_with_another_outcome_in_another_format_is_another_event_an
     taken = take_in(folder)
 
     assert len(taken.events()) == 2
-    assert "graph_signin_json and portal_signin_csv" in taken.leads("OVERLAP")[0]["detail"]
+    assert "graph_signin_v1 and portal_signin_csv" in taken.leads("OVERLAP")[0]["detail"]
 
 
 def test_audit_records_are_one_by_their_id_alone(folder: Path) -> None:
@@ -421,7 +433,7 @@ def test_records_of_a_document_that_are_no_events_are_quarantined_with_their_tex
     assert taken.ledger("a.json") == (4, 1, 0, 3)
     assert taken.rows("SELECT row_no, reason, raw FROM quarantine ORDER BY row_no") == [
         {"row_no": 2, "reason": "ROW_EMPTY", "raw": "{}"},
-        {"row_no": 3, "reason": "ROW_EMPTY", "raw": '{"other": 1}'},
+        {"row_no": 3, "reason": "RECORD_UNKNOWN", "raw": '{"other": 1}'},
         {"row_no": 4, "reason": "JSON_TRUNCATED", "raw": '{"id": "2", "createdDateTi\n'},
     ]
 
@@ -660,19 +672,49 @@ def test_a_new_flavour_is_a_new_file_and_no_code(folder: Path) -> None:
     assert taken.provenance("conditional_access_status_raw") == "source:Policy"
 
 
-def test_a_log_type_without_a_table_is_listed_and_left(folder: Path) -> None:
-    later: dict[str, Any] = {
-        "id": "later",
-        "title": "t",
-        "log_type": "entra_audit_logs",
+def test_a_new_log_type_is_a_new_file_and_no_code(folder: Path) -> None:
+    doors: dict[str, Any] = {
+        "id": "acme_doors",
+        "title": "Acme doors",
+        "log_type": "door_logs",
         "container": "csv",
-        "detect": {"all": ["Activity"]},
-        "fields": {"event_time": "When"},
+        "detect": {"all": ["Opened", "Door"]},
+        "types": {"seconds": "integer", "forced": "boolean", "closed": "timestamp"},
+        "fields": {
+            "event_id": "No",
+            "event_time": "Opened",
+            "closed": "Closed",
+            "user_principal_name": "Who",
+            "ip_address": "Reader",
+            "door": "Door",
+            "seconds": "Seconds",
+            "forced": "Forced",
+        },
     }
-    _write(folder / "x.csv", "When,Activity", "1,2")
-    file = take_in(folder, formats=(later,)).file("x.csv")
+    row = "7,3/14/2025 7:22:01 AM,3/14/2025 7:23:01 AM,Ann@Contoso.example,[2001:DB8::1]:443,Vault,60,False"
+    _write(folder / "x.csv", "No,Opened,Closed,Who,Reader,Door,Seconds,Forced", row, row)
+    taken = take_in(folder, formats=(*shipped_formats(), doors))
 
-    assert (file["status"], "entra_audit_logs" in file["reason"]) == ("UNRECOGNISED", True)
+    assert taken.ledger("x.csv") == (2, 1, 1, 0)
+    assert taken.file("x.csv")["log_type"] == "door_logs"
+    assert taken.events("door_logs") == [
+        {
+            "file_id": 1,
+            "row_no": 1,
+            "event_id": "7",
+            "event_time": datetime(2025, 3, 14, 7, 22, 1),
+            "event_time_raw": "3/14/2025 7:22:01 AM",
+            "account": "ann@contoso.example",
+            "is_person": True,
+            "address": "2001:db8::1",
+            "closed": datetime(2025, 3, 14, 7, 23, 1),
+            "user_principal_name": "Ann@Contoso.example",
+            "ip_address": "[2001:DB8::1]:443",
+            "door": "Vault",
+            "seconds": 60,
+            "forced": False,
+        }
+    ]
 
 
 def test_a_log_without_users_or_addresses_is_taken_in_as_it_is(folder: Path) -> None:
@@ -892,7 +934,7 @@ def test_a_document_of_sixteen_megabytes_in_one_wrapper_is_read(folder: Path) ->
 
 
 def test_large_records_go_to_the_engine_in_small_batches(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(staging, "BATCH_CHARS", 50)
+    monkeypatch.setattr(landing, "BATCH_CHARS", 50)
     _write(folder / "a.csv", PORTAL, *[_portal(number) for number in range(10)], "broken")
 
     assert take_in(folder).ledger("a.csv") == (11, 10, 0, 1)
@@ -962,7 +1004,7 @@ def test_every_public_file_is_accounted_for(shared_cases: Path) -> None:
 
 
 def test_a_broken_ledger_blocks_and_names_the_file() -> None:
-    results = intake.checks((FileCounts("a.csv", 10, 8, 1, 0),), 1, (), (), 0.10)
+    results = checks((FileCounts("a.csv", 10, 8, 1, 0),), 1, (), (), 0.10)
     balance = results[0]
 
     assert not balance.passed
@@ -976,7 +1018,7 @@ def test_a_broken_ledger_blocks_and_names_the_file() -> None:
 def test_more_than_the_allowed_share_in_quarantine_blocks(quarantined: int, passed: bool) -> None:
     results = {
         result.name: result
-        for result in intake.checks((FileCounts("a.csv", 100, 100 - quarantined, 0, quarantined),), 1, (), (), 0.10)
+        for result in checks((FileCounts("a.csv", 100, 100 - quarantined, 0, quarantined),), 1, (), (), 0.10)
     }
 
     assert results["quarantine_share"].passed is passed
@@ -985,7 +1027,7 @@ def test_more_than_the_allowed_share_in_quarantine_blocks(quarantined: int, pass
 
 def test_leads_are_shown_and_do_not_block() -> None:
     lead: dict[str, object] = {"kind": "CAP", "log_type": "sign_in_logs", "detail": "x"}
-    result = intake.checks((FileCounts("a.csv", 1, 1, 0, 0),), 1, (), (lead,), 0.10)[3]
+    result = checks((FileCounts("a.csv", 1, 1, 0, 0),), 1, (), (lead,), 0.10)[3]
 
     assert (result.passed, result.blocking, result.table) == (False, False, (lead,))
 

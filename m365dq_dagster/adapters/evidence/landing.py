@@ -1,0 +1,341 @@
+"""Brings the records of one file into its canonical table: by the engine itself where the file is well formed, record by
+record where it is not. Both ways number records alike, so that a row leads back to its line.
+
+`row_no` counts the records of a file from 1, in the file's order. In tables the header, `#TYPE` and blank lines are
+no records and a record with embedded newlines is one; in JSON documents it is the place of the element, whatever
+wraps it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from m365dq_dagster.adapters.evidence import documents
+from m365dq_dagster.adapters.evidence.delimited import TableHead, records
+from m365dq_dagster.adapters.evidence.documents import DocumentShape, JsonRecord
+from m365dq_dagster.adapters.evidence.folder import CHUNK, FoundFile
+from m365dq_dagster.adapters.evidence.formats import DOCUMENT, FormatDefinition
+from m365dq_dagster.adapters.evidence.plans import ImportPlan, of_one_kind, plan_for, recognise
+from m365dq_dagster.adapters.evidence.recognition import MAX_RAW, RecognisedFile
+from m365dq_dagster.adapters.evidence.tables import Tables
+from m365dq_dagster.adapters.evidence.text import open_bytes, open_text
+from m365dq_dagster.adapters.sql import intake, landing
+from m365dq_dagster.core.ledger import QuarantineReason
+from m365dq_dagster.core.outcome import DateOrder
+
+BATCH_ROWS = 50_000
+BATCH_CHARS = 1 << 25
+RELATION = "intake_records"
+Row = tuple[object, ...]
+
+
+@dataclass(frozen=True)
+class Landed:
+    """What of a file is in a table now; `by_engine` says that it was not read record by record. `declared`,
+    `stands_for` and `timed` are counted from its rows."""
+
+    plan: ImportPlan
+    rows: int
+    by_engine: bool
+    declared: int | None = None
+    stands_for: int | None = None
+    timed: int = 0
+
+
+@dataclass
+class Landing:
+    """Brings files into the tables of one generation. `scratch` is a private folder for copies in which a
+    file is turned into what the engine reads."""
+
+    con: duckdb.DuckDBPyConnection
+    tables: Tables
+    formats: Sequence[FormatDefinition]
+    scratch: Path
+
+    def land(self, file_id: int, seen: RecognisedFile, reading: DateOrder) -> tuple[int, tuple[Landed, ...]]:
+        """Bring every record of a file in, in order; nothing is left out and nothing added. Returns how many records
+        the file holds and what came into which table. Raises `OSError` where the file goes while it is read."""
+        if not seen.mixed and (landed := self._fast(file_id, seen, reading)):
+            return landed.rows, (landed,)
+        return self._tolerant(file_id, seen, reading)
+
+    def take_back(self, file_id: int, landed: Iterable[Landed]) -> None:
+        """Take everything of a file out again."""
+        for log_type in dict.fromkeys(one.plan.definition.log_type for one in landed):
+            self.con.execute(landing.drop_file(log_type), {"file_id": file_id})
+        self.con.execute(intake.statement("unquarantine"), {"file_id": file_id})
+
+    def _fast(self, file_id: int, seen: RecognisedFile, reading: DateOrder) -> Landed | None:
+        """What the engine read by itself, or None where it could not, where the file's line ends speak against the
+        number of its rows, or where records of another log turned up."""
+        plan, log_type = seen.plan, seen.plan.definition.log_type
+        with readable(seen, self.scratch) as path:
+            relation = _relation(seen, path) if path else None
+            if relation is None:
+                return None
+            cells = len(seen.columns) if seen.table else 0
+            try:
+                self._insert(file_id, plan, reading, relation, numbered=False, cells=cells)
+            except duckdb.Error:
+                self.con.execute(landing.drop_file(log_type), {"file_id": file_id})
+                return None
+        rows, unknown, *_ = only_row(self.con, landing.landed(log_type), {"file_id": file_id})
+        if unknown or (seen.table and not _plausible(rows, seen.table, seen.file)):
+            self.con.execute(landing.drop_file(log_type), {"file_id": file_id})
+            return None
+        self.con.execute(landing.number_rows(log_type), {"file_id": file_id}).fetchall()
+        return self._landed(file_id, plan, by_engine=True)
+
+    def _tolerant(self, file_id: int, seen: RecognisedFile, reading: DateOrder) -> tuple[int, tuple[Landed, ...]]:
+        """Read record by record, batch by batch, on this thread: what goes wrong while reading is raised as what it
+        is."""
+        plans: dict[str, ImportPlan] = {seen.plan.definition.id: seen.plan}
+        rows = 0
+        for plan, batch in self._batches(seen):
+            rows += len(batch)
+            plans[plan.definition.id] = _joined(plans.get(plan.definition.id), plan)
+            self.con.register(RELATION, batch)
+            try:
+                relation = RELATION if seen.table else landing.parsed_lines(RELATION, plan)
+                self._insert(
+                    file_id, plan, reading, relation, numbered=True, cells=len(seen.columns) * bool(seen.table)
+                )
+                self.con.execute(intake.statement("quarantine_known"), {"file_id": file_id}).fetchall()
+            finally:
+                self.con.unregister(RELATION)
+        by_table: dict[str, ImportPlan] = {}
+        for plan in plans.values():
+            by_table.setdefault(plan.definition.log_type, plan)
+        landed = [self._landed(file_id, plan, by_engine=False) for plan in by_table.values()]
+        return rows, tuple(one for one in landed if one.rows) or tuple(landed[:1])
+
+    def _insert(
+        self, file_id: int, plan: ImportPlan, reading: DateOrder, relation: str, *, numbered: bool, cells: int
+    ) -> None:
+        targets = self.tables.open(plan.definition.log_type)
+        statement = landing.insert(plan, targets, reading, relation, numbered=numbered, cells=cells)
+        self.con.execute(statement, {"file_id": file_id}).fetchall()
+
+    def _landed(self, file_id: int, plan: ImportPlan, *, by_engine: bool) -> Landed:
+        answer = only_row(self.con, landing.landed(plan.definition.log_type), {"file_id": file_id})
+        rows, _, late, declared, broken, stands_for, timed = answer
+        absent = (
+            name for name, bit in plan.late_fields.items() if bit < landing.MAX_LATE and not (late or 0) >> bit & 1
+        )
+        whole = None if broken or declared is None else int(declared)
+        stands = None if stands_for is None else int(stands_for)
+        return Landed(plan.without(tuple(absent)), rows, by_engine, whole, stands, timed)
+
+    def _batches(self, seen: RecognisedFile) -> Iterator[tuple[ImportPlan, pa.Table]]:
+        if seen.table:
+            names = ("row_no", "fault", "raw", *(f"c{at}" for at in _positions(seen)))
+            for batch in _taken(_table_rows(seen)):
+                yield seen.plan, _arrow(names, batch)
+            return
+        sorter = _Sorter(seen, self.formats)
+        for batch in _taken(_document_rows(seen)):
+            for plan, rows in sorter.sorted(batch):
+                yield plan, _arrow(("row_no", "fault", "raw", "line"), rows)
+
+
+@dataclass
+class _Sorter:
+    """Finds the format of every record of a document; records of one make are looked at once."""
+
+    seen: RecognisedFile
+    formats: Sequence[FormatDefinition]
+    known: dict[tuple[object, ...], FormatDefinition | None] = field(default_factory=dict)
+
+    def sorted(self, batch: Sequence[Row]) -> Iterator[tuple[ImportPlan, list[Row]]]:
+        """The records of a batch by format, each with a plan for the keys that occur in it."""
+        rows: dict[str, list[Row]] = {}
+        keys: dict[str, dict[str, None]] = {}
+        definitions = {self.seen.plan.definition.id: self.seen.plan.definition}
+        for row in batch:
+            number, fault, raw, line = row
+            value = documents.loaded(str(line)) if fault is None else None
+            definition = self._definition(value) if isinstance(value, dict) else None
+            if fault is None and definition is None:
+                fault = QuarantineReason.RECORD_UNKNOWN if isinstance(value, dict) else QuarantineReason.JSON_UNPARSABLE
+                row = (number, str(fault), str(line)[:MAX_RAW], None)
+            home = definition or self.seen.plan.definition
+            definitions[home.id] = home
+            rows.setdefault(home.id, []).append(row)
+            keys.setdefault(home.id, {}).update(dict.fromkeys(value) if definition and isinstance(value, dict) else {})
+        for name, found in rows.items():
+            columns = tuple(dict.fromkeys((*self._columns(name), *keys[name])))
+            plan = plan_for(definitions[name], columns, self.seen.file.path, open_ended=True)
+            yield (plan.with_hashes() if self.seen.plan.hash_rows else plan), found
+
+    def _columns(self, name: str) -> tuple[str, ...]:
+        plan = self.seen.plan
+        return (
+            ()
+            if name != plan.definition.id
+            else tuple(
+                column for at, column in enumerate(plan.columns) if at not in {late.position for late in plan.late}
+            )
+        )
+
+    def _definition(self, record: Mapping[str, Any]) -> FormatDefinition | None:
+        if all(value in (None, "", {}, []) for value in record.values()):
+            return self.seen.plan.definition
+        make = _make(record, self.formats)
+        if make not in self.known:
+            path = self.seen.file.path
+            if of_one_kind(record, self.seen.plan, self.formats, path):
+                self.known[make] = self.seen.plan.definition
+            else:
+                plan = recognise(tuple(record), DOCUMENT, self.formats, (record,), path)
+                self.known[make] = plan.definition if plan else None
+        return self.known[make]
+
+
+def _make(record: Mapping[str, Any], formats: Sequence[FormatDefinition]) -> tuple[object, ...]:
+    """What decides a record's format: its keys, those one level in, which of them hold something, and the words that
+    formats look for."""
+    looked = {name.casefold() for one in formats for name in one.detect.values}
+    words = tuple(str(value) for key, value in record.items() if key.casefold() in looked)
+    inner = tuple((key, tuple(value)) for key, value in record.items() if isinstance(value, dict))
+    return (tuple((key, bool(value)) for key, value in record.items()), inner, words)
+
+
+def _joined(known: ImportPlan | None, plan: ImportPlan) -> ImportPlan:
+    """One plan for all the keys that occur anywhere in a document; what stays late did not occur."""
+    if known is None or known.columns == plan.columns:
+        return plan
+    present = [
+        name
+        for one in (known, plan)
+        for at, name in enumerate(one.columns)
+        if at not in {column.position for column in one.late}
+    ]
+    joined = plan_for(plan.definition, tuple(dict.fromkeys(present)), open_ended=bool(plan.late or known.late))
+    return replace(joined, told=plan.told, hash_rows=plan.hash_rows)
+
+
+class readable:
+    """A path at which the engine can read the file, or None where it cannot: the file itself, or a copy in `scratch`
+    that is UTF-8 and without a page's wrapper."""
+
+    def __init__(self, seen: RecognisedFile, scratch: Path) -> None:
+        self.seen = seen
+        self.copy = scratch / "readable"
+
+    def __enter__(self) -> Path | None:
+        seen = self.seen
+        wrapped = bool(seen.document and seen.document.shape is DocumentShape.WRAPPED)
+        if seen.document and seen.document.shape is DocumentShape.OBJECTS:
+            return None
+        if seen.head.plain_utf8 and not wrapped:
+            return seen.file.location
+        if wrapped:
+            return self.copy if documents.strip_wrapper(seen.file.location, seen.head.encoding, self.copy) else None
+        with open_text(seen.file.location, seen.head.encoding) as source:
+            _write(self.copy, iter(lambda: source.read(CHUNK), ""))
+        return self.copy
+
+    def __exit__(self, *_: object) -> None:
+        self.copy.unlink(missing_ok=True)
+
+
+def _write(path: Path, pieces: Iterable[str]) -> None:
+    with path.open("w", encoding="utf-8", errors="replace", newline="") as copy:
+        for piece in pieces:
+            copy.write(piece)
+
+
+def _relation(seen: RecognisedFile, path: Path) -> str:
+    if seen.table:
+        return landing.read_csv(path, seen.table)
+    assert seen.document
+    return landing.read_json(path, seen.plan, array=seen.document.shape is not DocumentShape.LINES)
+
+
+def _plausible(rows: int, table: TableHead, file: FoundFile) -> bool:
+    """An independent look, since the engine can read nothing and report no error: a table has as many records as line
+    ends, or fewer where quoted cells hold some. A file of which this is not true is read record by record."""
+    lines = file.fingerprint.newlines - table.skip_lines if file.fingerprint else 0
+    if rows in (lines, lines + 1):
+        return True
+    return 0 < rows <= lines and _holds_quotes(file)
+
+
+def _holds_quotes(file: FoundFile) -> bool:
+    with open_bytes(file.location) as stream:
+        return any(b'"' in chunk for chunk in iter(lambda: stream.read(CHUNK), b""))
+
+
+def _positions(seen: RecognisedFile) -> list[int]:
+    if seen.plan.hash_rows:
+        return list(range(len(seen.columns)))
+    return [column.position for column in seen.plan.used]
+
+
+def _arrow(names: Sequence[str], rows: Sequence[Row]) -> pa.Table:
+    columns = list(zip(*rows, strict=True)) or [()] * len(names)
+    kinds = [pa.int64(), *[pa.string()] * (len(names) - 1)]
+    return pa.table(
+        [pa.array(column, kind) for column, kind in zip(columns, kinds, strict=True)],
+        schema=pa.schema(list(zip(names, kinds, strict=True))),
+    )
+
+
+def _taken(rows: Iterator[Row]) -> Iterator[list[Row]]:
+    """The records of a file in batches of bounded size."""
+    while True:
+        batch: list[Row] = []
+        size = 0
+        for row in islice(rows, BATCH_ROWS):
+            batch.append(row)
+            size += sum(len(cell) for cell in row if isinstance(cell, str))
+            if size > BATCH_CHARS:
+                break
+        if not batch:
+            return
+        yield batch
+
+
+def _table_rows(seen: RecognisedFile) -> Iterator[Row]:
+    assert seen.table
+    positions = _positions(seen)
+    blank = (None,) * len(positions)
+    width = len(seen.table.columns)
+    with open_text(seen.file.location, seen.head.encoding) as stream:
+        lines = islice(stream, seen.table.skip_lines, None)
+        for number, record in enumerate(records(lines, seen.table.delimiter, width), 1):
+            if record.cells is None:
+                yield number, str(record.reason), record.raw[:MAX_RAW], *blank
+            else:
+                yield number, None, None, *(record.cells[position] or None for position in positions)
+
+
+def _document_rows(seen: RecognisedFile) -> Iterator[Row]:
+    assert seen.document
+    number = 0
+    with open_text(seen.file.location, seen.head.encoding) as stream:
+        for record in documents.read_records(stream, seen.document.shape):
+            for text in documents.unwrapped_texts(record, seen.inside):
+                number += 1
+                yield _document_row(number, record, text)
+
+
+def _document_row(number: int, record: JsonRecord, text: str) -> Row:
+    if record.reason:
+        return number, str(record.reason), text[:MAX_RAW], None
+    return number, None, None, text
+
+
+def only_row(
+    con: duckdb.DuckDBPyConnection, statement: str, values: Mapping[str, object] | None = None
+) -> tuple[Any, ...]:
+    """The single row of an answer, with nothing of it left unread, since the engine takes no new relation while an
+    answer is open."""
+    rows: list[tuple[Any, ...]] = con.execute(statement, dict(values or {})).fetchall()
+    return rows[0]

@@ -1,0 +1,162 @@
+"""Looks at one file and finds its format by what stands in it: the header of a table, the keys of a document's first
+records. Bringing the records into the engine is the business of `landing`."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+from typing import Any
+
+from m365dq_dagster.adapters.evidence import documents
+from m365dq_dagster.adapters.evidence.delimited import TableHead, records, table_head
+from m365dq_dagster.adapters.evidence.documents import DocumentHead, document_head, looks_like_json
+from m365dq_dagster.adapters.evidence.folder import FoundFile
+from m365dq_dagster.adapters.evidence.formats import DOCUMENT, TABLE, FormatDefinition
+from m365dq_dagster.adapters.evidence.plans import ImportPlan, envelope, of_one_kind, recognise
+from m365dq_dagster.adapters.evidence.sidecars import Sidecar, SidecarDefinition, read_sidecar
+from m365dq_dagster.adapters.evidence.text import TextHead, open_text, read_head
+from m365dq_dagster.core.ledger import FileReason
+
+SAMPLES = 200
+"""Records of a file's beginning that are looked at."""
+
+MAX_RAW = 1_000_000
+"""Characters kept of the raw text of a record."""
+
+
+@dataclass(frozen=True)
+class RecognisedFile:
+    """A file whose format is known, with what is needed to read it.
+
+    `mixed` says that its records are of several formats, or lie in envelopes, so that each is looked at by itself;
+    `plan` is then that of most of the first records. `inside` is the key of the envelope."""
+
+    file: FoundFile
+    plan: ImportPlan
+    head: TextHead
+    table: TableHead | None = None
+    document: DocumentHead | None = None
+    mixed: bool = False
+    inside: str | None = None
+    samples: tuple[Mapping[str, Any], ...] = ()
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The header, or the top-level keys seen."""
+        return self.table.columns if self.table else (self.document.keys if self.document else ())
+
+
+@dataclass(frozen=True)
+class NotRecognised:
+    """A file that is not read, and why."""
+
+    file: FoundFile
+    reason: FileReason
+    detail: str = ""
+    encoding: str | None = None
+    columns: tuple[str, ...] = ()
+
+
+def look_at(
+    file: FoundFile, formats: Sequence[FormatDefinition], sidecars: Sequence[SidecarDefinition] = ()
+) -> RecognisedFile | NotRecognised | Sidecar:
+    """Which format a file has. Its name never suffices; it tells flavours of one shape apart.
+
+    A file that holds no log may be what a collector says about its own work."""
+    if file.trouble:
+        return NotRecognised(file, file.trouble, file.detail)
+    try:
+        head = read_head(file.location)
+    except OSError as error:
+        return NotRecognised(file, FileReason.UNREADABLE, error.strerror or "")
+    if isinstance(head, FileReason):
+        return NotRecognised(file, head)
+    seen = _document(file, head, formats) if looks_like_json(head.text) else _table(file, head, formats)
+    if isinstance(seen, RecognisedFile):
+        return seen
+    return read_sidecar(file, head.text, sidecars) or seen
+
+
+def hashed(
+    seen: Sequence[RecognisedFile | NotRecognised | Sidecar],
+) -> tuple[RecognisedFile | NotRecognised | Sidecar, ...]:
+    """The same files; rows without an event id are compared as wholes where several files have one format."""
+    formats = [item.plan.definition.id for item in seen if isinstance(item, RecognisedFile)]
+    return tuple(
+        replace(item, plan=item.plan.with_hashes())
+        if isinstance(item, RecognisedFile) and formats.count(item.plan.definition.id) > 1
+        else item
+        for item in seen
+    )
+
+
+def raw_records(seen: RecognisedFile) -> Iterator[str]:
+    """The source's own text of every record, in order; the n-th is the one that `row_no` n names."""
+    with open_text(seen.file.location, seen.head.encoding) as stream:
+        if seen.document:
+            for record in documents.read_records(stream, seen.document.shape):
+                yield from documents.unwrapped_texts(record, seen.inside)
+        else:
+            assert seen.table
+            lines = islice(stream, seen.table.skip_lines, None)
+            for row in records(lines, seen.table.delimiter, len(seen.table.columns), keep_raw=True):
+                yield row.raw
+
+
+def chosen_records(seen: RecognisedFile, row_numbers: Iterable[int]) -> dict[int, str]:
+    """The source's own text of some records, by `row_no`, each cut at `MAX_RAW`."""
+    wanted = set(row_numbers)
+    found: dict[int, str] = {}
+    for number, text in enumerate(raw_records(seen) if wanted else (), 1):
+        if number in wanted:
+            found[number] = text[:MAX_RAW]
+            if len(found) == len(wanted):
+                break
+    return found
+
+
+def _document(file: FoundFile, head: TextHead, formats: Sequence[FormatDefinition]) -> RecognisedFile | NotRecognised:
+    document = document_head(head.text, SAMPLES)
+    inside, samples = None, document.samples
+    if not any(recognise(tuple(one), DOCUMENT, formats, (one,), file.path) for one in samples):
+        inside = envelope(samples, formats)
+        samples = tuple(one for sample in samples for one in documents.unwrapped(sample, inside))
+    plan = _main_plan(samples, formats, file.path)
+    if plan is None:
+        reason = FileReason.UNKNOWN_KEYS if document.keys else FileReason.BROKEN_JSON
+        return NotRecognised(file, reason, ", ".join(document.keys), head.encoding, document.keys)
+    mixed = inside is not None or not all(of_one_kind(one, plan, formats, file.path) for one in samples)
+    return RecognisedFile(file, plan, head, document=document, mixed=mixed, inside=inside, samples=samples)
+
+
+def _main_plan(
+    samples: Sequence[Mapping[str, Any]], formats: Sequence[FormatDefinition], path: str
+) -> ImportPlan | None:
+    """The plan of most of the records, over the keys of all records of its kind."""
+    alone = [recognise(tuple(one), DOCUMENT, formats, (one,), path) for one in samples]
+    logs = [plan.definition.log_type for plan in alone if plan]
+    if not logs:
+        return None
+    main = max(logs, key=lambda log: (logs.count(log), -logs.index(log)))
+    ours = [one for one, plan in zip(samples, alone, strict=True) if plan is None or plan.definition.log_type == main]
+    keys = tuple(dict.fromkeys(key for one in ours for key in one))
+    return recognise(keys, DOCUMENT, [one for one in formats if one.log_type == main], ours, path)
+
+
+def _table(file: FoundFile, head: TextHead, formats: Sequence[FormatDefinition]) -> RecognisedFile | NotRecognised:
+    table = table_head(head.text)
+    if table is None:
+        return NotRecognised(file, FileReason.NO_HEADER, encoding=head.encoding)
+    samples = _first_rows(head, table)
+    plan = recognise(table.columns, TABLE, formats, samples, file.path)
+    if plan:
+        return RecognisedFile(file, plan, head, table=table, samples=samples)
+    return NotRecognised(file, FileReason.UNKNOWN_HEADER, ", ".join(table.columns), head.encoding, table.columns)
+
+
+def _first_rows(head: TextHead, table: TableHead) -> tuple[Mapping[str, Any], ...]:
+    lines = islice(io.StringIO(head.text, newline=""), table.skip_lines, None)
+    rows = records(lines, table.delimiter, len(table.columns))
+    return tuple(dict(zip(table.columns, row.cells, strict=True)) for row in islice(rows, SAMPLES) if row.cells)
