@@ -10,8 +10,8 @@ from typing import Any
 
 from m365dq_dagster.adapters.evidence.archives import opened, unpacking
 from m365dq_dagster.adapters.evidence.folder import FoundFile, present_files
-from m365dq_dagster.adapters.evidence.formats import FormatDefinition, parse_format
-from m365dq_dagster.adapters.evidence.staging import RecognisedFile, look_at, raw_records
+from m365dq_dagster.adapters.evidence.formats import FormatDefinition, parse_formats
+from m365dq_dagster.adapters.evidence.recognition import RecognisedFile, chosen_records, look_at
 from m365dq_dagster.adapters.rule_pack import RulePack
 from m365dq_dagster.core.errors import BadInput
 from m365dq_dagster.core.ledger import FileReason, explain
@@ -45,7 +45,7 @@ def raw_lines(
     for item in items(_finding(document, finding_id), "evidence"):
         wanted.setdefault(str(item["file"]), []).append(int(item["row"]))
     hashes = {str(row["path"]): row.get("sha256") for row in items(document, "files")}
-    formats = tuple(parse_format(data, "format") for data in pack.formats)
+    formats = parse_formats(pack.formats)
     with ExitStack() as stack:
         present = _Present(present_files(folders), lambda: stack.enter_context(unpacking(case_dir)))
         return tuple(
@@ -94,7 +94,7 @@ def _lines(
     same = next((file for file in found if sha256 and file.sha256 == sha256), None)
     seen = look_at(same, formats) if same else None
     if isinstance(seen, RecognisedFile):
-        texts = raw_records(seen, rows)
+        texts = chosen_records(seen, rows)
         missing = "the file has no such record"
         header = ", ".join(seen.table.columns) if seen.table else None
     else:
