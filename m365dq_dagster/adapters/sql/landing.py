@@ -77,7 +77,7 @@ def read_json(path: Path, plan: ImportPlan, *, array: bool) -> str:
 def parsed_lines(relation: str, plan: ImportPlan) -> str:
     """Records that come as JSON text in `line`: the keys of the plan as cells, and what is no object with its
     reason."""
-    paths = ", ".join(quote_literal(_json_path((column.name,))) for column in plan.used)
+    paths = ", ".join(quote_literal("$" + _json_key(column.name)) for column in plan.used)
     cells = ", ".join(f"parts[{at}] AS {_cell(column)}" for at, column in enumerate(plan.used, 1))
     return (
         "(WITH opened AS MATERIALIZED (SELECT row_no,"
@@ -386,8 +386,12 @@ def _json_path(steps: Iterable[str]) -> str:
     path = "$"
     for step in steps:
         name, bracket, index = step.partition("[")
-        path += ('."' + name.replace("\\", "").replace('"', "") + '"' if name else "") + bracket + index
+        path += (_json_key(name) if name else "") + bracket + index
     return path
+
+
+def _json_key(name: str) -> str:
+    return '."' + name.replace("\\", "").replace('"', "") + '"'
 
 
 def _pascal(path: str) -> str:
