@@ -9,15 +9,22 @@ import csv
 import hashlib
 import tomllib
 from dataclasses import dataclass
+from datetime import date
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+try:
+    from yaml import CSafeLoader as SafeLoader
+except ImportError:  # pragma: no cover - PyYAML was built without libyaml; its own loader reads the same, slower
+    from yaml import SafeLoader  # type: ignore[assignment]
+
 from m365dq_dagster.adapters.settings import checkout_root
 from m365dq_dagster.core.adjudication import CodeRow, Vocabulary
 from m365dq_dagster.core.alerts import OperationsPolicy
+from m365dq_dagster.core.completeness import Retention, VendorChange
 from m365dq_dagster.core.errors import BadInput, InternalFault
 from m365dq_dagster.core.outcome import Role
 from m365dq_dagster.core.policy import Policy
@@ -117,6 +124,16 @@ class RulePack:
             raise BadInput(f"fields.csv: {error}; correct the file or restore the shipped one.") from None
 
     @cached_property
+    def vendor_changes(self) -> tuple[VendorChange, ...]:
+        """What Microsoft is known to have changed, retired, lost or spoilt in the logs."""
+        return tuple(_change(row) for row in self._rows("vendor_changes.csv", VendorChange))
+
+    @cached_property
+    def retention(self) -> tuple[Retention, ...]:
+        """How long each log is kept, by licence and by the day of the event."""
+        return tuple(_kept(row) for row in self._rows("retention.csv", Retention))
+
+    @cached_property
     def vocabulary(self) -> Vocabulary:
         """Codes and words as the judge reads them; pending codes are not known to it."""
         return Vocabulary.of(self.codes, [(v.log_type, v.field, v.value, v.normalised) for v in self.values])
@@ -132,7 +149,7 @@ class RulePack:
         found = []
         for path in sorted((self.root / "formats").glob("*.yaml")):
             try:
-                found.append(yaml.safe_load(path.read_text(encoding="utf-8")))
+                found.append(yaml.load(path.read_text(encoding="utf-8"), Loader=SafeLoader))
             except (UnicodeDecodeError, yaml.YAMLError) as error:
                 raise BadInput(
                     f"formats/{path.name} is no readable YAML: {str(error).splitlines()[0]}; correct it."
@@ -156,6 +173,55 @@ def load_rule_pack(root: Path | None = None, expectations: Path | None = None) -
 def load_operations_policy(root: Path | None = None) -> OperationsPolicy:
     """Who is told what, and how often."""
     return OperationsPolicy.from_mapping(_read_toml((root or resource_dir("reference_data")) / OPERATIONS_FILE))
+
+
+def _change(row: dict[str, str]) -> VendorChange:
+    return VendorChange(
+        id=row["id"],
+        begins=_day(row["begins"], "vendor_changes.csv"),
+        ends=_day(row["ends"], "vendor_changes.csv"),
+        kind=row["kind"],
+        surface=row["surface"],
+        before=row["before"],
+        after=row["after"],
+        effect=row["effect"],
+        detectable_by=row["detectable_by"],
+        log_types=_words(row["log_types"]),
+        operations=_words(row["operations"]),
+        source=row["source"],
+    )
+
+
+def _kept(row: dict[str, str]) -> Retention:
+    return Retention(
+        log_type=row["log_type"],
+        tier=row["tier"],
+        days=_whole(row["days"], "retention.csv"),
+        begins=_day(row["begins"], "retention.csv"),
+        ends=_day(row["ends"], "retention.csv"),
+        licences=_words(row["licences"]),
+        source=row["source"],
+    )
+
+
+def _words(cell: str) -> tuple[str, ...]:
+    """The parts of a cell that holds a list, between upright bars."""
+    return tuple(part.strip() for part in cell.split("|") if part.strip())
+
+
+def _day(cell: str, name: str) -> date | None:
+    """A day; blank where it is not known or the end is open."""
+    try:
+        return date.fromisoformat(cell) if cell else None
+    except ValueError:
+        raise BadInput(f"{name}: {cell[:40]!r} is no day; write it as 2026-03-31, or leave the cell blank.") from None
+
+
+def _whole(cell: str, name: str) -> int:
+    try:
+        return int(cell)
+    except ValueError:
+        raise BadInput(f"{name}: {cell[:40]!r} is no number of days; write it in digits.") from None
 
 
 def _read_csv(path: Path) -> list[dict[str, str]]:

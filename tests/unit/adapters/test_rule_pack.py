@@ -1,12 +1,14 @@
 """The rule pack is found, checked, and hashed by what it says and not by how its files lie on a disk."""
 
 import shutil
+from datetime import date
 from pathlib import Path
 
 import pytest
 
 from m365dq_dagster.adapters import rule_pack as module
 from m365dq_dagster.adapters.rule_pack import RulePack, load_operations_policy, load_rule_pack, resource_dir
+from m365dq_dagster.core.completeness import FAULT, LOSS
 from m365dq_dagster.core.errors import BadInput, InternalFault
 from m365dq_dagster.core.outcome import Role
 
@@ -126,3 +128,36 @@ def test_the_operations_policy_is_read_beside_the_pack(copy: RulePack) -> None:
     assert load_operations_policy().owner
     (copy.root / "operations.toml").write_text('owner = "night@contoso.example"\n')
     assert load_operations_policy(copy.root).owner == "night@contoso.example"
+
+
+def test_what_microsoft_changed_and_how_long_logs_are_kept_come_with_the_pack() -> None:
+    pack = load_rule_pack()
+    changes = {row.id: row for row in pack.vendor_changes}
+    lost, misplaced = changes["C30"], changes["C31"]
+    assert (lost.begins, lost.ends, lost.kind) == (date(2024, 9, 2), date(2024, 9, 19), LOSS)
+    assert {"sign_in_logs", "unified_audit_log"} <= set(lost.log_types)
+    assert (misplaced.begins, misplaced.ends, misplaced.kind) == (date(2023, 3, 23), date(2023, 3, 23), FAULT)
+    assert "MailItemsAccessed" in changes["C12"].operations
+    assert len(changes) == len(pack.vendor_changes) >= 31
+    assert all(row.effect and row.source for row in pack.vendor_changes)
+    audit = [(row.days, row.begins, row.ends) for row in pack.retention if row.log_type == "unified_audit_log"]
+    assert audit == [(90, None, date(2023, 10, 16)), (180, date(2023, 10, 17), None), (365, None, None)]
+    assert [row.days for row in pack.retention if row.log_type == "sign_in_logs"] == [7, 30]
+
+
+@pytest.mark.parametrize(
+    ("name", "part", "old", "new", "message"),
+    [
+        ("vendor_changes.csv", "vendor_changes", "2024-09-02", "2 September", "is no day; write it as"),
+        ("retention.csv", "retention", ",180,", ",half a year,", "is no number of days"),
+        ("retention.csv", "retention", "tier", "level", "column 'tier' is missing"),
+    ],
+)
+def test_a_day_or_length_that_cannot_be_read_is_named(
+    copy: RulePack, name: str, part: str, old: str, new: str, message: str
+) -> None:
+    path = copy.root / name
+    path.write_text(path.read_text(encoding="utf-8").replace(old, new, 1), encoding="utf-8")
+    with pytest.raises(BadInput, match=message) as error:
+        getattr(again(copy), part)
+    assert str(error.value).startswith(name)
