@@ -189,19 +189,49 @@ def _between(done: Sequence[Declaration]) -> list[tuple[str, datetime, datetime]
 
 
 def _windows_told(one: Told, files: Sequence[FileFacts], empty: frozenset[Declaration]) -> list[Missing]:
+    """Windows whose file holds fewer records than were counted, and windows with records of which no event is here;
+    of the latter those that join are one lead."""
     by_window = {(file.window_from, file.window_to): file for file in files}
     latest = {(item.begins, item.ends): item for item in one.of_kind(DeclarationKind.ROWS)}
-    found = []
+    found, gone = [], []
     for item in latest.values():
         file = by_window.get((item.begins, item.ends)) if item.begins else None
         if file and item.log_type in (None, *file.log_types) and file.rows < (item.rows or 0):
-            text = f"{_where(one, item)}: {item.says}, and {file.path} holds {file.rows:,}"
+            found.append(_fewer([item], one, f"{item.says}, and {file.path} holds {file.rows:,}"))
         elif not file and item in empty:
-            text = f"{_where(one, item)}: {item.says}, and no event of that time is here"
+            gone.append(item)
+    return found + [_fewer(run, one, _none_of(run)) for run in _runs(gone)]
+
+
+def _fewer(items: Sequence[Declaration], one: Told, text: str) -> Missing:
+    return Missing(
+        CompletenessKind.DECLARED_MISMATCH,
+        items[0].log_type or "",
+        items[0].begins,
+        items[-1].ends,
+        f"{_where(one, items[0])}: {text}; {WHAT_TO_DO[CompletenessKind.DECLARED_MISMATCH]}",
+    )
+
+
+def _none_of(items: Sequence[Declaration]) -> str:
+    if len(items) == 1:
+        return f"{items[0].says}, and no event of that time is here"
+    rows = sum(item.rows or 0 for item in items)
+    return (
+        f"the collector counted {rows:,} records in {len(items):,} windows from {at(items[0].begins)} to "
+        f"{at(items[-1].ends)}, and no event of that time is here"
+    )
+
+
+def _runs(items: Iterable[Declaration]) -> list[list[Declaration]]:
+    """Windows in the order of time, those that join together."""
+    found: list[list[Declaration]] = []
+    for item in sorted(items, key=lambda item: (item.log_type or "", str(item.begins))):
+        before = found[-1][-1] if found else None
+        if before and (before.ends, before.log_type) == (item.begins, item.log_type):
+            found[-1].append(item)
         else:
-            continue
-        text += f"; {WHAT_TO_DO[CompletenessKind.DECLARED_MISMATCH]}"
-        found.append(Missing(CompletenessKind.DECLARED_MISMATCH, item.log_type or "", item.begins, item.ends, text))
+            found.append([item])
     return found
 
 
@@ -262,7 +292,7 @@ def _manifest(one: Told, files: Sequence[FileFacts], apart: frozenset[str]) -> l
     changed = [(file, text) for item, file in met if (text := _changed(one, item, file))]
     gone = [item.path or "" for item, file in pairs if file is None]
     more = [file.path for file in inside if file.path not in taken | apart]
-    found = [_manifest_lead(text, file.log_type) for file, text in changed]
+    found = [_manifest_lead(text, *extent([file])) for file, text in changed]
     found += [lead for item, file in met if (lead := _counted(one, item, file))]
     if gone:
         found.append(_manifest_lead(f"{one.path} names {some(gone)}, which {_is(gone)} not in the folder"))
@@ -275,8 +305,9 @@ def _is(names: Sequence[str]) -> str:
     return "is" if len(names) == 1 else "are"
 
 
-def _manifest_lead(text: str, log_type: str = "") -> Missing:
-    return Missing(CompletenessKind.MANIFEST, log_type, None, None, f"{text}; {WHAT_TO_DO[CompletenessKind.MANIFEST]}")
+def _manifest_lead(text: str, begins: datetime | None = None, ends: datetime | None = None) -> Missing:
+    """A lead of no log, so that those with a time, the changed files, come first wherever leads are ordered."""
+    return Missing(CompletenessKind.MANIFEST, "", begins, ends, f"{text}; {WHAT_TO_DO[CompletenessKind.MANIFEST]}")
 
 
 def _listed(item: Declaration, one: Told, files: Sequence[FileFacts]) -> FileFacts | None:
@@ -318,9 +349,17 @@ def _counted(one: Told, item: Declaration, file: FileFacts) -> Missing | None:
 
 
 def collection_windows(
-    told: Iterable[Told], files: Sequence[FileFacts], rhythms: Mapping[str, Rhythm], edges: frozenset[str] = frozenset()
+    told: Iterable[Told],
+    files: Sequence[FileFacts],
+    rhythms: Mapping[str, Rhythm],
+    edges: frozenset[str] = frozenset(),
+    known: Sequence[Missing] = (),
 ) -> list[Missing]:
-    """The window that a manifest names for the whole collection, held against the events to the day."""
+    """The window that a manifest names for the whole collection, held against the events to the day.
+
+    `edges` are logs that begin at the edge of their retention, `known` leads on windows in names, which say the same
+    of the same end."""
+    ends = {(lead.log_type, moment) for lead in known for moment in (lead.begins, lead.ends) if moment}
     found: list[Missing] = []
     for one in told:
         for item in one.of_kind(DeclarationKind.WINDOW):
@@ -328,14 +367,18 @@ def collection_windows(
             for log_type in sorted({name for file in inside for name in file.log_types}):
                 same = [file for file in inside if log_type in file.log_types]
                 found += _asked_for(one, item, same, log_type, rhythms.get(log_type), log_type in edges)
-    return found
+    return [
+        lead for lead in found if (lead.begins and lead.ends) or (lead.log_type, lead.begins or lead.ends) not in ends
+    ]
 
 
 def _asked_for(
     one: Told, item: Declaration, files: Sequence[FileFacts], log_type: str, rhythm: Rhythm | None, at_edge: bool
 ) -> list[Missing]:
-    first, last = extent(files)
-    if not (first and last and rhythm and rhythm.is_settled):
+    if not (rhythm and rhythm.is_settled):
+        return []
+    first, last = (rhythm.begins, rhythm.ends) if any(file.copies for file in files) else extent(files)
+    if not (first and last):
         return []
     quiet = max(rhythm.threshold, A_DAY)
     what = f"{one.path} says that the collection"

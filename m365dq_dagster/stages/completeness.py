@@ -80,6 +80,8 @@ class _Search:
         ledger = self._mappings(sql.statement("ledger"))
         self.everything = completeness.without_uncertain(_facts(row) for row in ledger)
         self.events = [file for file in self._read(FileStatus.IMPORTED) if not self._is_state(file)]
+        self.unsure = {log_type for file in self.events if file.ambiguous for log_type in file.log_types}
+        self.empty: frozenset[Declaration] = frozenset()
         self.untimed = [row["file_id"] for row in ledger if self._says_no_time(row)]
 
     def leads(self) -> list[Missing]:
@@ -88,12 +90,13 @@ class _Search:
         whole = {rhythm.log_type: rhythm for rhythm in rhythms if not rhythm.kind}
         spans = self._spans(whole)
         edges = frozenset(s.log_type for s in spans if retained.at_edge(s, self.pack.retention, self.incident.licence))
+        windows = completeness.windows(self.events, whole, edges)
         return [
             *self._counts(),
             *completeness.rhythm_holes(rhythms, self.events, self.pack.vendor_changes),
-            *completeness.windows(self.events, whole, edges),
+            *windows,
             *completeness.window_gaps(self.events, whole),
-            *declared.collection_windows(self.told, self.events, whole, edges),
+            *declared.collection_windows(self.told, self.events, whole, edges, windows),
             *retained.retention(spans, self.pack.retention, self.incident),
             *retained.ends_early(spans, whole, self.incident),
             *retained.vendor_losses(spans, self.pack.vendor_changes, self.incident),
@@ -108,7 +111,7 @@ class _Search:
             *declared.manifests(self.told, self.everything, apart),
             *completeness.declared_rows(read),
             *completeness.caps(self.events, self.limits),
-            *declared.collectors(self.told, self._read(FileStatus.IMPORTED), self._empty_windows()),
+            *declared.collectors(self.told, self._read(FileStatus.IMPORTED), self.empty),
             *completeness.aggregated(self.events),
         ]
 
@@ -122,6 +125,7 @@ class _Search:
         return row["date_order"] == DateOrder.AMBIGUOUS or bool(self.snapshots & set(_parts(row["format"])))
 
     def _rhythms(self, log_type: str) -> list[Rhythm]:
+        """How often a log and its sign-in types speak; on the way, the declared windows in which it does not."""
         self.con.execute(sql.busy_minutes(log_type, self.columns[log_type]), {"left_out": self.untimed})
         gaps: dict[str, list[Gap]] = {}
         for kind, before, after in self.con.execute(sql.statement("gaps")).fetchall():
@@ -130,12 +134,25 @@ class _Search:
             Rhythm(log_type, kind, events, begins, ends, timedelta(seconds=median), tuple(gaps.get(kind, ())))
             for kind, events, begins, ends, median in self.con.execute(sql.statement("rhythms")).fetchall()
         ]
+        if found and log_type not in self.unsure:
+            self.empty |= self._without_events(log_type)
         self.con.execute(sql.statement("drop_minutes"))
         return found
 
+    def _without_events(self, log_type: str) -> frozenset[Declaration]:
+        """The windows of which collectors counted records and in which no event lies."""
+        windows = [
+            item
+            for one in self.told
+            for item in one.of_kind(DeclarationKind.ROWS)
+            if item.log_type == log_type and item.rows and item.begins and item.ends
+        ]
+        values = {"begins": [item.begins for item in windows], "ends": [item.ends for item in windows]}
+        places = self.con.execute(sql.statement("empty_windows"), values).fetchall() if windows else []
+        return frozenset(windows[place] for (place,) in places)
+
     def _spans(self, whole: Mapping[str, Rhythm]) -> list[Span]:
         """First and last event of each log all of whose files have certain dates."""
-        unsure = {log_type for file in self.events if file.ambiguous for log_type in file.log_types}
         collected = max(
             (item.begins for one in self.told for item in one.of_kind(DeclarationKind.COLLECTED) if item.begins),
             default=None,
@@ -143,29 +160,8 @@ class _Search:
         return [
             Span(log_type, rhythm.begins, rhythm.ends, rhythm.events, collected)
             for log_type, rhythm in whole.items()
-            if log_type not in unsure
+            if log_type not in self.unsure
         ]
-
-    def _empty_windows(self) -> frozenset[Declaration]:
-        """The windows of which collectors counted records and in which no event lies, of logs with certain dates."""
-        found: set[Declaration] = set()
-        unsure = {log_type for file in self.events if file.ambiguous for log_type in file.log_types}
-        for log_type in set(self.log_types) - unsure:
-            windows = [
-                item
-                for one in self.told
-                for item in one.of_kind(DeclarationKind.ROWS)
-                if item.log_type == log_type and item.rows and item.begins and item.ends
-            ]
-            found |= self._without_events(log_type, windows)
-        return frozenset(found)
-
-    def _without_events(self, log_type: str, windows: Sequence[Declaration]) -> set[Declaration]:
-        if not windows or not self._rows(log_type):
-            return set()
-        values = {"begins": [item.begins for item in windows], "ends": [item.ends for item in windows]}
-        answers = self.con.execute(sql.next_events(log_type), values).fetchall()
-        return {item for item, (empty,) in zip(windows, answers, strict=True) if empty}
 
     def _absent(self) -> list[Missing]:
         rows = {log_type: self._rows(log_type) for log_type in self.log_types}

@@ -1,5 +1,5 @@
 """The statements of the search for missing evidence that name a table: how often a log speaks, which mailboxes were
-throttled, which declared windows hold an event. What the answers mean is judged in `core.completeness`."""
+throttled. What the answers mean is judged in `core.completeness`."""
 
 from __future__ import annotations
 
@@ -51,14 +51,4 @@ def throttled(log_type: str, account: str) -> str:
         f"SELECT {quote_identifier(account)} AS account, date_trunc('hour', event_time) AS hour,"
         " min(event_time) AS moment, count(*) AS rows"
         f" FROM {quote_identifier(log_type)} WHERE is_throttled GROUP BY ALL ORDER BY ALL"
-    )
-
-
-def next_events(log_type: str) -> str:
-    """For each declared window (`$begins`, `$ends`, lists of one length) whether no event lies in it."""
-    return (
-        "SELECT coalesce(e.event_time > w.ends, true) FROM (SELECT unnest($begins::TIMESTAMP[]) AS begins,"
-        " unnest($ends::TIMESTAMP[]) AS ends, unnest(range(len($begins))) AS place) AS w"
-        f" ASOF LEFT JOIN (SELECT event_time FROM {quote_identifier(log_type)} WHERE event_time IS NOT NULL) AS e"
-        " ON e.event_time >= w.begins ORDER BY w.place"
     )

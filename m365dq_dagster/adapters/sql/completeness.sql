@@ -30,6 +30,13 @@ QUALIFY first - before >= INTERVAL 30 MINUTE
      OR row_number() OVER (PARTITION BY kind, before::DATE ORDER BY first - before DESC, before) = 1
 ORDER BY kind, before
 
+-- name: empty_windows
+-- Of declared windows ($begins and $ends, lists of one length) the places of those in which no event lies, by the minute.
+SELECT w.place::INTEGER
+FROM (SELECT unnest($begins::TIMESTAMP[]) AS begins, unnest($ends::TIMESTAMP[]) AS ends, unnest(range(len($begins))) AS place) AS w
+WHERE NOT EXISTS (FROM completeness_minutes AS m WHERE m.kind = '' AND m.first <= w.ends AND m.last >= w.begins)
+ORDER BY w.place
+
 -- name: sign_in_types
 SELECT count(*) FILTER (WHERE kind = 'interactive'), count(*) FILTER (WHERE kind = 'non-interactive'),
        count(*) FILTER (WHERE kind = 'service principal'), count(*) FILTER (WHERE kind = 'managed identity'),

@@ -136,6 +136,17 @@ def test_where_no_file_lies_beside_the_log_all_files_are_meant() -> None:
     )
 
 
+def test_windows_without_an_event_that_join_are_one_lead() -> None:
+    items = [of(DeclarationKind.ROWS, hour, rows=4, line=hour) for hour in (5, 3, 4, 9)]
+    found = collectors(told(*items), file("out/w.csv", rows=50), empty=frozenset(items))
+
+    assert [(one.begins, one.ends) for one in found] == [
+        (START + 3 * HOUR, START + 6 * HOUR),
+        (START + 9 * HOUR, START + 10 * HOUR),
+    ]
+    assert "line 3: the collector counted 12 records in 3 windows from 2026-03-01 03:00 to" in found[0].detail
+
+
 # Manifests
 
 
@@ -224,7 +235,8 @@ def asked(
 ) -> list[Missing]:
     window = listing(Declaration(DeclarationKind.WINDOW, begins=begins, ends=ends))
     files = [file("case/a.csv", first=first, last=last), file("case/u.csv", ambiguous=True)]
-    return judge.collection_windows([window], files, {UAL: kw.get("rhythm", steady())}, kw.get("edges", frozenset()))
+    rhythms = {UAL: kw.pop("rhythm", steady())}
+    return judge.collection_windows([window], files, rhythms, **kw)
 
 
 def test_events_that_fill_the_window_asked_for_are_no_lead() -> None:
@@ -243,6 +255,19 @@ def test_events_that_begin_late_or_stop_early_in_the_window_asked_for_are_leads(
 def test_events_of_another_time_than_asked_for_are_of_another_collection() -> None:
     assert "files of another collection" in asked(START + 5 * DAY, START + 20 * DAY)[0].detail
     assert "files of another collection" in asked(START, START + 10 * DAY)[0].detail
+
+
+def test_what_a_window_in_a_name_says_already_is_not_said_again() -> None:
+    end = Missing(CompletenessKind.WINDOW, UAL, START + 20 * DAY, START + 40 * DAY, "by its name")
+
+    assert [one.ends for one in asked(START - 10 * DAY, START + 40 * DAY, known=[end])] == [START]
+
+
+def test_where_rows_count_in_another_file_the_whole_log_is_held_against_the_window() -> None:
+    window = listing(Declaration(DeclarationKind.WINDOW, begins=START, ends=START + 20 * DAY))
+    copied = file("case/a.csv", first=START, last=START + DAY, copies=3)
+
+    assert judge.collection_windows([window], [copied], {UAL: steady()}) == []
 
 
 def test_a_log_without_rhythm_or_without_times_is_not_held_against_the_window() -> None:
