@@ -276,3 +276,14 @@ def unlogged_operations(mail: MailboxRows, changes: Iterable[VendorChange]) -> l
         "look at the licence and the audit settings of the mailboxes"
     )
     return [Missing(CompletenessKind.MISSING_LOG_TYPE, LogType.UAL, None, None, detail)]
+
+
+def full_targets(rows: int, begins: datetime | None, ends: datetime | None) -> list[Missing]:
+    """Rows of the portal's directory audit that hold as many targets (3) or properties (5) as its exporter keeps."""
+    if not rows:
+        return []
+    detail = (
+        f"{plural(rows, 'row')} of the portal's audit export fill{'s' if rows == 1 else ''} all 3 targets or all 5 "
+        "properties that it has columns for; further ones are dropped without a word, export as JSON to see them"
+    )
+    return [Missing(CompletenessKind.CAP, LogType.ENTRA_AUDIT, begins, ends, detail)]

@@ -26,6 +26,9 @@ from m365dq_dagster.core.retained import Incident, MailboxRows, Span, Throttled
 ACCOUNTS = ("account", "mailbox", "user_principal_name", "user_id", "user")
 """Columns that name the mailbox of a throttled row, the best first."""
 
+TARGETS = {"modified_properties", "target_resources", "event_time"}
+"""Columns that hold what a directory audit row changed, and of whom."""
+
 
 class Knowledge(Protocol):
     """The part of a rule pack that completeness is judged by."""
@@ -173,6 +176,8 @@ class _Search:
         mail, begins, reads = self._one(sql.statement("mailbox_rows"), {"operation": retained.MAIL_READ})
         told = MailboxRows(mail, begins, {retained.MAIL_READ: reads})
         found += retained.unlogged_operations(told, self.pack.vendor_changes)
+        if self.columns.get(LogType.ENTRA_AUDIT, set()) >= TARGETS:
+            found += retained.full_targets(*self._one(sql.statement("full_targets")))
         return found
 
     def _throttled(self) -> list[Missing]:

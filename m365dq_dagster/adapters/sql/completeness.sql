@@ -47,3 +47,8 @@ FROM (SELECT {kind} AS kind, is_interactive IS NOT NULL OR sign_in_event_type IS
 SELECT count(*) FILTER (WHERE lower(workload) = 'exchange'), min(event_time) FILTER (WHERE lower(workload) = 'exchange'),
        count(*) FILTER (WHERE operation = $operation)
 FROM unified_audit_log
+
+-- name: full_targets
+-- Rows of a portal's directory audit that fill the last of the columns its exporter has for targets and their properties.
+SELECT count(*), min(event_time), max(event_time) FROM entra_audit_logs
+WHERE contains(modified_properties, 'ModifiedProperty5Name') OR contains(target_resources, '"Target3')

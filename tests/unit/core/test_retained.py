@@ -236,3 +236,9 @@ def test_mailbox_rows_without_a_mail_read_rule_nothing_out() -> None:
 def test_a_mail_read_or_few_mailbox_rows_are_no_lead() -> None:
     assert judge.unlogged_operations(MailboxRows(20, START, {judge.MAIL_READ: 1}), []) == []
     assert judge.unlogged_operations(MailboxRows(19, START), []) == []
+
+
+def test_rows_that_fill_the_columns_of_the_portal_may_have_lost_the_rest() -> None:
+    assert judge.full_targets(0, None, None) == []
+    assert judge.full_targets(1, START, START)[0].detail.startswith("1 row of the portal's audit export fills all 3")
+    assert judge.full_targets(2, START, START)[0].detail.startswith("2 rows of the portal's audit export fill all 3")

@@ -301,3 +301,20 @@ def test_many_leads_of_one_kind_are_folded(case: Case) -> None:
 
     assert len(found) == 11
     assert found[-1][3].startswith("and 5 more leads of this kind, the next: 10.csv declares 20 rows")
+
+
+def test_a_directory_audit_that_fills_the_columns_of_the_portal_is_a_lead(case: Case) -> None:
+    case.con.execute(
+        "CREATE OR REPLACE TABLE entra_audit_logs (file_id INTEGER, event_time TIMESTAMP, target_resources VARCHAR,"
+        " modified_properties VARCHAR)"
+    )
+    five, three = '{"Target1ModifiedProperty5Name":"x"}', '{"Target3ObjectId":"t"}'
+    for number, (targets, properties) in enumerate([(None, five), (three, None), ('{"Target2Type":"x"}', "{}")]):
+        case.con.execute(
+            "INSERT INTO entra_audit_logs VALUES (1, $1, $2, $3)", [START + number * DAY, targets, properties]
+        )
+    case.find()
+
+    assert [(row[0], row[1], row[2]) for row in case.leads(CompletenessKind.CAP)] == [
+        (str(LogType.ENTRA_AUDIT), START, START + DAY)
+    ]
