@@ -28,6 +28,8 @@ from m365dq_dagster.core.narrative import plural, some
 from m365dq_dagster.core.outcome import LogType
 
 THROTTLED_FOR = timedelta(hours=24)
+FAR = 3
+"""A silence this many times as long as a known loss is not laid to it."""
 
 # Logs and sign-in types that are absent, throttling
 
@@ -225,16 +227,29 @@ def ends_early(spans: Iterable[Span], rhythms: Mapping[str, Rhythm], incident: I
     return found
 
 
-def vendor_losses(spans: Iterable[Span], changes: Iterable[VendorChange], incident: Incident) -> list[Missing]:
+def vendor_losses(
+    spans: Iterable[Span], rhythms: Mapping[str, Rhythm], changes: Iterable[VendorChange], incident: Incident
+) -> list[Missing]:
     """Times in the evidence, or in the incident window, in which Microsoft is known to have lost or spoilt events."""
     found = []
     known = [change for change in changes if change.kind in (LOSS, FAULT)]
     for span in spans:
         for change in known:
-            in_window = change.kind == LOSS and change.touches(incident.begins, incident.ends)
-            if span.log_type in change.log_types and (change.touches(span.begins, span.ends) or in_window):
+            asked = change.kind == LOSS and change.touches(incident.begins, incident.ends)
+            seen = change.touches(span.begins, span.ends) and not _far_from(change, rhythms[span.log_type])
+            if span.log_type in change.log_types and (seen or asked):
                 found.append(_vendor_loss(span, change))
     return found
+
+
+def _far_from(change: VendorChange, rhythm: Rhythm) -> bool:
+    """True where the evidence is silent all those days, and around a loss for long: files of other times lie on both
+    sides."""
+    assert change.begins
+    assert change.ends
+    begins, ends = midnight(change.begins), midnight(change.ends) + A_DAY
+    least = FAR * (ends - begins) if change.kind == LOSS else timedelta(0)
+    return any(gap.begins <= begins and ends <= gap.ends and gap.length >= least for gap in rhythm.gaps)
 
 
 def _vendor_loss(span: Span, change: VendorChange) -> Missing:

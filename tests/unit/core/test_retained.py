@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from m365dq_dagster.core import retained as judge
-from m365dq_dagster.core.completeness import FAULT, LICENCE, LOSS, Retention, Rhythm, VendorChange
+from m365dq_dagster.core.completeness import FAULT, LICENCE, LOSS, Missing, Retention, Rhythm, VendorChange
 from m365dq_dagster.core.ledger import Gap
 from m365dq_dagster.core.outcome import LogType
 from m365dq_dagster.core.retained import Incident, MailboxRows, Span, Throttled
@@ -196,8 +196,24 @@ def change(kind: str = LOSS, **facts: object) -> VendorChange:
     return replace(told, source="a review", **facts)
 
 
+def losses(
+    spans: list[Span], changes: list[VendorChange], asked: Incident | None = None, *, gaps: tuple[Gap, ...] = ()
+) -> list[Missing]:
+    rhythms = {one.log_type: replace(rhythm(), gaps=gaps) for one in spans}
+    return judge.vendor_losses(spans, rhythms, changes, asked or Incident())
+
+
+def test_a_known_loss_of_years_between_two_exports_is_not_theirs() -> None:
+    years = (Gap(START - 300 * DAY, START + 300 * DAY),)
+    days = (Gap(START, START + 5 * DAY),)
+
+    assert losses([span()], [change()], gaps=years) == []
+    assert len(losses([span()], [change()], gaps=days)) == 1
+    assert losses([span()], [change(FAULT)], gaps=days) == []
+
+
 def test_a_known_loss_within_the_evidence_is_said_with_its_source() -> None:
-    found = judge.vendor_losses([span(), span(log_type=UAL)], [change(), change("rename")], Incident())
+    found = losses([span(), span(log_type=UAL)], [change(), change("rename")])
 
     assert [(lead.log_type, lead.begins, lead.ends) for lead in found] == [(SIGN_INS, START + DAY, START + 4 * DAY)]
     assert found[0].detail == (
@@ -210,16 +226,16 @@ def test_a_known_loss_within_the_incident_alone_counts_and_a_known_error_there_d
     far = span(5, begins=START + 60 * DAY, ends=START + 65 * DAY)
     asked = Incident(begins=START, ends=START + 90 * DAY)
 
-    assert len(judge.vendor_losses([far], [change()], asked)) == 1
-    assert judge.vendor_losses([far], [change(FAULT)], asked) == []
-    assert judge.vendor_losses([far], [change()], Incident()) == []
+    assert len(losses([far], [change()], asked)) == 1
+    assert losses([far], [change(FAULT)], asked) == []
+    assert losses([far], [change()]) == []
 
 
 def test_a_known_error_of_one_day_says_not_to_judge_by_its_value() -> None:
     one_day = change(FAULT, ends=date(2026, 3, 2))
 
-    assert "2026-03-02: known fault" in judge.vendor_losses([span()], [one_day], Incident())[0].detail
-    assert "do not judge by that value" in judge.vendor_losses([span()], [one_day], Incident())[0].detail
+    assert "2026-03-02: known fault" in losses([span()], [one_day])[0].detail
+    assert "do not judge by that value" in losses([span()], [one_day])[0].detail
 
 
 def test_mailbox_rows_without_a_mail_read_rule_nothing_out() -> None:
