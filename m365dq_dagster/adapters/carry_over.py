@@ -49,7 +49,7 @@ def keep_gone(
 def _keep_file(con: duckdb.DuckDBPyConnection, old_id: int, new_id: int, tables: Iterable[str]) -> None:
     ids = {"old_id": old_id, "new_id": new_id}
     con.execute(_named("keep_file"), {**ids, "reason": GONE})
-    for name in ("keep_quarantine", "keep_provenance", "keep_hashes"):
+    for name in ("keep_quarantine", "keep_provenance", "keep_formats", "keep_hashes"):
         con.execute(_named(name), ids)
     for table in tables:
         con.execute(sql.keep_rows(table), ids)

@@ -173,11 +173,10 @@ def _unknown_values(con: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
     """The field is named as the source names it, because that is where the analyst looks for the value."""
     if not measure.has_table(con, "logons"):
         return []
-    origins = measure.provenance(con)
     return [
         {
             "log_type": r[0],
-            "field": _source_name(origins.get((r[0], r[1]), ()), r[1]),
+            "field": _source_name(r[4], r[1]),
             "value": r[2],
             "rows": int(r[3]),
             "canonical_field": r[1],

@@ -201,6 +201,7 @@ class _Import:
             "clear_duplicates",
             "clear_completeness",
             "clear_provenance",
+            "clear_formats",
             "row_hashes",
         ):
             self.con.execute(sql.statement(name))
@@ -240,7 +241,7 @@ class _Import:
             None if rows else explain(FileReason.NO_ROWS),
             encoding=item.head.encoding,
             header=item.columns,
-            format=", ".join(dict.fromkeys(one.plan.definition.id for one in landed)),
+            format=", ".join(name for one in landed for name in one.formats),
             log_type=", ".join(dict.fromkeys(one.plan.definition.log_type for one in landed)),
             rows_read=rows,
             rows_declared=next((one.declared for one in landed if one.declared is not None), None),
@@ -292,6 +293,8 @@ class _Import:
 
     def _provenance(self, file_id: int, landed: Landed) -> None:
         log_type = landed.plan.definition.log_type
+        formats = {"file_id": file_id, "log_type": log_type, "formats": list(landed.formats)}
+        self.con.execute(sql.statement("file_format"), formats)
         origins = landing_sql.provenance(landed.plan, self.tables.columns(log_type))
         values = {"file_id": file_id, "log_type": log_type, "fields": list(origins), "origins": list(origins.values())}
         self.con.execute(sql.statement("provenance"), values)
@@ -320,7 +323,7 @@ class _Import:
                 self._overlap(log_type)
         self.con.execute(sql.drop_duplicates(log_type))
         names = {column.name for column in self.tables.columns(log_type)}
-        if {"account", "address"} <= names and self._number(sql.formats_of(log_type)) > 1:
+        if {"account", "address"} <= names and self._formats(log_type) > 1:
             self._unnamed_overlap(log_type, identity)
 
     def _identity(self, log_type: str) -> tuple[str, ...]:
@@ -328,10 +331,14 @@ class _Import:
         identity = next((one.identity for one in self.formats if one.log_type == log_type), ("event_id",))
         return identity if set(identity[:1]) <= names else ()
 
+    def _formats(self, log_type: str) -> int:
+        return int(only_row(self.con, sql.statement("formats_of"), {"log_type": log_type})[0])
+
     def _overlap(self, log_type: str) -> None:
-        events, formats = only_row(self.con, sql.statement("repeated_ids_across_formats"))
+        statement = sql.statement("repeated_ids_across_formats")
+        events, formats = only_row(self.con, statement, {"log_type": log_type})
         if events:
-            told = f"{events:,} event ids occur in {formats} with different outcomes; each was counted"
+            told = f"{events:,} event ids occur in {formats} and tell of different events; each was counted"
             self._lead("OVERLAP", log_type, told)
 
     def _unnamed_overlap(self, log_type: str, identity: Sequence[str]) -> None:

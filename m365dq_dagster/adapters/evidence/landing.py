@@ -41,6 +41,7 @@ class Landed:
     `stands_for` and `timed` are counted from its rows."""
 
     plan: ImportPlan
+    formats: tuple[str, ...]
     rows: int
     by_engine: bool
     declared: int | None = None
@@ -90,7 +91,7 @@ class Landing:
             self.con.execute(landing.drop_file(log_type), {"file_id": file_id})
             return None
         self.con.execute(landing.number_rows(log_type), {"file_id": file_id}).fetchall()
-        return self._landed(file_id, plan, by_engine=True)
+        return self._landed(file_id, plan, (plan.definition.id,), by_engine=True)
 
     def _tolerant(self, file_id: int, seen: RecognisedFile, reading: DateOrder) -> tuple[int, tuple[Landed, ...]]:
         """Read record by record, batch by batch, on this thread: what goes wrong while reading is raised as what it
@@ -109,10 +110,12 @@ class Landing:
                 self.con.execute(intake.statement("quarantine_known"), {"file_id": file_id}).fetchall()
             finally:
                 self.con.unregister(RELATION)
-        by_table: dict[str, ImportPlan] = {}
-        for plan in plans.values():
-            by_table.setdefault(plan.definition.log_type, plan)
-        landed = [self._landed(file_id, plan, by_engine=False) for plan in by_table.values()]
+        tables = dict.fromkeys(plan.definition.log_type for plan in plans.values())
+        landed = [
+            self._landed(file_id, found[0], tuple(plan.definition.id for plan in found), by_engine=False)
+            for table in tables
+            if (found := [plan for plan in plans.values() if plan.definition.log_type == table])
+        ]
         return rows, tuple(one for one in landed if one.rows) or tuple(landed[:1])
 
     def _insert(
@@ -122,7 +125,7 @@ class Landing:
         statement = landing.insert(plan, targets, reading, relation, numbered=numbered, cells=cells)
         self.con.execute(statement, {"file_id": file_id}).fetchall()
 
-    def _landed(self, file_id: int, plan: ImportPlan, *, by_engine: bool) -> Landed:
+    def _landed(self, file_id: int, plan: ImportPlan, formats: tuple[str, ...], *, by_engine: bool) -> Landed:
         answer = only_row(self.con, landing.landed(plan.definition.log_type), {"file_id": file_id})
         rows, _, late, declared, broken, stands_for, timed = answer
         absent = (
@@ -130,7 +133,7 @@ class Landing:
         )
         whole = None if broken or declared is None else int(declared)
         stands = None if stands_for is None else int(stands_for)
-        return Landed(plan.without(tuple(absent)), rows, by_engine, whole, stands, timed)
+        return Landed(plan.without(tuple(absent)), formats, rows, by_engine, whole, stands, timed)
 
     def _batches(self, seen: RecognisedFile) -> Iterator[tuple[ImportPlan, pa.Table]]:
         if seen.table:

@@ -95,6 +95,8 @@ class ImportPlan:
         if name not in self.fields:
             return f"derived:file_name from {self.told[name][1]}"
         places = self.fields[name]
+        if name in self.told:
+            return f"derived:file_name from {self.told[name][1]} where {places[0].provenance} is absent"
         by_value = {place.column for place in places if place.when}
         told = (place for place in places if not (place.path and place.column in by_value))
         origin = ", ".join(dict.fromkeys(place.provenance for place in told))
@@ -174,7 +176,11 @@ def plan_for(
     ]
     both = [*columns, *dict.fromkeys(unseen)]
     late = frozenset(Column(position, name) for position, name in enumerate(both) if position >= len(columns))
-    return replace(_plan(definition, both, path), late=late)
+    planned = _plan(definition, both, path)
+    sure = {
+        name: places for name, places in planned.fields.items() if any(place.column not in late for place in places)
+    }
+    return replace(planned, late=late, told=_told(definition, path, sure))
 
 
 def _rank(definition: FormatDefinition, present: Mapping[str, str], path: str) -> tuple[int, int, int, bool]:

@@ -23,6 +23,10 @@ SELECT * REPLACE ($new_id AS file_id) FROM published.quarantine WHERE file_id = 
 INSERT INTO field_provenance BY NAME
 SELECT * REPLACE ($new_id AS file_id) FROM published.field_provenance WHERE file_id = $old_id
 
+-- name: keep_formats
+INSERT INTO file_formats BY NAME
+SELECT * REPLACE ($new_id AS file_id) FROM published.file_formats WHERE file_id = $old_id
+
 -- name: keep_hashes
 INSERT INTO intake_row_hashes BY NAME
 SELECT h.* REPLACE ($new_id AS file_id)

@@ -85,29 +85,31 @@ GROUP BY log_type, code
 ORDER BY log_type, code
 
 -- name: unknown_values
--- Values of the witnesses that no table knows, the commonest first.
-SELECT log_type, field, value, sum(k) AS row_count
+-- Values of the witnesses that no table knows, the commonest first, with where each file says that it has the field from.
+SELECT u.log_type, u.field, u.value, sum(u.k) AS row_count, list(DISTINCT p.provenance ORDER BY p.provenance) AS origins
 FROM (
     SELECT
-        log_type, CASE WHEN log_type = 'unified_audit_log' THEN 'operation' ELSE 'status' END AS field, word AS value, count(*) AS k
+        log_type, file_id, CASE WHEN log_type = 'unified_audit_log' THEN 'operation' ELSE 'status' END AS field, word AS value,
+        count(*) AS k
     FROM logons
     WHERE split_part(combo, '|', 2) = 'out-of-domain'
-    GROUP BY log_type, word
+    GROUP BY log_type, file_id, word
     UNION ALL
-    SELECT log_type, 'conditional_access_status' AS field, access AS value, count(*) AS k
+    SELECT log_type, file_id, 'conditional_access_status' AS field, access AS value, count(*) AS k
     FROM logons
     WHERE split_part(combo, '|', 3) = 'out-of-domain'
-    GROUP BY log_type, access
+    GROUP BY log_type, file_id, access
     UNION ALL
     SELECT
-        log_type, CASE WHEN log_type = 'unified_audit_log' THEN 'error_number' ELSE 'status_error_code' END AS field,
+        log_type, file_id, CASE WHEN log_type = 'unified_audit_log' THEN 'error_number' ELSE 'status_error_code' END AS field,
         code AS value, count(*) AS k
     FROM logons
     WHERE code_key = 'out-of-domain'
-    GROUP BY log_type, code
-) AS unknown
-GROUP BY log_type, field, value
-ORDER BY row_count DESC, log_type, field, value
+    GROUP BY log_type, file_id, code
+) AS u
+LEFT JOIN field_provenance AS p ON p.file_id = u.file_id AND p.log_type = u.log_type AND p.field = u.field
+GROUP BY u.log_type, u.field, u.value
+ORDER BY row_count DESC, u.log_type, u.field, u.value
 LIMIT $most
 
 -- name: contradictions

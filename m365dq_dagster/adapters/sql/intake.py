@@ -9,6 +9,10 @@ from m365dq_dagster.adapters.sql import named_statements, quote_identifier, quot
 from m365dq_dagster.adapters.sql.landing import SYSTEM_FIELDS, TRANSIENT, TargetColumn
 
 
+DECISIVE = ("t.mail_access_type", "t.is_throttled", "intake_settings(t.parameters)")
+"""What a copy of an audit record may have lost to a type name while its other values are whole."""
+
+
 def macros() -> str:
     """The macros every other statement here rests on."""
     return named_statements("intake")["macros"]
@@ -38,6 +42,8 @@ def same_ids(log_type: str, target: Iterable[TargetColumn], identity: Sequence[s
     collection, which identifies nothing."""
     columns = [column.name for column in target if column.name not in (*SYSTEM_FIELDS, *TRANSIENT)]
     filled = " + ".join(f"(t.{quote_identifier(name)} IS NOT NULL)::INTEGER" for name in columns)
+    if {"parameters", "mail_access_type"} <= set(columns):
+        filled += f" + 100 * ({' + '.join(f'({text} IS NOT NULL)::INTEGER' for text in DECISIVE)})"
     keys = _keys(columns, identity, untimed)
     told = "".join(f", {key} AS {name}" for key, name in zip(keys, ("at_time", "kind", "ending"), strict=True))
     one = ", ".join(
@@ -65,8 +71,10 @@ def _keys(columns: Sequence[str], identity: Sequence[str], untimed: Iterable[int
         return _sign_in_keys(untimed)
     if "parameters" in columns:
         return "NULL", "lower(t.operation)", "intake_settings(t.parameters)"
-    further = ", ".join(f"t.{quote_identifier(name)}::VARCHAR" for name in identity[1:] if name in columns)
-    return "NULL", f"nullif(concat_ws(chr(31), {further}), '')" if further else "NULL", "NULL"
+    kind, *further = [f"lower(t.{quote_identifier(name)}::VARCHAR)" for name in identity[1:] if name in columns] or [
+        "NULL"
+    ]
+    return "NULL", kind, f"nullif(concat_ws(chr(31), {', '.join(further)}), '')" if further else "NULL"
 
 
 def _sign_in_keys(untimed: Iterable[int]) -> tuple[str, str, str]:
@@ -135,23 +143,16 @@ def unnamed_overlap(log_type: str, identity: Sequence[str]) -> str:
     table = quote_identifier(log_type)
     unnamed = f"t.{quote_identifier(identity[0])} IS NULL" if identity else "true"
     told = "date_trunc('second', {0}.event_time) AS at_second, {0}.account, {0}.address"
+    formats = f"(FROM file_formats WHERE log_type = {quote_literal(log_type)})"
     rows = (
-        f"(SELECT DISTINCT {told.format('o')}, g.format FROM {table} AS o JOIN files AS g USING (file_id)"
+        f"(SELECT DISTINCT {told.format('o')}, g.format FROM {table} AS o JOIN {formats} AS g USING (file_id)"
         " WHERE o.event_time IS NOT NULL AND o.account IS NOT NULL AND o.address IS NOT NULL)"
     )
     return (
         "SELECT count(*), string_agg(DISTINCT format || ' and ' || other, '; ') FROM"
-        f" (SELECT t.file_id, t.row_no, f.format, min(r.format) AS other FROM {table} AS t JOIN files AS f USING (file_id)"
+        f" (SELECT t.file_id, t.row_no, f.format, min(r.format) AS other FROM {table} AS t JOIN {formats} AS f USING (file_id)"
         f" JOIN {rows} AS r ON r.at_second = date_trunc('second', t.event_time) AND r.account = t.account"
         f" AND r.address = t.address AND r.format <> f.format WHERE {unnamed} GROUP BY ALL)"
-    )
-
-
-def formats_of(log_type: str) -> str:
-    """How many formats the rows of a table came in."""
-    table = quote_identifier(log_type)
-    return (
-        f"SELECT count(DISTINCT f.format) FROM (SELECT DISTINCT file_id FROM {table}) JOIN files AS f USING (file_id)"
     )
 
 

@@ -11,21 +11,23 @@ CREATE OR REPLACE TEMP MACRO intake_text(cell) AS
     CASE WHEN cell < '!' OR cell[-1] < '!' OR cell IN ('None', 'hidden', 'null') OR cell IN ('<null>', 'Not Available', '[object Object]')
               OR (cell >= 'Microsoft.' AND cell < 'Microsoft/') OR (cell >= 'System.' AND cell < 'System/') OR (cell >= '@{' AND cell < '@|')
          THEN intake_cleaned(cell) ELSE cell END;
+CREATE OR REPLACE TEMP MACRO intake_whole(cell) AS
+    CASE WHEN cell[-1] = '0' AND regexp_full_match(cell, '-?\d+\.0+') THEN string_split(cell, '.')[1] ELSE cell END;
 CREATE OR REPLACE TEMP MACRO intake_digits(cell) AS
-    CASE WHEN regexp_full_match(cell, '\s*\d+\s*') THEN trim(cell, intake_blank()) END;
+    CASE WHEN regexp_full_match(cell, '\s*\d+(\.0+)?\s*') THEN intake_whole(trim(cell, intake_blank())) END;
 CREATE OR REPLACE TEMP MACRO intake_words(cell) AS
-    CASE WHEN regexp_full_match(cell, '\s*(?:\d+\s*|\{(?s:.*))') THEN NULL ELSE intake_text(cell) END;
+    CASE WHEN regexp_full_match(cell, '\s*(?:\d+(?:\.0+)?\s*|\{(?s:.*))') THEN NULL ELSE intake_text(cell) END;
 CREATE OR REPLACE TEMP MACRO intake_boolean(cell) AS
     CASE lower(cell) WHEN 'true' THEN true WHEN 'yes' THEN true WHEN 'false' THEN false WHEN 'no' THEN false END;
 CREATE OR REPLACE TEMP MACRO intake_bigint(cell) AS try_cast(cell AS BIGINT);
 CREATE OR REPLACE TEMP MACRO intake_country(cell) AS
     CASE WHEN length(cell) = 2 THEN upper(cell) ELSE cell END;
-CREATE OR REPLACE TEMP MACRO intake_whole(cell) AS
-    CASE WHEN cell[-1] = '0' AND regexp_full_match(cell, '-?\d+\.0+') THEN string_split(cell, '.')[1] ELSE cell END;
 CREATE OR REPLACE TEMP MACRO intake_recipients(cell) AS
     CASE WHEN contains(cell, '##') THEN regexp_replace(cell, '##[^;]*', '', 'g') ELSE intake_text(cell) END;
+CREATE OR REPLACE TEMP MACRO intake_pairs(cell) AS CASE WHEN json_valid(cell) AND json_type(cell) = 'ARRAY' THEN cell END;
 CREATE OR REPLACE TEMP MACRO intake_settings(cell) AS
-    CASE WHEN json_valid(cell) AND json_type(cell) = 'ARRAY' THEN array_to_string(list_sort(json_extract_string(cell, '$[*]')), '') END;
+    nullif(array_to_string(list_sort(list_transform(
+        from_json(intake_pairs(cell), '[{"Name":"VARCHAR","Value":"VARCHAR"}]'), lambda pair: pair.Name || '=' || coalesce(pair.Value, ''))), chr(31)), '');
 CREATE OR REPLACE TEMP MACRO intake_location_country(cell) AS
     CASE WHEN cell[1] IN ('@', '{', '[') THEN NULL
          WHEN contains(cell, ',') THEN nullif(trim(string_split(cell, ',')[-1]), '')
@@ -35,8 +37,8 @@ CREATE OR REPLACE TEMP MACRO intake_location_state(cell) AS
 CREATE OR REPLACE TEMP MACRO intake_location_city(cell) AS
     CASE WHEN cell[1] NOT IN ('@', '{', '[') AND len(string_split(cell, ',')) >= 3 THEN nullif(trim(string_split(cell, ',')[1]), '') END;
 CREATE OR REPLACE TEMP MACRO intake_named(cell, wanted) AS
-    list_filter(from_json(CASE WHEN json_valid(cell) AND json_type(cell) = 'ARRAY' THEN cell END, '[{"Name":"VARCHAR","Value":"VARCHAR"}]'),
-                lambda pair: pair.Name = wanted)[1].Value;
+    coalesce(list_filter(from_json(intake_pairs(cell), '[{"Name":"VARCHAR","Value":"VARCHAR"}]'), lambda pair: pair.Name = wanted)[1].Value,
+             list_filter(from_json(intake_pairs(cell), '[{"key":"VARCHAR","value":"VARCHAR"}]'), lambda pair: pair.key = wanted)[1].value);
 CREATE OR REPLACE TEMP MACRO intake_unquoted(token) AS
     CASE WHEN token IN ('', 'None') THEN NULL
          WHEN left(token, 1) IN ('''', '"') THEN replace(replace(token[2:-2], '\''', ''''), '\\', '\')
@@ -54,7 +56,8 @@ CREATE OR REPLACE TEMP MACRO intake_address(cell) AS
          WHEN regexp_full_match(cell, '\[[0-9a-fA-F:.]*:[0-9a-fA-F:.]*(%\w+)?\](:\d+)?') THEN lower(regexp_extract(cell, '\[([0-9a-fA-F:.]+)', 1))
          WHEN regexp_full_match(cell, '[0-9a-fA-F.]*:[0-9a-fA-F.]*:[0-9a-fA-F:.]*(%\w+)?') THEN lower(string_split(cell, '%')[1]) END;
 CREATE OR REPLACE TEMP MACRO intake_iso(cell) AS
-    CASE WHEN regexp_matches(cell, '[+-]\d{2}:?\d{2}\s*$') THEN try_cast(trim(cell) AS TIMESTAMPTZ) AT TIME ZONE 'UTC'
+    CASE WHEN regexp_matches(cell, '[+-]\d{2}:?\d{2}\s*$')
+         THEN try_cast(regexp_replace(trim(cell), '\s*([+-]\d{2}):?(\d{2})$', '\1:\2') AS TIMESTAMPTZ) AT TIME ZONE 'UTC'
          ELSE try_cast(trim(cell) AS TIMESTAMP) END;
 CREATE OR REPLACE TEMP MACRO intake_epoch(cell) AS
     epoch_ms(try_cast(regexp_extract(cell, '^\s*/Date\((-?\d{1,15})', 1) AS BIGINT));
@@ -84,6 +87,9 @@ DELETE FROM duplicates
 DELETE FROM completeness
 -- name: clear_provenance
 DELETE FROM field_provenance
+
+-- name: clear_formats
+DELETE FROM file_formats
 
 -- name: row_hashes
 CREATE OR REPLACE TEMP TABLE intake_row_hashes (file_id INTEGER, row_no BIGINT, row_hash VARCHAR)
@@ -157,7 +163,7 @@ FROM (
     SELECT r.event_id, string_agg(DISTINCT f.format, ' and ' ORDER BY f.format) AS formats
     FROM intake_repeated AS r
     ANTI JOIN duplicates AS d ON d.file_id = r.file_id AND d.row_no = r.row_no
-    JOIN files AS f USING (file_id) GROUP BY r.event_id HAVING count(DISTINCT f.format) > 1
+    JOIN file_formats AS f ON f.file_id = r.file_id AND f.log_type = $log_type GROUP BY r.event_id HAVING count(DISTINCT f.format) > 1
 )
 
 -- name: completeness_leads
@@ -177,6 +183,12 @@ SELECT count(*) FILTER (WHERE is_interactive OR lower(sign_in_event_type) IN ('i
        count(*) FILTER (WHERE contains(lower(sign_in_event_type), 'managedidentity')) AS managed_identity,
        count(*) FILTER (WHERE is_interactive IS NOT NULL OR sign_in_event_type IS NOT NULL) AS typed, count(*) AS rows
 FROM sign_in_logs
+
+-- name: file_format
+INSERT INTO file_formats (file_id, log_type, format) SELECT $file_id, $log_type, unnest($formats)
+
+-- name: formats_of
+SELECT count(DISTINCT format) FROM file_formats WHERE log_type = $log_type
 
 -- name: provenance
 INSERT INTO field_provenance (file_id, log_type, field, provenance) SELECT $file_id, $log_type, unnest($fields), unnest($origins)

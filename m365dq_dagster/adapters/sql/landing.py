@@ -99,7 +99,7 @@ def insert(
     columns = [column for column in target if column.name not in (*SYSTEM_FIELDS, *TRANSIENT)]
     mapped = {column.name: _field(column.name, plan) for column in columns}
     derived = _derived(plan, mapped)
-    outer = [_outer(column, mapped, derived, reading) for column in columns]
+    outer = [_outer(column, mapped, derived, reading, plan.definition.null_words) for column in columns]
     names = ", ".join([*SYSTEM_FIELDS, *(quote_identifier(column.name) for column in columns), *TRANSIENT])
     key = _key(plan)
     unnamed = f"CASE WHEN {quote_identifier(key)} IS NULL THEN landing_hash END" if key else "landing_hash"
@@ -185,7 +185,11 @@ def _origin(name: str, plan: ImportPlan, derived: Mapping[str, tuple[str, str]])
 
 
 def _outer(
-    column: TargetColumn, mapped: Mapping[str, str | None], derived: Mapping[str, tuple[str, str]], reading: DateOrder
+    column: TargetColumn,
+    mapped: Mapping[str, str | None],
+    derived: Mapping[str, tuple[str, str]],
+    reading: DateOrder,
+    words: tuple[str, ...],
 ) -> str:
     name = quote_identifier(column.name)
     if column.name in derived:
@@ -193,7 +197,7 @@ def _outer(
     if not mapped.get(column.name):
         return f"CAST(NULL AS {column.type}) AS {name}"
     if column.type == "TIMESTAMP":
-        return f"{_time(name, reading)} AS {name}"
+        return f"{_known(_time(name, reading), name, words)} AS {name}"
     if column.type in ("BOOLEAN", "BIGINT"):
         return f"intake_{column.type.lower()}({name}) AS {name}"
     if column.name in CODES:
@@ -210,7 +214,10 @@ def _derived(plan: ImportPlan, mapped: Mapping[str, str | None]) -> dict[str, tu
     if names and "account" in mapped and "account" not in have:
         account = f"lower(coalesce({', '.join(names)}))"
         found["account"] = account, f"derived:folded_user_name from {origin}"
-        found["is_person"] = _is_person(account, have), f"derived:no_system_actor from {origin}"
+        found["is_person"] = (
+            _is_person(account, have, "is_interactive" in mapped),
+            f"derived:no_system_actor from {origin}",
+        )
     if "ip_address" in have and "address" in mapped:
         found["address"] = (
             "intake_address(ip_address)",
@@ -227,12 +234,12 @@ def _derived(plan: ImportPlan, mapped: Mapping[str, str | None]) -> dict[str, tu
     return found
 
 
-def _is_person(account: str, have: set[str]) -> str:
+def _is_person(account: str, have: set[str], of_sign_ins: bool) -> str:
     """A user principal name is a person's unless it is a system's; a bare GUID is one only where sign-ins name users
     by it."""
     person = f"NOT intake_is_system({account})"
-    if "user_principal_name" not in have:
-        person += " AND NOT intake_is_guid(lower(user_id))" if "record_type" in have else ""
+    if not of_sign_ins:
+        person += f" AND NOT intake_is_guid({account})"
     if "sign_in_event_type" in have:
         person += " AND NOT contains(lower(coalesce(sign_in_event_type, '')), 'principal')"
         person += " AND NOT contains(lower(coalesce(sign_in_event_type, '')), 'managedidentity')"
@@ -244,8 +251,9 @@ def _field(name: str, plan: ImportPlan) -> str | None:
     last layer."""
     base = name.removesuffix(RAW_SUFFIX)
     found = plan.fields.get(base)
+    told = quote_literal(plan.told[name][0]) if name in plan.told else None
     if found is None:
-        return quote_literal(plan.told[name][0]) if name in plan.told else None
+        return told
     places = _all_places(plan)
     numbers = [places.index(place) for place in found]
     if name != base or name == "event_time":
@@ -253,18 +261,24 @@ def _field(name: str, plan: ImportPlan) -> str | None:
         return _coalesce(
             [_raw(place, number, plan, place.column in by_value) for place, number in zip(found, numbers, strict=True)]
         )
-    return _valued(_coalesce([f"v{number}" for number in numbers]), name, plan)
+    text = _valued(_coalesce([f"v{number}" for number in numbers]), name, plan)
+    return f"coalesce({text}, {told})" if told else text
 
 
 def _valued(text: str, name: str, plan: ImportPlan) -> str:
-    words = plan.definition.null_words
-    if words:
-        text = f"CASE WHEN {text} IN ({', '.join(map(quote_literal, words))}) THEN NULL ELSE {text} END"
+    text = _known(text, text, plan.definition.null_words)
     table = plan.definition.values.get(name)
     if table:
         branches = " ".join(f"WHEN {quote_literal(key)} THEN {quote_literal(value)}" for key, value in table.items())
         text = f"CASE {text} {branches} ELSE {text} END"
     return text
+
+
+def _known(value: str, text: str, null_words: tuple[str, ...]) -> str:
+    """A value, unless its text is one of the words by which this export says that it has none."""
+    if not null_words:
+        return value
+    return f"CASE WHEN {text} IN ({', '.join(map(quote_literal, null_words))}) THEN NULL ELSE {value} END"
 
 
 def _time(text: str, reading: DateOrder) -> str:

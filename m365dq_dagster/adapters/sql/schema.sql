@@ -35,6 +35,9 @@ CREATE TABLE files (
     header VARCHAR
 );
 
+-- Which formats the records of a file have: one, or several where a document holds records of many logs.
+CREATE TABLE file_formats (file_id INTEGER NOT NULL, log_type VARCHAR NOT NULL, format VARCHAR NOT NULL);
+
 CREATE TABLE quarantine (file_id INTEGER NOT NULL, row_no BIGINT, reason VARCHAR NOT NULL, detail VARCHAR, raw VARCHAR);
 
 CREATE TABLE duplicates (

@@ -109,7 +109,7 @@ def test_every_file_is_accounted_for_with_a_reason(folder: Path) -> None:
     assert all(reason for path, (_, reason) in files.items() if path != "deep/er/signins.csv")
     assert "1 file" in files["logs.gz"][1]
     assert "name, age" in files["people.csv"][1]
-    assert taken.report.files_found == 10
+    assert taken.report.files_found == 11
     assert taken.report.files_recognised == 2
     assert taken.registry.stages == [CaseStage.IMPORTED]
     assert taken.registry.tasks == ["read_files", "balance_ledger"]

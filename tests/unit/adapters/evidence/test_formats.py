@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from m365dq_dagster.adapters.evidence.formats import Source, load_formats, parse_format, recognise
-from m365dq_dagster.adapters.rule_pack import resource_dir
+from m365dq_dagster.adapters.evidence.formats import Source, parse_format, parse_formats
+from m365dq_dagster.adapters.evidence.plans import recognise
+from m365dq_dagster.adapters.rule_pack import load_rule_pack
 from m365dq_dagster.core.errors import BadInput
 from m365dq_dagster.core.outcome import DateOrder
 
@@ -23,24 +24,17 @@ MINIMAL: dict[str, Any] = {
 
 
 def test_the_shipped_formats_load() -> None:
-    found = load_formats(resource_dir("reference_data") / "formats")
+    found = parse_formats(load_rule_pack().formats)
 
     assert {
-        "graph_signin_json",
+        "graph_signin_beta",
         "legacy_auth_csv",
+        "mes_ual_csv",
         "portal_signin_csv",
         "ps_signin_csv",
         "purview_csv",
         "sentinel_signinlogs_csv",
-        "ual_csv",
     } <= {definition.id for definition in found}
-
-
-def test_a_file_that_is_no_yaml_is_named(tmp_path: Path) -> None:
-    (tmp_path / "bad.yaml").write_text("a: [")
-
-    with pytest.raises(BadInput, match=r"bad\.yaml: this is no valid YAML"):
-        load_formats(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -48,6 +42,16 @@ def test_a_file_that_is_no_yaml_is_named(tmp_path: Path) -> None:
     [
         ({"colour": "blue"}, "key 'colour' is not known"),
         ({"container": "xml"}, "container must be one of"),
+        ({"container": []}, "container must be one of"),
+        ({"detect": {"all": ["When"], "some": ["Who"]}}, "detect must be a mapping"),
+        ({"detect": {"all": ["When"], "values": ["Who"]}}, "detect.values is a mapping"),
+        ({"types": {"event_time": "date"}}, "types gives one of its fields"),
+        ({"types": {"other": "text"}}, "types gives one of its fields"),
+        ({"log_type": "Door Logs"}, "'Door Logs' cannot name a table or column"),
+        ({"fields": {"Event Time": "When"}}, "'Event Time' cannot name a table or column"),
+        ({"file_name": "("}, "is no regular expression"),
+        ({"name_values": {"status": {"(": "x"}}}, "is no regular expression"),
+        ({"fields": {"event_time": {"gather": "("}}}, "is no regular expression"),
         ({"detect": None}, "detect must be a mapping"),
         ({"detect": {"all": []}}, "detect must be a mapping"),
         ({"fields": {"event_time": {"from": "When"}}}, "a source is a column name, or a mapping"),
@@ -65,6 +69,85 @@ def test_what_a_format_file_may_not_say_is_named_with_its_place(change: dict[str
 def test_a_format_file_without_a_needed_key_is_named() -> None:
     with pytest.raises(BadInput, match=r"tiny\.yaml: key 'fields' is missing"):
         parse_format({key: value for key, value in MINIMAL.items() if key != "fields"}, "tiny.yaml")
+
+
+def test_a_flavour_takes_over_what_its_model_says_and_changes_what_it_says_itself() -> None:
+    flavour = {
+        "id": "other",
+        "title": "Other",
+        "like": "tiny",
+        "fields": {"user_principal_name": None, "city": "Town"},
+        "file_name": "x",
+    }
+    third = {"id": "third", "title": "Third", "like": "other", "caps": [10]}
+    found = {one.id: one for one in parse_formats([MINIMAL, flavour, third])}
+
+    assert set(found["other"].fields) == {"event_time", "city"}
+    assert found["other"].detect == found["tiny"].detect
+    assert (found["third"].fields, found["third"].caps) == (found["other"].fields, (10,))
+    assert found["third"].title == "Third"
+
+
+@pytest.mark.parametrize("model", ["nothing", "loop"])
+def test_a_model_that_is_no_other_format_is_named(model: str) -> None:
+    with pytest.raises(BadInput, match=f"format loop: like names '{model}'"):
+        parse_formats([MINIMAL, {"id": "loop", "title": "Loop", "like": model}])
+
+
+def test_a_language_adds_its_spellings_to_exports_that_follow_it() -> None:
+    spanish = {"id": "es", "title": "Spanish", "container": "translation", "map": {"Cuándo": "When", "Quién": "Who"}}
+    localised = {**MINIMAL, "id": "local", "localised": True}
+
+    plan = recognise(["Cuándo", "Quién"], "csv", parse_formats([MINIMAL, localised, spanish]))
+
+    assert plan
+    assert plan.definition.id == "local"
+    assert plan.provenance("event_time") == "source:Cuándo"
+
+
+def test_a_language_without_a_map_is_named() -> None:
+    with pytest.raises(BadInput, match="format es: map is missing"):
+        parse_formats([{"id": "es", "title": "Spanish", "container": "translation"}])
+
+
+def test_the_name_of_a_file_tells_flavours_of_one_shape_apart_and_never_suffices() -> None:
+    named = {**MINIMAL, "id": "named", "file_name": r"Special_.*\.csv$", "name_required": True}
+    formats = parse_formats([MINIMAL, named])
+
+    assert [
+        plan.definition.id if (plan := recognise(columns, "csv", formats, path=path)) else None
+        for columns, path in [
+            (["When", "Who"], "a/Special_1.csv"),
+            (["When", "Who"], "a/other.csv"),
+            (["What"], "a/Special_1.csv"),
+        ]
+    ] == ["named", "tiny", None]
+
+
+def test_values_and_filled_cells_of_the_first_records_decide_where_a_format_asks_for_them() -> None:
+    by_value = {**MINIMAL, "id": "by_value", "detect": {"all": ["When"], "values": {"Kind": ["Door"]}}}
+    by_cell = {**MINIMAL, "id": "by_cell", "detect": {"all": ["When"], "filled": ["Kind"]}}
+
+    def chosen(cell: str, *formats: dict[str, Any]) -> str | None:
+        plan = recognise(["When", "Who", "Kind"], "csv", parse_formats(formats), [{"When": "1", "kind": cell}])
+        return plan.definition.id if plan else None
+
+    assert chosen(" door ", MINIMAL, by_value) == "by_value"
+    assert chosen("window", MINIMAL, by_value) == "tiny"
+    assert chosen("", by_cell) is None
+    assert chosen("x", by_cell) == "by_cell"
+
+
+def test_what_a_name_tells_is_said_to_come_from_it_and_a_column_stands_above_it() -> None:
+    told = {**MINIMAL, "name_values": {"status": {"(?i)failed": "Failure"}, "event_time": {"failed": "x"}}}
+    plan = recognise(["When", "Who"], "csv", [parse_format(told, "tiny")], path="in/Failed.csv")
+    silent = recognise(["When", "Who"], "csv", [parse_format(told, "tiny")], path="in/all.csv")
+
+    assert plan
+    assert plan.told == {"status": ("Failure", "Failed.csv")}
+    assert plan.provenance("status") == "derived:file_name from Failed.csv"
+    assert silent
+    assert silent.told == {}
 
 
 def test_every_kind_of_source_can_be_written() -> None:
@@ -134,16 +217,21 @@ def test_provenance_names_every_column_and_the_rule() -> None:
                 "country": {"of": ["Place_dynamic", "Place_string"], "key": "countryOrRegion"},
                 "risk_state": "Risk",
                 "browser": "absent",
+                "properties": {"gather": "^Property"},
+                "recipients": {"of": "To", "part": "recipients"},
             },
         },
         "tiny.yaml",
     )
-    plan = recognise(["When", "Who", "Where", "Place_dynamic", "Place_string", "Risk"], "csv", [definition])
+    header = ["When", "Who", "Where", "Place_dynamic", "Place_string", "Risk", "Property1", "To", "Property2"]
+    plan = recognise(header, "csv", [definition])
 
     assert plan
     assert plan.provenance("city") == "derived:location_part from Where"
     assert plan.provenance("country") == "source:Place_dynamic.countryOrRegion, Place_string.countryOrRegion"
     assert plan.provenance("risk_state") == "derived:value_map from Risk"
+    assert plan.provenance("properties") == "derived:gathered from Property1 and 1 more columns"
+    assert plan.provenance("recipients") == "derived:recipient_list from To"
     assert "browser" not in plan.fields
 
 
