@@ -38,7 +38,7 @@ def oculus() -> Document:
         },
         "files": [
             _file("sign_ins.csv", "powershell_numbered_csv", "sign_in_logs", 2987, duplicates=12),
-            _file("ual/audit_1.csv", "ual_csv", "unified_audit_log", 20000, quarantined=3),
+            _file("ual/audit_1.csv", "mes_ual_csv", "unified_audit_log", 20000, quarantined=3),
             _file("legacy.csv", "legacy_csv", "legacy_auth_logs", 354),
             {
                 **_file("notes.txt", None, None, 0),
@@ -276,7 +276,7 @@ def origins() -> list[Document]:
     return [
         {**portal, "path": "a.csv", "fields": {**both, "country": "derived:location_part from Location"}},
         {**portal, "path": "b.csv", "fields": {**both, "country": "absent"}},
-        {"path": "ual.csv", "log_type": "unified_audit_log", "format": "ual_csv", "sha256": None, "fields": {}},
+        {"path": "ual.csv", "log_type": "unified_audit_log", "format": "mes_ual_csv", "sha256": None, "fields": {}},
         {
             "path": f"<script>{ESCAPE}.csv",
             "log_type": "message_trace",
