@@ -86,7 +86,9 @@ ORDER BY log_type, code
 
 -- name: unknown_values
 -- Values of the witnesses that no table knows, the commonest first, with where each file says that it has the field from.
-SELECT u.log_type, u.field, u.value, sum(u.k) AS row_count, list(DISTINCT p.provenance ORDER BY p.provenance) AS origins
+SELECT
+    u.log_type, u.field, u.value, sum(u.k) AS row_count,
+    coalesce(list(DISTINCT p.provenance ORDER BY p.provenance) FILTER (WHERE p.provenance IS NOT NULL), []) AS origins
 FROM (
     SELECT
         log_type, file_id, CASE WHEN log_type = 'unified_audit_log' THEN 'operation' ELSE 'status' END AS field, word AS value,

@@ -99,7 +99,7 @@ def test_unknown_words_are_told_the_commonest_first_and_bounded(con: duckdb.Duck
     rows = [sign_in(status="Odd"), sign_in(status="Odd"), sign_in(access="perhaps"), sign_in(code="7")]
     logons(con, *rows, logon(operation="UserLoggedOut"))
     found = measure.unknown_values(con)
-    assert found[0] == ("sign_in_logs", "status", "Odd", 2)
+    assert found[0] == ("sign_in_logs", "status", "Odd", 2, [])
     assert {row[2] for row in found} == {"Odd", "perhaps", "7", "UserLoggedOut"}
     assert measure.unknown_values(con, most=1) == found[:1]
 

@@ -46,7 +46,7 @@ def test_without_a_view_json_is_the_whole_document() -> None:
             ("message_trace 12 rows (not judged)", "12 message_trace rows were taken in and are not judged yet"),
         ),
         ("summary", ("notes.txt: its first line", "Missing?", "8 hours without an event")),
-        ("files", ("unified_audit_log, read as ual_csv: 1 file", "ual/audit_1.csv", "UNRECOGNISED  notes.txt")),
+        ("files", ("unified_audit_log, read as mes_ual_csv: 1 file", "ual/audit_1.csv", "UNRECOGNISED  notes.txt")),
         ("files", ("Not taken in: 1 file", "its first line names no column", "4 in all:", "23,341 rows read")),
         ("quality", ("Quality gate: PASS", "outcome_field_rejected", "quality-check-failure.md")),
         (

@@ -79,6 +79,8 @@ def test_an_unknown_word_is_shown_under_the_name_that_the_source_gives_the_field
         run.con.execute("INSERT INTO field_provenance VALUES (1, 'sign_in_logs', 'status', 'source:Result Type')")
         one = judged(run)["unknown_values"]
         run.con.execute("INSERT INTO field_provenance VALUES (2, 'sign_in_logs', 'status', 'source:Other')")
+        last = "(SELECT max(rowid) FROM sign_in_logs WHERE status = 'Sucess')"
+        run.con.execute(f"UPDATE sign_in_logs SET file_id = 2 WHERE rowid = {last}")
         two = judged(run)["unknown_values"]
     row = {"log_type": "sign_in_logs", "value": "Sucess", "rows": 3, "canonical_field": "status"}
     assert one == [{**row, "field": "result_type"}]
