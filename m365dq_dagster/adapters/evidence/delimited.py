@@ -9,11 +9,15 @@ import re
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from m365dq_dagster.core.ledger import QuarantineReason
 
 DELIMITERS = ",;\t|"
 MAX_CELL = 1 << 28
+LONG_NAME = 200
+"""Characters of a column name above which its key is not remembered."""
+
 MAX_RECORD_LINES = 20_000
 """How many lines a quoted cell may span before its quote counts as never closed."""
 
@@ -58,6 +62,15 @@ def table_head(text: str) -> TableHead | None:
 
 def header_key(name: str) -> str:
     """A column name as it is compared: case folded, trimmed, inner blanks collapsed."""
+    return _remembered_key(name) if len(name) <= LONG_NAME else _compared(name)
+
+
+@lru_cache(maxsize=1 << 14)
+def _remembered_key(name: str) -> str:
+    return _compared(name)
+
+
+def _compared(name: str) -> str:
     return re.sub(r"[\s\u200b\ufeff]+", " ", name).strip().casefold()
 
 

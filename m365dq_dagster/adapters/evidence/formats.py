@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 from m365dq_dagster.adapters.evidence.delimited import header_key
@@ -91,13 +92,21 @@ class FormatDefinition:
     inside: str | None = None
     localised: bool = False
 
-    @property
+    @cached_property
     def spellings(self) -> frozenset[str]:
         """Every header or key this definition knows, as compared."""
         known = {name for sources in self.fields.values() for source in sources for name in source.columns}
         known |= {*self.payload, *self.collection_time, *self.declared.values()}
         known |= {name for group in self.detect.require for name in group}
         return frozenset(header_key(name) for name in known)
+
+    @cached_property
+    def looked_at(self) -> frozenset[str]:
+        """Every name that telling this definition from others rests on, as compared, with the outer name of each inner
+        one."""
+        names = {header_key(name) for name in (*self.detect.exclude, *self.detect.filled, *self.detect.values)}
+        names |= self.spellings
+        return frozenset(names | {name.split(".")[0] for name in names})
 
 
 def parse_formats(pack: Iterable[Mapping[str, Any]]) -> tuple[FormatDefinition, ...]:

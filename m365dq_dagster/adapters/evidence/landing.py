@@ -20,8 +20,8 @@ from m365dq_dagster.adapters.evidence import documents
 from m365dq_dagster.adapters.evidence.delimited import TableHead, records
 from m365dq_dagster.adapters.evidence.documents import DocumentShape, JsonRecord
 from m365dq_dagster.adapters.evidence.folder import CHUNK, FoundFile
-from m365dq_dagster.adapters.evidence.formats import DOCUMENT, FormatDefinition
-from m365dq_dagster.adapters.evidence.plans import ImportPlan, of_one_kind, plan_for, recognise
+from m365dq_dagster.adapters.evidence.formats import FormatDefinition
+from m365dq_dagster.adapters.evidence.plans import ImportPlan, Kinds, plan_for
 from m365dq_dagster.adapters.evidence.recognition import MAX_RAW, RecognisedFile
 from m365dq_dagster.adapters.evidence.tables import Tables
 from m365dq_dagster.adapters.evidence.text import open_bytes, open_text
@@ -155,6 +155,9 @@ class _Sorter:
     formats: Sequence[FormatDefinition]
     known: dict[tuple[object, ...], FormatDefinition | None] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        self.kinds = Kinds(self.formats, self.seen.file.path)
+
     def sorted(self, batch: Sequence[Row]) -> Iterator[tuple[ImportPlan, list[Row]]]:
         """The records of a batch by format, each with a plan for the keys that occur in it."""
         rows: dict[str, list[Row]] = {}
@@ -189,24 +192,11 @@ class _Sorter:
     def _definition(self, record: Mapping[str, Any]) -> FormatDefinition | None:
         if all(value in (None, "", {}, []) for value in record.values()):
             return self.seen.plan.definition
-        make = _make(record, self.formats)
+        make = self.kinds.make(record)
         if make not in self.known:
-            path = self.seen.file.path
-            if of_one_kind(record, self.seen.plan, self.formats, path):
-                self.known[make] = self.seen.plan.definition
-            else:
-                plan = recognise(tuple(record), DOCUMENT, self.formats, (record,), path)
-                self.known[make] = plan.definition if plan else None
+            plan = self.seen.plan if self.kinds.is_of(record, self.seen.plan) else self.kinds.alone(record)
+            self.known[make] = plan.definition if plan else None
         return self.known[make]
-
-
-def _make(record: Mapping[str, Any], formats: Sequence[FormatDefinition]) -> tuple[object, ...]:
-    """What decides a record's format: its keys, those one level in, which of them hold something, and the words that
-    formats look for."""
-    looked = {name.casefold() for one in formats for name in one.detect.values}
-    words = tuple(str(value) for key, value in record.items() if key.casefold() in looked)
-    inner = tuple((key, tuple(value)) for key, value in record.items() if isinstance(value, dict))
-    return (tuple((key, bool(value)) for key, value in record.items()), inner, words)
 
 
 def _joined(known: ImportPlan | None, plan: ImportPlan) -> ImportPlan:

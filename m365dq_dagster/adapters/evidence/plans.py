@@ -145,17 +145,50 @@ def envelope(samples: Sequence[Mapping[str, Any]], formats: Iterable[FormatDefin
     return None
 
 
-def of_one_kind(
-    record: Mapping[str, Any], plan: ImportPlan, formats: Iterable[FormatDefinition], path: str = ""
-) -> bool:
-    """Whether a record can be read by this plan: alone it is of the same log type, or it is of none that is known and
-    shows at least half of what the plan's definition requires (writers leave out keys that hold nothing)."""
-    alone = recognise(tuple(record), DOCUMENT, formats, (record,), path)
-    if alone:
-        return (alone.definition.log_type, bool(alone.payload)) == (plan.definition.log_type, bool(plan.payload))
-    shown = {header_key(name) for name in record} | _nested((record,))
-    groups = plan.definition.detect.require
-    return 2 * sum(any(header_key(name) in shown for name in group) for group in groups) >= len(groups)
+class Kinds:
+    """Finds the format of single records of one document. Records of one make are looked at once: what makes them is
+    the names that any format knows and the words that any looks for, so that keys nobody knows cost nothing."""
+
+    def __init__(self, formats: Iterable[FormatDefinition], path: str) -> None:
+        self.formats, self.path = tuple(formats), path
+        self.names = frozenset().union(*(one.looked_at for one in self.formats))
+        self.words: dict[str, set[str]] = {}
+        for one in self.formats:
+            for name, words in one.detect.values.items():
+                self.words.setdefault(header_key(name), set()).update(words)
+        self.filled = {header_key(name) for one in self.formats for name in one.detect.filled}
+        self.known: dict[tuple[object, ...], ImportPlan | None] = {}
+
+    def alone(self, record: Mapping[str, Any]) -> ImportPlan | None:
+        """The plan of the format that fits this one record best, or None."""
+        make = self.make(record)
+        if make not in self.known:
+            self.known[make] = recognise(tuple(record), DOCUMENT, self.formats, (record,), self.path)
+        return self.known[make]
+
+    def is_of(self, record: Mapping[str, Any], plan: ImportPlan) -> bool:
+        """Whether a record can be read by this plan: alone it is of the same log type, or it is of none that is known
+        and shows at least half of what the plan's definition requires (writers leave out keys that hold nothing)."""
+        alone = self.alone(record)
+        if alone:
+            return (alone.definition.log_type, bool(alone.payload)) == (plan.definition.log_type, bool(plan.payload))
+        shown = {header_key(name) for name in record} | _nested((record,))
+        groups = plan.definition.detect.require
+        return 2 * sum(any(header_key(name) in shown for name in group) for group in groups) >= len(groups)
+
+    def make(self, record: Mapping[str, Any]) -> tuple[object, ...]:
+        """What of a record decides on its format, the same for all records of one make."""
+        found: list[object] = []
+        for name, value in record.items():
+            key = header_key(name)
+            if key not in self.names:
+                continue
+            word = str(value).strip().casefold() if key in self.words else ""
+            found.append((key, word if word in self.words.get(key, ()) else "", key in self.filled and bool(value)))
+            if isinstance(value, Mapping):
+                inner = (f"{key}.{header_key(part)}" for part in value)
+                found.append(tuple(part for part in inner if part in self.names))
+        return tuple(found)
 
 
 def plan_for(

@@ -14,7 +14,7 @@ from m365dq_dagster.adapters.evidence.delimited import TableHead, records, table
 from m365dq_dagster.adapters.evidence.documents import DocumentHead, document_head, looks_like_json
 from m365dq_dagster.adapters.evidence.folder import FoundFile
 from m365dq_dagster.adapters.evidence.formats import DOCUMENT, TABLE, FormatDefinition
-from m365dq_dagster.adapters.evidence.plans import ImportPlan, envelope, of_one_kind, recognise
+from m365dq_dagster.adapters.evidence.plans import ImportPlan, Kinds, envelope, recognise
 from m365dq_dagster.adapters.evidence.sidecars import Sidecar, SidecarDefinition, read_sidecar
 from m365dq_dagster.adapters.evidence.text import TextHead, open_text, read_head
 from m365dq_dagster.core.ledger import FileReason
@@ -119,30 +119,28 @@ def chosen_records(seen: RecognisedFile, row_numbers: Iterable[int]) -> dict[int
 
 def _document(file: FoundFile, head: TextHead, formats: Sequence[FormatDefinition]) -> RecognisedFile | NotRecognised:
     document = document_head(head.text, SAMPLES)
-    inside, samples = None, document.samples
-    if not any(recognise(tuple(one), DOCUMENT, formats, (one,), file.path) for one in samples):
+    inside, samples, kinds = None, document.samples, Kinds(formats, file.path)
+    if not any(kinds.alone(one) for one in samples):
         inside = envelope(samples, formats)
         samples = tuple(one for sample in samples for one in documents.unwrapped(sample, inside))
-    plan = _main_plan(samples, formats, file.path)
+    plan = _main_plan(samples, kinds)
     if plan is None:
         reason = FileReason.UNKNOWN_KEYS if document.keys else FileReason.BROKEN_JSON
         return NotRecognised(file, reason, ", ".join(document.keys), head.encoding, document.keys)
-    mixed = inside is not None or not all(of_one_kind(one, plan, formats, file.path) for one in samples)
+    mixed = inside is not None or not all(kinds.is_of(one, plan) for one in samples)
     return RecognisedFile(file, plan, head, document=document, mixed=mixed, inside=inside, samples=samples)
 
 
-def _main_plan(
-    samples: Sequence[Mapping[str, Any]], formats: Sequence[FormatDefinition], path: str
-) -> ImportPlan | None:
+def _main_plan(samples: Sequence[Mapping[str, Any]], kinds: Kinds) -> ImportPlan | None:
     """The plan of most of the records, over the keys of all records of its kind."""
-    alone = [recognise(tuple(one), DOCUMENT, formats, (one,), path) for one in samples]
+    alone = [kinds.alone(one) for one in samples]
     logs = [plan.definition.log_type for plan in alone if plan]
     if not logs:
         return None
     main = max(logs, key=lambda log: (logs.count(log), -logs.index(log)))
     ours = [one for one, plan in zip(samples, alone, strict=True) if plan is None or plan.definition.log_type == main]
     keys = tuple(dict.fromkeys(key for one in ours for key in one))
-    return recognise(keys, DOCUMENT, [one for one in formats if one.log_type == main], ours, path)
+    return recognise(keys, DOCUMENT, [one for one in kinds.formats if one.log_type == main], ours, kinds.path)
 
 
 def _table(file: FoundFile, head: TextHead, formats: Sequence[FormatDefinition]) -> RecognisedFile | NotRecognised:
