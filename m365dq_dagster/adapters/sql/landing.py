@@ -120,10 +120,10 @@ def _fields(plan: ImportPlan, mapped: Mapping[str, str | None], relation: str, n
     paths = _paths(plan)
     opened = [f"{_opened(column, plan, paths[column])} AS {_list(column)}" for column in paths]
     kept = ", ".join(f"{text} AS {name}" for name, text in _transient(plan, numbered, cells).items())
-    number = "row_no" if numbered else "0::BIGINT AS row_no"
-    first = f"SELECT {number}, {kept}{_comma([_cell(column) for column in plan.used])}{_comma(opened)} FROM {relation}"
+    known = "row_no, fault" if numbered else "0::BIGINT AS row_no"
+    first = f"SELECT {known}{_comma([_cell(column) for column in plan.used])}{_comma(opened)} FROM {relation}"
     carried = ", ".join(("row_no", *(name for name in TRANSIENT if name != "landing_late")))
-    second = f"SELECT {carried}{_comma(texts)}{_comma(whole)} FROM ({first})"
+    second = f"SELECT row_no, {kept}{_comma(texts)}{_comma(whole)} FROM ({first})"
     third = f"SELECT *, {_late(plan, places)} AS landing_late{_comma(cleaned)} FROM ({second})"
     return f"SELECT {carried}, landing_late{_comma(fields)} FROM ({third})"
 
@@ -351,7 +351,7 @@ def _opened(column: Column, plan: ImportPlan, paths: list[str]) -> str:
     cell = _cell(column)
     exact = ", ".join(quote_literal(_json_path(path.split("."))) for path in paths)
     if column == plan.payload:
-        return f"CASE WHEN {_is_object(cell)} THEN json_extract_string({cell}, [{exact}]) END"
+        return f"CASE WHEN {_opens_object(cell)} THEN try(json_extract_string({cell}, [{exact}])) END"
     pascal = ", ".join(quote_literal(_json_path(_pascal(path).split("."))) for path in paths)
     either = ", ".join(f"coalesce(parts[{at}], parts[{at + len(paths)}])" for at in range(1, len(paths) + 1))
     python = ", ".join(
@@ -366,23 +366,30 @@ def _opened(column: Column, plan: ImportPlan, paths: list[str]) -> str:
 
 def _fault(plan: ImportPlan, numbered: bool, cells: int) -> str:
     """Why a row is no event. A document's record that shows less than half of what its format requires is of another
-    log."""
+    log.
+
+    What most rows are comes first in every branch, since a branch is left as soon as it is decided."""
     known = "WHEN fault IS NOT NULL THEN fault " if numbered else ""
     filled = " OR ".join(f"{_cell(column)} >= '!'" for column in plan.used)
     padded = " OR ".join(f"trim({_cell(column)}, intake_blank()) <> ''" for column in plan.used)
+    empty = f"WHEN NOT coalesce({filled}, {padded}, false) AND NOT coalesce({padded}, false) THEN 'ROW_EMPTY'"
+    foreign = "" if numbered or cells else _foreign(plan)
     if plan.payload is None:
-        empty = f"WHEN NOT coalesce({filled}, false) AND NOT coalesce({padded}, false) THEN 'ROW_EMPTY'"
-        return f"CASE {known}{empty}{_foreign(plan) if not (numbered or cells) else ''} END"
+        sound = _shows_all(plan) if foreign else f"({filled})"
+        return f"CASE {known}WHEN {sound} THEN NULL {empty}{foreign} END"
     cell = _cell(plan.payload)
     return (
-        f"CASE {known}WHEN {_is_object(cell)} AND trim({cell}) <> '{{}}' THEN "
-        "NULL"
-        f" WHEN NOT coalesce({padded}, false) THEN 'ROW_EMPTY'"
-        f"{_foreign(plan) if not (numbered or cells) else ''}"
+        f"CASE {known}WHEN {_list(plan.payload)} IS NOT NULL AND (strlen({cell}) > 8 OR trim({cell}) <> '{{}}')"
+        f" THEN NULL {empty}{foreign}"
         f" WHEN {cell} IS NULL OR trim({cell}) IN ('', '{{}}', 'null') THEN 'AUDITDATA_EMPTY'"
         f" WHEN length({cell}) BETWEEN {CELL_LIMIT - 8} AND {CELL_LIMIT} THEN 'AUDITDATA_TRUNCATED' ELSE "
         "'AUDITDATA_UNPARSABLE' END"
     )
+
+
+def _shows_all(plan: ImportPlan) -> str:
+    groups = (" OR ".join(f"{_cell(column)} >= '!'" for column in group) for group in plan.required)
+    return " AND ".join(f"({group})" for group in groups)
 
 
 def _foreign(plan: ImportPlan) -> str:
@@ -392,8 +399,8 @@ def _foreign(plan: ImportPlan) -> str:
     return f" WHEN 2 * ({shown}) < {len(plan.required)} THEN 'RECORD_UNKNOWN'"
 
 
-def _is_object(cell: str) -> str:
-    return f"(starts_with(ltrim({cell}, ' \t\r\n'), '{{') AND json_valid({cell}))"
+def _opens_object(cell: str) -> str:
+    return f"(starts_with({cell}, '{{') OR starts_with(ltrim({cell}, ' \t\r\n'), '{{'))"
 
 
 def _json_path(steps: Iterable[str]) -> str:
