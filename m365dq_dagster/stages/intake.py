@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from ipaddress import IPv6Address
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import duckdb
 import pyarrow as pa
@@ -23,8 +23,7 @@ from m365dq_dagster.adapters.case_store import CaseStore, confine
 from m365dq_dagster.adapters.evidence import archives
 from m365dq_dagster.adapters.evidence.folder import FoundFile, case_files
 from m365dq_dagster.adapters.evidence.formats import FormatDefinition, parse_formats
-from m365dq_dagster.adapters.evidence.landing import Landed, Landing, only_row
-from m365dq_dagster.adapters.evidence.tables import Tables
+from m365dq_dagster.adapters.evidence.landing import Landed, Landing, alike, of_files, only_row
 from m365dq_dagster.adapters.evidence.recognition import (
     MAX_RAW,
     NotRecognised,
@@ -34,6 +33,7 @@ from m365dq_dagster.adapters.evidence.recognition import (
     raw_records,
 )
 from m365dq_dagster.adapters.evidence.sidecars import Sidecar, parse_sidecars
+from m365dq_dagster.adapters.evidence.tables import Tables
 from m365dq_dagster.adapters.sql import intake as sql
 from m365dq_dagster.adapters.sql import landing as landing_sql
 from m365dq_dagster.core.checks import CheckResult
@@ -63,6 +63,24 @@ FORGET_MISSING = "forget_missing"
 RAW_BATCH = 1_000
 """Quarantined rows whose text is fetched at a time."""
 
+GROUP_FILES = 100
+GROUP_BYTES = 64 << 20
+"""How many files, and how many bytes of them, come in by one statement."""
+
+SIDECAR_READ = "read for what it says about the collection, it holds no events."
+
+_TEXT, _COUNT, _MOMENT = pa.string(), pa.int64(), pa.timestamp("us")
+_FILE_SCHEMA = pa.schema(
+    {
+        "file_id": _COUNT,
+        **dict.fromkeys(("path", "sha256", "encoding", "format", "log_type", "status", "reason", "header"), _TEXT),
+        **dict.fromkeys(("bytes", "rows_read", "rows_declared", "rows_stand_for"), _COUNT),
+        **dict.fromkeys(("window_from", "window_to"), _MOMENT),
+        "date_order": _TEXT,
+    }
+)
+_FORMAT_SCHEMA = pa.schema({"file_id": _COUNT, "log_type": _TEXT, "format": _TEXT})
+_QUARANTINE_SCHEMA = pa.schema({"file_id": _COUNT, "row_no": _COUNT, "reason": _TEXT, "raw": _TEXT})
 _WINDOW_FORMS = ("%Y%m%d%H%M%S", "%Y%m%d%H%M", "%Y%m%d", "%Y-%m-%d", "%Y-%m-%dT%H-%M-%S")
 Seen = RecognisedFile | NotRecognised | Sidecar
 
@@ -145,9 +163,7 @@ class _Import:
         self._confine()
         found = archives.opened(case_files(self.run.folders), self.into)
         seen = self._look(found)
-        for file_id, item in enumerate(seen, 1):
-            self.run.progress.step(STAGE, item.file.path, file_id, len(seen))
-            self._one(file_id, item)
+        self._ledger(self._bring_in(seen))
         if published:
             self._keep_gone(found)
         self._settle()
@@ -164,15 +180,6 @@ class _Import:
     def _look(self, found: Sequence[FoundFile]) -> tuple[Seen, ...]:
         sidecars = parse_sidecars(self.run.pack.formats)
         return hashed([look_at(file, self.formats, sidecars) for file in found])
-
-    def _one(self, file_id: int, item: Seen) -> None:
-        if isinstance(item, NotRecognised):
-            self._list(file_id, item)
-        elif isinstance(item, Sidecar):
-            told = f"{item.title}: read for what it says about the collection, it holds no events."
-            self._file(file_id, item.file, FileStatus.IMPORTED, told, format=item.definition_id)
-        else:
-            self._take(file_id, item)
 
     def _keep_gone(self, found: Sequence[FoundFile]) -> None:
         """Rows of files that were removed from the folder stay until somebody says that they may go."""
@@ -207,97 +214,118 @@ class _Import:
             self.con.execute(sql.statement(name))
         self.tables.clear()
 
-    def _list(self, file_id: int, item: NotRecognised) -> None:
-        status = FileStatus.UNRECOGNISED
-        if item.reason is FileReason.UNPACKED:
-            status = FileStatus.IMPORTED
-        elif item.reason is FileReason.EMPTY:
-            status = FileStatus.EMPTY
-        elif item.reason in REFUSALS:
-            status = FileStatus.REFUSED
-        told = explain(item.reason, item.detail)
-        facts = {"encoding": item.encoding, "format": item.file.archive or None, "header": item.columns}
-        self._file(file_id, item.file, status, told, **facts)
-
-    def _take(self, file_id: int, item: RecognisedFile) -> None:
+    def _bring_in(self, seen: Sequence[Seen]) -> list[_Entry]:
+        """Every file into its table; files of one make that follow each other come in together."""
         landing = Landing(self.con, self.tables, self.formats, self.into)
+        done: dict[int, _Entry] = {}
+        for group in _groups(list(enumerate(seen, 1))):
+            last_id, last = group[-1]
+            self.run.progress.step(STAGE, last.file.path, last_id, len(seen))
+            done |= self._together(landing, group) if len(group) > 1 else {}
+            done |= {file_id: self._entry(landing, file_id, item) for file_id, item in group if file_id not in done}
+        return list(done.values())
+
+    def _together(self, landing: Landing, group: Sequence[tuple[int, Seen]]) -> dict[int, _Entry]:
+        """The files of a group that could come in by one statement, in the order of dates that each one's values
+        decide."""
+        files = {file_id: item for file_id, item in group if isinstance(item, RecognisedFile)}
+        reading = self._guess(next(iter(files.values())))
+        landed = landing.land_together(files, reading)
+        decisions = self._decisions(files, [landed[file_id] for file_id in landed][:1], landed)
+        wrong = [file_id for file_id, decision in decisions.items() if decision.reading is not reading]
+        if wrong:
+            landing.take_back(landed[wrong[0]].plan.definition.log_type, wrong)
+        return {
+            file_id: _Entry(file_id, files[file_id], one.rows, (one,), decisions.get(file_id))
+            for file_id, one in landed.items()
+            if file_id not in wrong
+        }
+
+    def _entry(self, landing: Landing, file_id: int, item: Seen) -> _Entry:
+        if not isinstance(item, RecognisedFile):
+            return _Entry(file_id, item)
         try:
-            rows, landed, decision = self._landed(landing, file_id, item)
+            return self._alone(landing, file_id, item)
         except OSError as error:
             why = error.strerror or "it went while it was read"
-            self._list(file_id, NotRecognised(item.file, FileReason.UNREADABLE, why))
-            return
-        for one in landed:
-            self._quarantine(file_id, item, one)
-            self._provenance(file_id, one)
-            if not one.plan.time_identifies:
-                self.untimed.append(file_id)
-            self.taken.append((item, one))
-        begins, ends = window_of(item)
-        self._file(
-            file_id,
-            item.file,
-            FileStatus.IMPORTED if rows else FileStatus.EMPTY,
-            None if rows else explain(FileReason.NO_ROWS),
-            encoding=item.head.encoding,
-            header=item.columns,
-            format=", ".join(name for one in landed for name in one.formats),
-            log_type=", ".join(dict.fromkeys(one.plan.definition.log_type for one in landed)),
-            rows_read=rows,
-            rows_declared=next((one.declared for one in landed if one.declared is not None), None),
-            rows_stand_for=next((one.stands_for for one in landed if one.stands_for is not None), None),
-            window_from=begins,
-            window_to=ends,
-            date_order=_order(decision, landed),
-        )
+            return _Entry(file_id, NotRecognised(item.file, FileReason.UNREADABLE, why))
 
-    def _landed(
-        self, landing: Landing, file_id: int, item: RecognisedFile
-    ) -> tuple[int, tuple[Landed, ...], DateDecision | None]:
-        """The file in its tables, its dates read in the order that all of its values decide: where the first values
+    def _alone(self, landing: Landing, file_id: int, item: RecognisedFile) -> _Entry:
+        """One file in its tables, its dates read in the order that all of its values decide: where the first values
         spoke for another order, it comes in again."""
-        guess = self._decide(item, first_sightings(item))
-        rows, landed = landing.land(file_id, item, guess.reading if guess else DateOrder.MDY)
-        decision = self._decide(item, [one for part in landed for one in self._sightings(file_id, part)])
-        if decision and decision.reading is not (guess.reading if guess else DateOrder.MDY):
-            landing.take_back(file_id, landed)
+        reading = self._guess(item)
+        rows, landed = landing.land(file_id, item, reading)
+        decision = self._decisions({file_id: item}, landed, (file_id,)).get(file_id)
+        if decision and decision.reading is not reading:
+            for one in landed:
+                landing.take_back(one.plan.definition.log_type, (file_id,))
             rows, landed = landing.land(file_id, item, decision.reading)
-        return rows, landed, decision
+        return _Entry(file_id, item, rows, landed, decision)
+
+    def _guess(self, item: RecognisedFile) -> DateOrder:
+        """How the dates of a file are read at first, by its first records."""
+        decision = self._decide(item, first_sightings(item))
+        return decision.reading if decision else DateOrder.MDY
 
     def _decide(self, item: RecognisedFile, sightings: Sequence[DateSighting]) -> DateDecision | None:
         fixed = item.plan.definition.date_order
         return decide_date_order(sightings, self.run.context.date_order or fixed) if sightings else None
 
-    def _sightings(self, file_id: int, landed: Landed) -> list[DateSighting]:
-        texts = landing_sql.date_texts(landed.plan.definition.log_type)
-        rows = self.con.execute(texts + sql.statement("date_sightings"), {"file_id": file_id}).fetchall()
-        return [DateSighting(int(first), int(second), int(year), count) for first, second, year, count in rows]
+    def _decisions(
+        self, files: Mapping[int, RecognisedFile], landed: Sequence[Landed], wanted: Collection[int]
+    ) -> dict[int, DateDecision]:
+        """The order of dates of those files that have dates which do not begin with the year, by all their values."""
+        sightings: dict[int, list[DateSighting]] = {}
+        for log_type in dict.fromkeys(one.plan.definition.log_type for one in landed):
+            statement = landing_sql.date_texts(log_type) + sql.statement("date_sightings")
+            for file_id, *parts, rows in self.con.execute(statement, of_files(wanted)).fetchall():
+                sightings.setdefault(file_id, []).append(_sighting(parts, rows))
+        decided = {file_id: self._decide(files[file_id], found) for file_id, found in sightings.items()}
+        return {file_id: decision for file_id, decision in decided.items() if decision}
 
-    def _file(self, file_id: int, file: FoundFile, status: FileStatus, reason: str | None, **facts: Any) -> None:
-        names = ("encoding", "format", "log_type", "rows_declared", "rows_stand_for", "window_from", "window_to")
-        values = {**dict.fromkeys((*names, "date_order", "header")), "rows_read": 0, **facts}
-        values |= {"file_id": file_id, "path": file.path, "sha256": file.sha256, "bytes": file.bytes}
-        values |= {"status": status.value, "reason": reason}
-        values["header"] = json.dumps(values["header"]) if values["header"] else None
-        self.con.execute(sql.statement("file"), values)
+    def _ledger(self, entries: Sequence[_Entry]) -> None:
+        """Set aside what is no event, and write down every file with where its fields come from."""
+        self._quarantine({entry.file_id: entry.item for entry in entries if isinstance(entry.item, RecognisedFile)})
+        self._write("files", [entry.row() for entry in entries], _FILE_SCHEMA)
+        formats = [
+            {"file_id": entry.file_id, "log_type": one.plan.definition.log_type, "format": name}
+            for entry in entries
+            for one in entry.landed
+            for name in one.formats
+        ]
+        self._write("file_formats", formats, _FORMAT_SCHEMA)
+        self._provenance(entries)
+        self.untimed = [e.file_id for e in entries if any(not one.plan.time_identifies for one in e.landed)]
+        self.taken = [(e.item, one) for e in entries if isinstance(e.item, RecognisedFile) for one in e.landed]
 
-    def _quarantine(self, file_id: int, item: RecognisedFile, landed: Landed) -> None:
-        log_type = landed.plan.definition.log_type
-        silent = self.con.execute(landing_sql.faults(log_type), {"file_id": file_id}).fetchall()
-        for rows in _batches(_with_text(item, silent)) if silent else ():
-            columns = dict(zip(("row_no", "reason", "raw"), zip(*rows, strict=True), strict=True))
-            self.con.register("intake_fetched", pa.table({name: list(found) for name, found in columns.items()}))
-            self.con.execute(sql.statement("quarantine_fetched"), {"file_id": file_id}).fetchall()
-            self.con.unregister("intake_fetched")
-        self.con.execute(landing_sql.drop_faults(log_type), {"file_id": file_id})
+    def _write(self, statement: str, rows: Sequence[Mapping[str, object]], schema: pa.Schema) -> None:
+        relation = {"files": "intake_files", "file_formats": "intake_formats", "quarantine_fetched": "intake_fetched"}
+        self.con.register(relation[statement], pa.Table.from_pylist(list(rows), schema=schema))
+        self.con.execute(sql.statement(statement)).fetchall()
+        self.con.unregister(relation[statement])
 
-    def _provenance(self, file_id: int, landed: Landed) -> None:
-        log_type = landed.plan.definition.log_type
-        formats = {"file_id": file_id, "log_type": log_type, "formats": list(landed.formats)}
-        self.con.execute(sql.statement("file_format"), formats)
-        origins = landing_sql.provenance(landed.plan, self.tables.columns(log_type))
-        values = {"file_id": file_id, "log_type": log_type, "fields": list(origins), "origins": list(origins.values())}
-        self.con.execute(sql.statement("provenance"), values)
+    def _quarantine(self, files: Mapping[int, RecognisedFile]) -> None:
+        for log_type in self.tables.opened:
+            silent: dict[int, dict[int, str]] = {}
+            for file_id, row_no, reason in self.con.execute(landing_sql.faults(log_type)).fetchall():
+                silent.setdefault(file_id, {})[row_no] = reason
+            for file_id, rows in silent.items():
+                for batch in _batches(_with_text(file_id, files[file_id], rows)):
+                    self._write("quarantine_fetched", batch, _QUARANTINE_SCHEMA)
+            self.con.execute(landing_sql.drop_faults(log_type))
+
+    def _provenance(self, entries: Sequence[_Entry]) -> None:
+        """Files whose fields come from the same places are written down together."""
+        found: dict[tuple[str, tuple[tuple[str, str], ...]], list[int]] = {}
+        for entry in entries:
+            for one in entry.landed:
+                log_type = one.plan.definition.log_type
+                places = landing_sql.provenance(one.plan, self.tables.columns(log_type))
+                found.setdefault((log_type, tuple(places.items())), []).append(entry.file_id)
+        for (log_type, told), file_ids in found.items():
+            fields, origins = zip(*told, strict=True)
+            values = {"log_type": log_type, "file_ids": file_ids, "fields": list(fields), "origins": list(origins)}
+            self.con.execute(sql.statement("provenance"), values)
 
     def _settle(self) -> None:
         self.tables.close()
@@ -392,6 +420,91 @@ class _Import:
         )
 
 
+@dataclass(frozen=True)
+class _Entry:
+    """One file for the ledger: what it is, how many records it holds, and what came into which table."""
+
+    file_id: int
+    item: Seen
+    rows: int = 0
+    landed: tuple[Landed, ...] = ()
+    decision: DateDecision | None = None
+
+    def row(self) -> dict[str, object]:
+        """The file as the ledger shows it."""
+        file = self.item.file
+        known = {"file_id": self.file_id, "path": file.path, "sha256": file.sha256, "bytes": file.bytes, "rows_read": 0}
+        if isinstance(self.item, Sidecar):
+            return known | _told(FileStatus.IMPORTED, f"{self.item.title}: {SIDECAR_READ}", self.item.definition_id)
+        if isinstance(self.item, NotRecognised):
+            return known | _not_taken(self.item)
+        return known | self._taken(self.item)
+
+    def _taken(self, item: RecognisedFile) -> dict[str, object]:
+        status = FileStatus.IMPORTED if self.rows else FileStatus.EMPTY
+        begins, ends = window_of(item)
+        formats = ", ".join(name for one in self.landed for name in one.formats)
+        return {
+            **_told(status, None if self.rows else explain(FileReason.NO_ROWS), formats),
+            "encoding": item.head.encoding,
+            "header": json.dumps(item.columns),
+            "log_type": ", ".join(dict.fromkeys(one.plan.definition.log_type for one in self.landed)),
+            "rows_read": self.rows,
+            "rows_declared": next((one.declared for one in self.landed if one.declared is not None), None),
+            "rows_stand_for": next((one.stands_for for one in self.landed if one.stands_for is not None), None),
+            "window_from": begins,
+            "window_to": ends,
+            "date_order": _order(self.decision, self.landed),
+        }
+
+
+def _sighting(parts: Sequence[str], rows: int) -> DateSighting:
+    first, second, year = map(int, parts)
+    return DateSighting(first, second, year, rows)
+
+
+def _told(status: FileStatus, reason: str | None, name: str | None) -> dict[str, object]:
+    return {"status": status.value, "reason": reason, "format": name}
+
+
+def _not_taken(item: NotRecognised) -> dict[str, object]:
+    status = FileStatus.UNRECOGNISED
+    if item.reason is FileReason.UNPACKED:
+        status = FileStatus.IMPORTED
+    elif item.reason is FileReason.EMPTY:
+        status = FileStatus.EMPTY
+    elif item.reason in REFUSALS:
+        status = FileStatus.REFUSED
+    told = _told(status, explain(item.reason, item.detail), item.file.archive or None)
+    return {**told, "encoding": item.encoding, "header": json.dumps(item.columns) if item.columns else None}
+
+
+def _groups(numbered: Sequence[tuple[int, Seen]]) -> Iterator[list[tuple[int, Seen]]]:
+    """Files in their order, those of one make that follow each other together; bounded in number and size, since one
+    that the engine stumbles over sends all of its group back."""
+    group: list[tuple[int, Seen]] = []
+    for one in numbered:
+        if group and (
+            len(group) >= GROUP_FILES or _bytes([*group, one]) > GROUP_BYTES or not _of_one_make(group[0], one)
+        ):
+            yield group
+            group = []
+        group.append(one)
+    if group:
+        yield group
+
+
+def _bytes(group: Sequence[tuple[int, Seen]]) -> int:
+    return sum(item.file.bytes for _, item in group)
+
+
+def _of_one_make(first: tuple[int, Seen], other: tuple[int, Seen]) -> bool:
+    one, two = first[1], other[1]
+    if not (isinstance(one, RecognisedFile) and isinstance(two, RecognisedFile)) or one.mixed or two.mixed:
+        return False
+    return alike(one, two)
+
+
 def first_sightings(item: RecognisedFile) -> list[DateSighting]:
     """The dates of a file's first records that do not begin with the year."""
     columns = {place.column.name for place in item.plan.fields.get("event_time", ())}
@@ -430,17 +543,17 @@ def _order(decision: DateDecision | None, landed: Sequence[Landed]) -> str | Non
     return DateOrder.ISO.value if any(one.timed for one in landed) else None
 
 
-def _with_text(item: RecognisedFile, silent: Sequence[tuple[int, str]]) -> Iterator[tuple[int, str, str | None]]:
+def _with_text(file_id: int, item: RecognisedFile, reasons: dict[int, str]) -> Iterator[dict[str, object]]:
     """Rows with their reason and the source's own text, which is read again record by record."""
-    reasons = dict(silent)
     for number, text in enumerate(raw_records(item), 1):
         if number in reasons:
-            yield number, reasons.pop(number), text[:MAX_RAW]
+            yield {"file_id": file_id, "row_no": number, "reason": reasons.pop(number), "raw": text[:MAX_RAW]}
             if not reasons:
                 return
-    yield from ((number, reason, None) for number, reason in reasons.items())
+    for number, why in reasons.items():
+        yield {"file_id": file_id, "row_no": number, "reason": why, "raw": None}
 
 
-def _batches(rows: Iterator[tuple[int, str, str | None]]) -> Iterator[list[tuple[int, str, str | None]]]:
+def _batches(rows: Iterator[dict[str, object]]) -> Iterator[list[dict[str, object]]]:
     while batch := list(islice(rows, RAW_BATCH)):
         yield batch

@@ -1,4 +1,4 @@
-"""Brings the records of one file into its canonical table: by the engine itself where the file is well formed, record by
+"""Brings the records of files into their canonical tables: by the engine itself where a file is well formed, record by
 record where it is not. Both ways number records alike, so that a row leads back to its line.
 
 `row_no` counts the records of a file from 1, in the file's order. In tables the header, `#TYPE` and blank lines are
@@ -8,6 +8,7 @@ wraps it."""
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
@@ -17,7 +18,7 @@ import duckdb
 import pyarrow as pa
 
 from m365dq_dagster.adapters.evidence import documents
-from m365dq_dagster.adapters.evidence.delimited import TableHead, records
+from m365dq_dagster.adapters.evidence.delimited import records
 from m365dq_dagster.adapters.evidence.documents import DocumentShape, JsonRecord
 from m365dq_dagster.adapters.evidence.folder import CHUNK, FoundFile
 from m365dq_dagster.adapters.evidence.formats import FormatDefinition
@@ -32,18 +33,21 @@ from m365dq_dagster.core.outcome import DateOrder
 BATCH_ROWS = 50_000
 BATCH_CHARS = 1 << 25
 RELATION = "intake_records"
+NOTHING = (0, 0, None, None, 0, None, 0)
+"""What is counted of a file that has no row in a table."""
 Row = tuple[object, ...]
 
 
 @dataclass(frozen=True)
 class Landed:
-    """What of a file is in a table now; `by_engine` says that it was not read record by record. `declared`,
-    `stands_for` and `timed` are counted from its rows."""
+    """What of a file is in a table now; `by_engine` says that it was not read record by record. `foreign` rows are of
+    another log. `declared`, `stands_for` and `timed` are counted from its rows."""
 
     plan: ImportPlan
     formats: tuple[str, ...]
     rows: int
     by_engine: bool
+    foreign: int = 0
     declared: int | None = None
     stands_for: int | None = None
     timed: int = 0
@@ -62,36 +66,37 @@ class Landing:
     def land(self, file_id: int, seen: RecognisedFile, reading: DateOrder) -> tuple[int, tuple[Landed, ...]]:
         """Bring every record of a file in, in order; nothing is left out and nothing added. Returns how many records
         the file holds and what came into which table. Raises `OSError` where the file goes while it is read."""
-        if not seen.mixed and (landed := self._fast(file_id, seen, reading)):
-            return landed.rows, (landed,)
+        if not seen.mixed and (found := self.land_together({file_id: seen}, reading)):
+            return found[file_id].rows, (found[file_id],)
         return self._tolerant(file_id, seen, reading)
 
-    def take_back(self, file_id: int, landed: Iterable[Landed]) -> None:
-        """Take everything of a file out again."""
-        for log_type in dict.fromkeys(one.plan.definition.log_type for one in landed):
-            self.con.execute(landing.drop_file(log_type), {"file_id": file_id})
-        self.con.execute(intake.statement("unquarantine"), {"file_id": file_id})
-
-    def _fast(self, file_id: int, seen: RecognisedFile, reading: DateOrder) -> Landed | None:
-        """What the engine read by itself, or None where it could not, where the file's line ends speak against the
-        number of its rows, or where records of another log turned up."""
-        plan, log_type = seen.plan, seen.plan.definition.log_type
-        with readable(seen, self.scratch) as path:
-            relation = _relation(seen, path) if path else None
-            if relation is None:
-                return None
-            cells = len(seen.columns) if seen.table else 0
+    def land_together(self, files: Mapping[int, RecognisedFile], reading: DateOrder) -> dict[int, Landed]:
+        """Bring files of one make in by one statement; planning it costs more than reading a small file. Left out are
+        those which the engine cannot read by itself: all, where it stumbled; else the ones whose line ends speak
+        against the number of its rows, or in which records of another log turned up."""
+        seen = next(iter(files.values()))
+        log_type = seen.plan.definition.log_type
+        with ExitStack() as copies:
+            paths = [copies.enter_context(Readable(one, self.scratch)) for one in files.values()]
+            if not all(paths):
+                return {}
+            relation = _relation(seen, [path for path in paths if path])
             try:
-                self._insert(file_id, plan, reading, relation, numbered=False, cells=cells)
+                self._insert(tuple(files), seen.plan, reading, relation, cells=len(seen.columns) * bool(seen.table))
             except duckdb.Error:
-                self.con.execute(landing.drop_file(log_type), {"file_id": file_id})
-                return None
-        rows, unknown, *_ = only_row(self.con, landing.landed(log_type), {"file_id": file_id})
-        if unknown or (seen.table and not _plausible(rows, seen.table, seen.file)):
-            self.con.execute(landing.drop_file(log_type), {"file_id": file_id})
-            return None
-        self.con.execute(landing.number_rows(log_type), {"file_id": file_id}).fetchall()
-        return self._landed(file_id, plan, (plan.definition.id,), by_engine=True)
+                self.take_back(log_type, files)
+                return {}
+        self.con.execute(landing.number_rows(log_type)).fetchall()
+        landed = self._landed(files, {file_id: (one.plan.definition.id,) for file_id, one in files.items()})
+        unsound = [file_id for file_id, one in landed.items() if not _plausible(one, files[file_id])]
+        if unsound:
+            self.take_back(log_type, unsound)
+        return {file_id: one for file_id, one in landed.items() if file_id not in unsound}
+
+    def take_back(self, log_type: str, files: Iterable[int]) -> None:
+        """Take everything of some files out of a table again, and their rows out of quarantine."""
+        self.con.execute(landing.drop_files(log_type), of_files(files))
+        self.con.execute(intake.statement("unquarantine"), {"file_ids": list(files)})
 
     def _tolerant(self, file_id: int, seen: RecognisedFile, reading: DateOrder) -> tuple[int, tuple[Landed, ...]]:
         """Read record by record, batch by batch, on this thread: what goes wrong while reading is raised as what it
@@ -104,36 +109,50 @@ class Landing:
             self.con.register(RELATION, batch)
             try:
                 relation = RELATION if seen.table else landing.parsed_lines(RELATION, plan)
-                self._insert(
-                    file_id, plan, reading, relation, numbered=True, cells=len(seen.columns) * bool(seen.table)
-                )
+                cells = len(seen.columns) * bool(seen.table)
+                self._insert((file_id,), plan, reading, relation, numbered=True, cells=cells)
                 self.con.execute(intake.statement("quarantine_known"), {"file_id": file_id}).fetchall()
             finally:
                 self.con.unregister(RELATION)
-        tables = dict.fromkeys(plan.definition.log_type for plan in plans.values())
-        landed = [
-            self._landed(file_id, found[0], tuple(plan.definition.id for plan in found), by_engine=False)
-            for table in tables
-            if (found := [plan for plan in plans.values() if plan.definition.log_type == table])
-        ]
-        return rows, tuple(one for one in landed if one.rows) or tuple(landed[:1])
+        return rows, self._landed_by_table(file_id, seen, plans)
+
+    def _landed_by_table(
+        self, file_id: int, seen: RecognisedFile, plans: Mapping[str, ImportPlan]
+    ) -> tuple[Landed, ...]:
+        landed = []
+        for table in dict.fromkeys(plan.definition.log_type for plan in plans.values()):
+            found = [plan for plan in plans.values() if plan.definition.log_type == table]
+            names = tuple(plan.definition.id for plan in found)
+            files = {file_id: replace(seen, plan=found[0])}
+            landed.append(self._landed(files, {file_id: names}, by_engine=False)[file_id])
+        return tuple(one for one in landed if one.rows) or tuple(landed[:1])
 
     def _insert(
-        self, file_id: int, plan: ImportPlan, reading: DateOrder, relation: str, *, numbered: bool, cells: int
+        self,
+        file_ids: Sequence[int],
+        plan: ImportPlan,
+        reading: DateOrder,
+        relation: str,
+        *,
+        numbered: bool = False,
+        cells: int,
     ) -> None:
         targets = self.tables.open(plan.definition.log_type)
         statement = landing.insert(plan, targets, reading, relation, numbered=numbered, cells=cells)
-        self.con.execute(statement, {"file_id": file_id}).fetchall()
+        self.con.execute(statement, {"file_ids": list(file_ids)}).fetchall()
 
-    def _landed(self, file_id: int, plan: ImportPlan, formats: tuple[str, ...], *, by_engine: bool) -> Landed:
-        answer = only_row(self.con, landing.landed(plan.definition.log_type), {"file_id": file_id})
-        rows, _, late, declared, broken, stands_for, timed = answer
-        absent = (
-            name for name, bit in plan.late_fields.items() if bit < landing.MAX_LATE and not (late or 0) >> bit & 1
-        )
-        whole = None if broken or declared is None else int(declared)
-        stands = None if stands_for is None else int(stands_for)
-        return Landed(plan.without(tuple(absent)), formats, rows, by_engine, whole, stands, timed)
+    def _landed(
+        self, files: Mapping[int, RecognisedFile], formats: Mapping[int, tuple[str, ...]], *, by_engine: bool = True
+    ) -> dict[int, Landed]:
+        """What of each file is in the table of its plan, counted there."""
+        log_type = next(iter(files.values())).plan.definition.log_type
+        self.tables.open(log_type)
+        answers = self.con.execute(landing.landed(log_type), of_files(files)).fetchall()
+        counted = {row[0]: row[1:] for row in answers}
+        return {
+            file_id: _counted(seen.plan, formats[file_id], counted.get(file_id, NOTHING), by_engine=by_engine)
+            for file_id, seen in files.items()
+        }
 
     def _batches(self, seen: RecognisedFile) -> Iterator[tuple[ImportPlan, pa.Table]]:
         if seen.table:
@@ -164,7 +183,7 @@ class _Sorter:
         keys: dict[str, dict[str, None]] = {}
         definitions = {self.seen.plan.definition.id: self.seen.plan.definition}
         for row in batch:
-            number, fault, raw, line = row
+            number, fault, _, line = row
             value = documents.loaded(str(line)) if fault is None else None
             definition = self._definition(value) if isinstance(value, dict) else None
             if fault is None and definition is None:
@@ -199,6 +218,38 @@ class _Sorter:
         return self.known[make]
 
 
+def alike(one: RecognisedFile, other: RecognisedFile) -> bool:
+    """Whether one statement can bring both files in: same columns in the same order, written in the same way."""
+    plans = [
+        replace(seen.plan, told={name: (told, "") for name, (told, _) in seen.plan.told.items()})
+        for seen in (one, other)
+    ]
+    shapes = [seen.document.shape if seen.document else None for seen in (one, other)]
+    return plans[0] == plans[1] and one.table == other.table and shapes[0] == shapes[1]
+
+
+def of_files(files: Iterable[int]) -> dict[str, object]:
+    """Some files, as the statements of `adapters.sql.landing` take them."""
+    found = list(files)
+    return {"file_ids": found, "low": min(found), "high": max(found)}
+
+
+def _counted(plan: ImportPlan, formats: tuple[str, ...], counts: Sequence[Any], *, by_engine: bool) -> Landed:
+    rows, foreign, late, declared, broken, stands_for, timed = counts
+    held = int(late or 0)
+    absent = (name for name, bit in plan.late_fields.items() if bit < landing.MAX_LATE and not held >> bit & 1)
+    return Landed(
+        plan.without(tuple(absent)),
+        formats,
+        rows,
+        by_engine,
+        foreign,
+        None if broken or declared is None else int(declared),
+        None if stands_for is None else int(stands_for),
+        timed,
+    )
+
+
 def _joined(known: ImportPlan | None, plan: ImportPlan) -> ImportPlan:
     """One plan for all the keys that occur anywhere in a document; what stays late did not occur."""
     if known is None or known.columns == plan.columns:
@@ -213,13 +264,13 @@ def _joined(known: ImportPlan | None, plan: ImportPlan) -> ImportPlan:
     return replace(joined, told=plan.told, hash_rows=plan.hash_rows)
 
 
-class readable:
+class Readable:
     """A path at which the engine can read the file, or None where it cannot: the file itself, or a copy in `scratch`
     that is UTF-8 and without a page's wrapper."""
 
     def __init__(self, seen: RecognisedFile, scratch: Path) -> None:
         self.seen = seen
-        self.copy = scratch / "readable"
+        self.copy = scratch / f"readable-{seen.file.sha256}"
 
     def __enter__(self) -> Path | None:
         seen = self.seen
@@ -244,20 +295,23 @@ def _write(path: Path, pieces: Iterable[str]) -> None:
             copy.write(piece)
 
 
-def _relation(seen: RecognisedFile, path: Path) -> str:
+def _relation(seen: RecognisedFile, paths: Sequence[Path]) -> str:
     if seen.table:
-        return landing.read_csv(path, seen.table)
+        return landing.read_csv(paths, seen.table)
     assert seen.document
-    return landing.read_json(path, seen.plan, array=seen.document.shape is not DocumentShape.LINES)
+    return landing.read_json(paths, seen.plan, array=seen.document.shape is not DocumentShape.LINES)
 
 
-def _plausible(rows: int, table: TableHead, file: FoundFile) -> bool:
+def _plausible(landed: Landed, seen: RecognisedFile) -> bool:
     """An independent look, since the engine can read nothing and report no error: a table has as many records as line
-    ends, or fewer where quoted cells hold some. A file of which this is not true is read record by record."""
-    lines = file.fingerprint.newlines - table.skip_lines if file.fingerprint else 0
-    if rows in (lines, lines + 1):
+    ends, or fewer where quoted cells hold some. A file of which this is not true is read record by record, and so is
+    one with records of another log."""
+    if seen.table is None:
+        return not landed.foreign
+    lines = seen.file.fingerprint.newlines - seen.table.skip_lines if seen.file.fingerprint else 0
+    if landed.rows in (lines, lines + 1):
         return True
-    return 0 < rows <= lines and _holds_quotes(file)
+    return 0 < landed.rows <= lines and _holds_quotes(seen.file)
 
 
 def _holds_quotes(file: FoundFile) -> bool:

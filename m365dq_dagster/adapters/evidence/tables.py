@@ -1,5 +1,5 @@
-"""The canonical tables of a generation while evidence comes in: which there are, their columns, and the further ones that
-speak of rows until the ledger is settled. What comes into them is the business of `landing`."""
+"""The canonical tables of a generation while evidence comes in: which there are, their columns, and the further ones
+that speak of rows until the ledger is settled. What comes into them is the business of `landing`."""
 
 from __future__ import annotations
 

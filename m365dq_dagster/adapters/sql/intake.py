@@ -8,7 +8,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from m365dq_dagster.adapters.sql import named_statements, quote_identifier, quote_literal
 from m365dq_dagster.adapters.sql.landing import SYSTEM_FIELDS, TRANSIENT, TargetColumn
 
-
 DECISIVE = ("t.mail_access_type", "t.is_throttled", "intake_settings(t.parameters)")
 """What a copy of an audit record may have lost to a type name while its other values are whole."""
 
@@ -150,7 +149,8 @@ def unnamed_overlap(log_type: str, identity: Sequence[str]) -> str:
     )
     return (
         "SELECT count(*), string_agg(DISTINCT format || ' and ' || other, '; ') FROM"
-        f" (SELECT t.file_id, t.row_no, f.format, min(r.format) AS other FROM {table} AS t JOIN {formats} AS f USING (file_id)"
+        f" (SELECT t.file_id, t.row_no, f.format, min(r.format) AS other FROM {table} AS t"
+        f" JOIN {formats} AS f USING (file_id)"
         f" JOIN {rows} AS r ON r.at_second = date_trunc('second', t.event_time) AND r.account = t.account"
         f" AND r.address = t.address AND r.format <> f.format WHERE {unnamed} GROUP BY ALL)"
     )

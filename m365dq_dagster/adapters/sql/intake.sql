@@ -71,9 +71,9 @@ CREATE OR REPLACE TEMP MACRO intake_is_guid(name) AS
     regexp_full_match(name, '\{?[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}\}?');
 
 -- name: date_sightings
-SELECT parts.first, parts.second, parts.year, count(*) AS rows
+SELECT file_id, parts.first, parts.second, parts.year, count(*) AS rows
 FROM (
-    SELECT regexp_extract(event_text, '^\s*(\d{1,2})[/.-](\d{1,2})[/.-](\d{4})', ['first', 'second', 'year']) AS parts
+    SELECT file_id, regexp_extract(event_text, '^\s*(\d{1,2})[/.-](\d{1,2})[/.-](\d{4})', ['first', 'second', 'year']) AS parts
     FROM intake_times WHERE event_text IS NOT NULL AND NOT regexp_matches(event_text, '^\s*\d{4}-')
 ) WHERE parts.year <> '' GROUP BY ALL
 
@@ -100,21 +100,18 @@ WHERE database_name = current_database() AND NOT internal AND schema_name = 'mai
   AND table_name IN (SELECT table_name FROM duckdb_columns() WHERE column_name = 'event_time_raw' AND database_name = current_database())
 ORDER BY table_name, column_index
 
--- name: file
-INSERT INTO files (file_id, path, sha256, bytes, encoding, format, log_type, status, reason, rows_read, rows_declared,
-    rows_stand_for, window_from, window_to, date_order, header)
-VALUES ($file_id, $path, $sha256, $bytes, $encoding, $format, $log_type, $status, $reason, $rows_read, $rows_declared,
-    $rows_stand_for, $window_from, $window_to, $date_order, $header)
+-- name: files
+INSERT INTO files BY NAME SELECT * FROM intake_files
 
 -- name: quarantine_known
 INSERT INTO quarantine (file_id, row_no, reason, detail, raw)
 SELECT $file_id, row_no, fault, NULL, raw FROM intake_records WHERE fault IS NOT NULL
 
 -- name: unquarantine
-DELETE FROM quarantine WHERE file_id = $file_id
+DELETE FROM quarantine WHERE list_contains($file_ids, file_id)
 
 -- name: quarantine_fetched
-INSERT INTO quarantine (file_id, row_no, reason, detail, raw) SELECT $file_id, row_no, reason, NULL, raw FROM intake_fetched
+INSERT INTO quarantine (file_id, row_no, reason, detail, raw) SELECT file_id, row_no, reason, NULL, raw FROM intake_fetched
 
 -- name: same_rows
 INSERT INTO duplicates (file_id, row_no, of_file_id, of_row_no, rule)
@@ -184,14 +181,16 @@ SELECT count(*) FILTER (WHERE is_interactive OR lower(sign_in_event_type) IN ('i
        count(*) FILTER (WHERE is_interactive IS NOT NULL OR sign_in_event_type IS NOT NULL) AS typed, count(*) AS rows
 FROM sign_in_logs
 
--- name: file_format
-INSERT INTO file_formats (file_id, log_type, format) SELECT $file_id, $log_type, unnest($formats)
+-- name: file_formats
+INSERT INTO file_formats BY NAME SELECT * FROM intake_formats
 
 -- name: formats_of
 SELECT count(DISTINCT format) FROM file_formats WHERE log_type = $log_type
 
 -- name: provenance
-INSERT INTO field_provenance (file_id, log_type, field, provenance) SELECT $file_id, $log_type, unnest($fields), unnest($origins)
+INSERT INTO field_provenance (file_id, log_type, field, provenance)
+SELECT f.file_id, $log_type, o.field, o.origin
+FROM (SELECT unnest($file_ids) AS file_id) AS f, (SELECT unnest($fields) AS field, unnest($origins) AS origin) AS o
 
 -- name: mark_copies
 UPDATE files SET status = 'ALREADY_IMPORTED', reason = 'The same bytes as ' || first.path || '; nothing in it was counted twice.'

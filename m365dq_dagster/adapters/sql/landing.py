@@ -11,7 +11,7 @@ are dropped when the ledger is settled."""
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,6 +39,9 @@ MAX_LATE = 60
 CODES = ("status_error_code", "status_error_code_copy", "error_number", "record_type")
 """Whole numbers, which spreadsheets and data frames write as 50126.0."""
 
+_OF_FILES = "file_id BETWEEN $low AND $high AND list_contains($file_ids, file_id)"
+"""The rows of some files; the bounds let the engine pass over what lies elsewhere."""
+
 _TIMES = ("%I:%M:%S %p", "%H:%M:%S", "%I:%M:%S.%n %p", "%H:%M:%S.%n", "%I:%M %p", "%H:%M")
 _DATES = {DateOrder.MDY: "%m/%d/%Y", DateOrder.DMY: "%d/%m/%Y"}
 
@@ -51,27 +54,33 @@ class TargetColumn:
     type: str
 
 
-def read_csv(path: Path, head: TableHead) -> str:
-    """The engine's reading of a well-formed table: every column as text, nothing guessed, any broken row an error."""
+def read_csv(paths: Sequence[Path], head: TableHead) -> str:
+    """The engine's reading of well-formed tables of one head: every column as text, nothing guessed, any broken row an
+    error. `file_index` counts the paths from 0."""
     columns = ", ".join(f"'c{position}': 'VARCHAR'" for position in range(len(head.columns)))
     return (
-        f"read_csv({quote_literal(str(path))}, columns = {{{columns}}}, header = false, skip = {head.skip_lines}, "
+        f"read_csv({_listed(paths)}, columns = {{{columns}}}, header = false, skip = {head.skip_lines}, "
         "auto_detect = false,"
         f" delim = {quote_literal(head.delimiter)}, quote = '\"', escape = '\"', strict_mode = true, null_padding = "
         "false)"
     )
 
 
-def read_json(path: Path, plan: ImportPlan, *, array: bool) -> str:
-    """The engine's reading of a well-formed document: the keys of the plan as text, nested values as JSON text."""
+def read_json(paths: Sequence[Path], plan: ImportPlan, *, array: bool) -> str:
+    """The engine's reading of well-formed documents: the keys of the plan as text, nested values as JSON text.
+    `file_index` counts the paths from 0."""
     columns = ", ".join(f"{quote_literal(column.name)}: 'VARCHAR'" for column in plan.used)
     layout = "array" if array else "newline_delimited"
     names = ", ".join(f"{quote_identifier(column.name)} AS {_cell(column)}" for column in plan.used)
     return (
-        f"(SELECT {names} FROM read_json({quote_literal(str(path))}, columns = {{{columns}}}, format = '{layout}', "
+        f"(SELECT file_index, {names} FROM read_json({_listed(paths)}, columns = {{{columns}}}, format = '{layout}', "
         "auto_detect = false,"
         f" records = true, maximum_object_size = {1 << 28}))"
     )
+
+
+def _listed(paths: Sequence[Path]) -> str:
+    return f"[{', '.join(quote_literal(str(path)) for path in paths)}]"
 
 
 def parsed_lines(relation: str, plan: ImportPlan) -> str:
@@ -90,12 +99,12 @@ def parsed_lines(relation: str, plan: ImportPlan) -> str:
 def insert(
     plan: ImportPlan, target: Iterable[TargetColumn], reading: DateOrder, relation: str, *, numbered: bool, cells: int
 ) -> str:
-    """Bring the records of a relation into the plan's canonical table; the file's id is bound as `$file_id`.
+    """Bring the records of a relation into the plan's canonical table; the ids of its files are bound as `$file_ids`.
 
-    `numbered` says that the relation carries `row_no` and `fault`; else the rows come in the file's order with
-    `row_no` 0, and `number_rows` follows. `cells` is the number of columns of a table, 0 for documents. Written in
-    layers (cells, opened cells, text of each place, cleaned value of each place, fields, types), since the engine
-    plans a deep expression slowly."""
+    `numbered` says that the relation carries `row_no` and `fault`, and comes from one file; else the rows come in the
+    order of files and rows with `row_no` 0 and their file's `file_index`, and `number_rows` follows. `cells` is the
+    number of columns of a table, 0 for documents. Written in layers (cells, opened cells, text of each place, cleaned
+    value of each place, fields, types), since the engine plans a deep expression slowly."""
     columns = [column for column in target if column.name not in (*SYSTEM_FIELDS, *TRANSIENT)]
     mapped = {column.name: _field(column.name, plan) for column in columns}
     derived = _derived(plan, mapped)
@@ -105,7 +114,8 @@ def insert(
     unnamed = f"CASE WHEN {quote_identifier(key)} IS NULL THEN landing_hash END" if key else "landing_hash"
     last = f"landing_fault, {unnamed}, landing_late, landing_index"
     return (
-        f"INSERT INTO {quote_identifier(plan.definition.log_type)} ({names}) SELECT $file_id, row_no, "
+        f"INSERT INTO {quote_identifier(plan.definition.log_type)} ({names})"
+        " SELECT CAST($file_ids[landing_file + 1] AS INTEGER), row_no, "
         f"{', '.join(outer)}, {last}, landing_count, landing_stands_for"
         f" FROM ({_fields(plan, mapped, relation, numbered, cells)})"
     )
@@ -120,10 +130,10 @@ def _fields(plan: ImportPlan, mapped: Mapping[str, str | None], relation: str, n
     paths = _paths(plan)
     opened = [f"{_opened(column, plan, paths[column])} AS {_list(column)}" for column in paths]
     kept = ", ".join(f"{text} AS {name}" for name, text in _transient(plan, numbered, cells).items())
-    known = "row_no, fault" if numbered else "0::BIGINT AS row_no"
+    known = "0 AS landing_file, row_no, fault" if numbered else "file_index::BIGINT AS landing_file, 0::BIGINT AS row_no"
     first = f"SELECT {known}{_comma([_cell(column) for column in plan.used])}{_comma(opened)} FROM {relation}"
-    carried = ", ".join(("row_no", *(name for name in TRANSIENT if name != "landing_late")))
-    second = f"SELECT row_no, {kept}{_comma(texts)}{_comma(whole)} FROM ({first})"
+    carried = ", ".join(("landing_file", "row_no", *(name for name in TRANSIENT if name != "landing_late")))
+    second = f"SELECT landing_file, row_no, {kept}{_comma(texts)}{_comma(whole)} FROM ({first})"
     third = f"SELECT *, {_late(plan, places)} AS landing_late{_comma(cleaned)} FROM ({second})"
     return f"SELECT {carried}, landing_late{_comma(fields)} FROM ({third})"
 
@@ -436,51 +446,52 @@ def _comma(items: list[str]) -> str:
 
 
 def number_rows(log_type: str) -> str:
-    """Give the rows of the file that just came in (`$file_id`) their place in it: they stand in the file's order."""
+    """Give the rows that just came in their place in their file: each file's rows stand together, in its order."""
     table = quote_identifier(log_type)
     return (
-        f"UPDATE {table} SET row_no = rowid + 1 - (SELECT min(rowid) FROM {table} WHERE file_id = $file_id)"
-        " WHERE file_id = $file_id"
+        f"UPDATE {table} SET row_no = {table}.rowid + 1 - f.begins FROM"
+        f" (SELECT file_id, min(rowid) AS begins FROM {table} WHERE row_no = 0 GROUP BY file_id) AS f"
+        f" WHERE {table}.row_no = 0 AND {table}.file_id = f.file_id"
     )
 
 
 def faults(log_type: str) -> str:
-    """The rows of one file (`$file_id`) that are no events and whose text is not yet in quarantine, in order."""
+    """The rows that are no events and whose text is not yet in quarantine, by file and in order."""
     return (
-        f"SELECT row_no, landing_fault FROM {quote_identifier(log_type)} AS t WHERE file_id = $file_id AND landing_fault"
-        " IS NOT NULL AND NOT EXISTS (FROM quarantine AS q WHERE q.file_id = t.file_id AND q.row_no = t.row_no)"
-        " ORDER BY row_no"
+        f"SELECT t.file_id, t.row_no, t.landing_fault FROM {quote_identifier(log_type)} AS t"
+        " ANTI JOIN quarantine AS q ON q.file_id = t.file_id AND q.row_no = t.row_no"
+        " WHERE t.landing_fault IS NOT NULL ORDER BY t.file_id, t.row_no"
     )
 
 
 def drop_faults(log_type: str) -> str:
-    """Take the rows of one file (`$file_id`) that are no events out of the table."""
-    return f"DELETE FROM {quote_identifier(log_type)} WHERE file_id = $file_id AND landing_fault IS NOT NULL"
+    """Take the rows that are no events out of the table."""
+    return f"DELETE FROM {quote_identifier(log_type)} WHERE landing_fault IS NOT NULL"
 
 
-def drop_file(log_type: str) -> str:
-    """Take everything of one file (`$file_id`) out of the table again."""
-    return f"DELETE FROM {quote_identifier(log_type)} WHERE file_id = $file_id"
+def drop_files(log_type: str) -> str:
+    """Take everything of some files (`$file_ids`) out of the table again."""
+    return f"DELETE FROM {quote_identifier(log_type)} WHERE {_OF_FILES}"
 
 
 def landed(log_type: str) -> str:
-    """One file (`$file_id`) in a table: rows, rows of an unknown log, late fields seen, declared rows, broken counters,
-    events stood for, rows with a time.
+    """Each of some files (`$file_ids`) in a table: id, rows, rows of an unknown log, late fields seen, declared rows,
+    broken counters, events stood for, rows with a time.
 
     A file's own counters declare the count of every window, read at the window's first row."""
     return (
-        "SELECT count(*), count(*) FILTER (WHERE landing_fault = 'RECORD_UNKNOWN'), bit_or(landing_late),"
+        "SELECT file_id, count(*), count(*) FILTER (WHERE landing_fault = 'RECORD_UNKNOWN'), bit_or(landing_late),"
         " sum(landing_count) FILTER (WHERE landing_index = 1),"
         " count(*) FILTER (WHERE landing_index < 0 OR landing_count <= 0), sum(landing_stands_for), count(event_time)"
-        f" FROM {quote_identifier(log_type)} WHERE file_id = $file_id"
+        f" FROM {quote_identifier(log_type)} WHERE {_OF_FILES} GROUP BY file_id"
     )
 
 
 def date_texts(log_type: str) -> str:
-    """The times of one file (`$file_id`) as its source writes them, as the relation that `date_sightings` reads."""
+    """The times of some files (`$file_ids`) as their source writes them: the relation that `date_sightings` reads."""
     return (
-        f"WITH intake_times AS (SELECT event_time_raw AS event_text FROM {quote_identifier(log_type)}"
-        " WHERE file_id = $file_id AND landing_fault IS NULL) "
+        f"WITH intake_times AS (SELECT file_id, event_time_raw AS event_text FROM {quote_identifier(log_type)}"
+        f" WHERE landing_fault IS NULL AND {_OF_FILES}) "
     )
 
 

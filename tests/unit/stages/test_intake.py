@@ -283,6 +283,87 @@ def test_sound_files_are_read_by_the_engine_and_broken_ones_record_by_record(fol
     assert {name for name, tolerant in found.items() if tolerant} >= {"e.csv", "f.csv", "h.json"}
 
 
+def test_many_files_of_one_make_come_in_together_and_one_broken_among_them_by_itself(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    statements: list[int] = []
+    together = Landing.land_together
+
+    def counted(self: Landing, files: Any, reading: DateOrder) -> Any:
+        statements.append(len(files))
+        return together(self, files, reading)
+
+    monkeypatch.setattr(Landing, "land_together", counted)
+    monkeypatch.setattr("m365dq_dagster.stages.intake.GROUP_FILES", 3)
+    for number in range(7):
+        _write(folder / f"{number}.csv", PORTAL, _portal(2 * number), _portal(2 * number + 1))
+    with (folder / "5.csv").open("a") as file:
+        file.write("short\n")
+    _write(folder / "8.csv", UAL, _audit(1))
+    taken = take_in(folder)
+
+    assert statements == [3, 3, 1, 1, 1, 1, 1]
+    assert [taken.ledger(f"{number}.csv") for number in range(7)] == [(2, 2, 0, 0)] * 5 + [(3, 2, 0, 1), (2, 2, 0, 0)]
+    assert [(row["file_id"], row["row_no"], row["event_id"]) for row in taken.events()] == [
+        (number // 2 + 1, number % 2 + 1, f"id-{number}") for number in range(14)
+    ]
+    assert taken.rows("SELECT file_id, row_no, raw FROM quarantine") == [{"file_id": 6, "row_no": 3, "raw": "short"}]
+    assert taken.provenance("country") == "derived:location_part from Location"
+
+
+def test_each_file_of_a_group_has_its_own_order_of_dates(folder: Path) -> None:
+    _write(folder / "a.csv", PS, _ps("3/14/2025 7:22:01 AM"))
+    _write(folder / "b.csv", PS, _ps("14/3/2025 7:22:02 AM"))
+    _write(folder / "c.csv", PS, _ps("2025-03-14T07:22:03Z"))
+    taken = take_in(folder)
+
+    assert [taken.file(f"{name}.csv")["date_order"] for name in "abc"] == ["MDY", "DMY", "ISO"]
+    assert [row["event_time"] for row in taken.events()] == [
+        datetime(2025, 3, 14, 7, 22, second) for second in (1, 2, 3)
+    ]
+
+
+def test_a_file_whose_later_dates_speak_for_another_order_is_read_in_that_order(folder: Path) -> None:
+    rows = [_ps(f"{1 + number % 12}/3/2025 7:22:01 AM", user=f"u{number}@contoso.example") for number in range(300)]
+    _write(folder / "a.csv", PS, *rows, _ps("14/3/2025 7:22:01 AM"))
+    taken = take_in(folder)
+
+    assert taken.file("a.csv")["date_order"] == "DMY"
+    assert taken.ledger("a.csv") == (301, 301, 0, 0)
+    assert {row["event_time"].month for row in taken.events()} == {3}
+
+
+def test_a_row_that_was_set_aside_comes_in_once_its_file_is_put_right(folder: Path) -> None:
+    _write(folder / "a.csv", UAL, _audit(1), "x,3/1/2025 9:15:00 AM,ann,FileAccessed,,1,1,e2")
+    before = take_in(folder)
+    _write(folder / "a.csv", UAL, _audit(1), _audit(2))
+    after = take_in(folder)
+
+    assert (before.ledger("a.csv"), after.ledger("a.csv")) == ((2, 1, 0, 1), (2, 2, 0, 0))
+
+
+def test_records_set_aside_as_unknown_come_in_once_a_format_describes_them(folder: Path) -> None:
+    sign_in = {"id": "1", "createdDateTime": "2025-03-01T00:00:00Z", "userId": "u", "appId": "a", "status": {}}
+    door = {"Opened": "2025-03-01T00:00:00Z", "Door": "Vault", "Who": "ann@contoso.example"}
+    _write(folder / "a.json", json.dumps([sign_in, door, sign_in | {"id": "2"}]))
+    doors: dict[str, Any] = {
+        "id": "acme_doors",
+        "title": "Acme doors",
+        "log_type": "door_logs",
+        "container": "json",
+        "detect": {"all": ["Opened", "Door"]},
+        "fields": {"event_time": "Opened", "user_principal_name": "Who", "door": "Door"},
+    }
+    before = take_in(folder)
+    after = take_in(folder, formats=(*shipped_formats(), doors))
+
+    assert (before.ledger("a.json"), after.ledger("a.json")) == ((3, 2, 0, 1), (3, 3, 0, 0))
+    assert before.rows("SELECT row_no, reason FROM quarantine") == [{"row_no": 2, "reason": "RECORD_UNKNOWN"}]
+    assert [(row["row_no"], row["door"]) for row in after.events("door_logs")] == [(2, "Vault")]
+    assert after.file("a.json")["format"] == "graph_signin_v1, acme_doors"
+    assert after.file("a.json")["log_type"] == "sign_in_logs, door_logs"
+
+
 def test_of_copies_the_one_with_most_values_is_kept_and_the_others_are_named(folder: Path) -> None:
     _write(folder / "a.csv", PORTAL, _portal(1, address=""), _portal(1), _portal(1, place=""))
     taken = take_in(folder)
