@@ -162,10 +162,14 @@ def filled_log_types(con: duckdb.DuckDBPyConnection) -> dict[LogType, int]:
     return found
 
 
+def event_tables(con: duckdb.DuckDBPyConnection) -> list[str]:
+    """The canonical tables of a generation: those that only format files describe are there once evidence came in."""
+    return [str(name) for (name,) in run_named(con, "event_tables", file="document")]
+
+
 def other_logs(con: duckdb.DuckDBPyConnection, judged: Iterable[str]) -> Rows:
     """Log type, rows, first and last event of the filled tables of events that are not among those judged."""
-    found = [str(name) for (name,) in run_named(con, "event_tables", file="document")]
-    tables = [name for name in found if name not in set(judged)]
+    tables = [name for name in event_tables(con) if name not in set(judged)]
     return con.execute(reach_of(tables)).fetchall() if tables else []
 
 

@@ -22,7 +22,8 @@ def stamp(run: CaseRun, stage: str) -> None:
     """Mark the tables of a stage as made from what this run is made from."""
     evidence, context, pack = _made_from(run)
     with measure.together(run.con):
-        for table in TABLES[stage]:
+        others = measure.event_tables(run.con) if stage == "intake" else ()
+        for table in dict.fromkeys((*TABLES[stage], *others)):
             measure.stamp(run.con, table, evidence, context, pack, run.clock.now())
 
 

@@ -3,7 +3,7 @@
 -- name: files
 SELECT
     path, sha256, bytes, encoding, format, log_type, status, reason, rows_read, rows_imported, rows_duplicate, rows_quarantined,
-    rows_declared, first_event, last_event, date_order
+    rows_declared, rows_stand_for, window_from, window_to, first_event, last_event, date_order
 FROM files
 ORDER BY path
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from m365dq_dagster.core import narrative
+from m365dq_dagster.core.completeness import CompletenessKind
 from tests.support import sample_document
 
 
@@ -310,3 +311,7 @@ def test_an_override_of_a_gate_that_passed_does_not_say_that_it_said_no() -> Non
 
 def test_a_file_without_a_reason_is_listed_all_the_same() -> None:
     assert list(narrative.by_reason([{"path": "a", "reason": None}])) == ["No reason was noted."]
+
+
+def test_every_kind_of_lead_has_its_words() -> None:
+    assert set(narrative.GAP_GUIDE) == {str(kind) for kind in CompletenessKind}
