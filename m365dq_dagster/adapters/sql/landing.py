@@ -130,8 +130,9 @@ def _fields(plan: ImportPlan, mapped: Mapping[str, str | None], relation: str, n
     paths = _paths(plan)
     opened = [f"{_opened(column, plan, paths[column])} AS {_list(column)}" for column in paths]
     kept = ", ".join(f"{text} AS {name}" for name, text in _transient(plan, numbered, cells).items())
-    known = "0 AS landing_file, row_no, fault" if numbered else "file_index::BIGINT AS landing_file, 0::BIGINT AS row_no"
-    first = f"SELECT {known}{_comma([_cell(column) for column in plan.used])}{_comma(opened)} FROM {relation}"
+    place = "0 AS landing_file, row_no, fault" if numbered else "file_index::BIGINT AS landing_file, 0::BIGINT AS row_no"
+    read = list(dict.fromkeys([*(_cell(column) for column in plan.used), *_hashed(plan, cells)]))
+    first = f"SELECT {place}{_comma(read)}{_comma(opened)} FROM {relation}"
     carried = ", ".join(("landing_file", "row_no", *(name for name in TRANSIENT if name != "landing_late")))
     second = f"SELECT landing_file, row_no, {kept}{_comma(texts)}{_comma(whole)} FROM ({first})"
     third = f"SELECT *, {_late(plan, places)} AS landing_late{_comma(cleaned)} FROM ({second})"
@@ -139,17 +140,21 @@ def _fields(plan: ImportPlan, mapped: Mapping[str, str | None], relation: str, n
 
 
 def _transient(plan: ImportPlan, numbered: bool, cells: int) -> dict[str, str]:
-    """What is kept of a row while files come in. A hash is taken over the whole row of a table, or over what is read
-    of a row that could have an id, and of a record."""
-    whole = [] if _key(plan) else [f"c{at}" for at in range(cells)]
-    hashed = whole or [_cell(column) for column in plan.used]
-    joined = ", ".join(f"coalesce({cell}, chr(0))" for cell in hashed)
+    """What is kept of a row while files come in."""
+    joined = ", ".join(f"coalesce({cell}, chr(0))" for cell in _hashed(plan, cells))
     counters = {"landing_index": "index", "landing_count": "count", "landing_stands_for": "stands_for"}
     return {
         "landing_fault": _fault(plan, numbered, cells),
-        "landing_hash": f"sha256(concat_ws(chr(31), {joined}))" if plan.hash_rows and hashed else "NULL::VARCHAR",
+        "landing_hash": f"sha256(concat_ws(chr(31), {joined}))" if joined else "NULL::VARCHAR",
         **{name: _counter(plan.declared.get(role)) for name, role in counters.items()},
     }
+
+
+def _hashed(plan: ImportPlan, cells: int) -> list[str]:
+    """The cells that a row's hash is taken over: the whole row of a table, or what is read of a row that could have an
+    id, and of a record; none where rows need no hash."""
+    whole = [] if _key(plan) else [f"c{at}" for at in range(cells)]
+    return (whole or [_cell(column) for column in plan.used]) if plan.hash_rows else []
 
 
 def _key(plan: ImportPlan) -> str | None:
