@@ -29,6 +29,15 @@ def detach(con: duckdb.DuckDBPyConnection) -> None:
     con.execute(_named("detach"))
 
 
+def make_room(con: duckdb.DuckDBPyConnection) -> None:
+    """Have every canonical table and column that the published generation has: its rows may be all there is of a log,
+    and an earlier version may have known other columns."""
+    for table, columns in con.execute(_named("published_columns")).fetchall():
+        con.execute(sql.create_like_published(table))
+        for name, kind in columns:
+            con.execute(sql.add_column(table, name, kind))
+
+
 def keep_gone(
     con: duckdb.DuckDBPyConnection, paths: Collection[str], hashes: Collection[str], tables: Iterable[str]
 ) -> list[str]:
@@ -49,8 +58,10 @@ def keep_gone(
 def _keep_file(con: duckdb.DuckDBPyConnection, old_id: int, new_id: int, tables: Iterable[str]) -> None:
     ids = {"old_id": old_id, "new_id": new_id}
     con.execute(_named("keep_file"), {**ids, "reason": GONE})
-    for name in ("keep_quarantine", "keep_provenance", "keep_formats", "keep_hashes"):
+    for name in ("keep_quarantine", "keep_provenance", "keep_hashes"):
         con.execute(_named(name), ids)
+    has_formats = con.execute(_named("published_formats")).fetchone()
+    con.execute(_named("keep_formats" if has_formats else "keep_format"), ids)
     for table in tables:
         con.execute(sql.keep_rows(table), ids)
 

@@ -184,6 +184,8 @@ class _Import:
     def _keep_gone(self, found: Sequence[FoundFile]) -> None:
         """Rows of files that were removed from the folder stay until somebody says that they may go."""
         paths, hashes = [file.path for file in found], [file.sha256 for file in found if file.sha256]
+        carry_over.make_room(self.con)
+        self.tables.look()
         for path in carry_over.keep_gone(self.con, paths, hashes, self.tables):
             detail = f"{path} has gone from the folder; its rows were kept. Run with --forget-missing to leave them out"
             self._lead("GONE_FILE", "", detail)
@@ -230,8 +232,11 @@ class _Import:
         decide."""
         files = {file_id: item for file_id, item in group if isinstance(item, RecognisedFile)}
         reading = self._guess(next(iter(files.values())))
-        landed = landing.land_together(files, reading)
-        decisions = self._decisions(files, [landed[file_id] for file_id in landed][:1], landed)
+        try:
+            landed = landing.land_together(files, reading)
+        except OSError:
+            return {}
+        decisions = self._decisions(files, list(landed.values())[:1], landed)
         wrong = [file_id for file_id, decision in decisions.items() if decision.reading is not reading]
         if wrong:
             landing.take_back(landed[wrong[0]].plan.definition.log_type, wrong)
@@ -264,7 +269,8 @@ class _Import:
 
     def _guess(self, item: RecognisedFile) -> DateOrder:
         """How the dates of a file are read at first, by its first records."""
-        decision = self._decide(item, first_sightings(item))
+        sightings = [sighting for text in item.times if (sighting := sighted_date(text))]
+        decision = self._decide(item, sightings)
         return decision.reading if decision else DateOrder.MDY
 
     def _decide(self, item: RecognisedFile, sightings: Sequence[DateSighting]) -> DateDecision | None:
@@ -503,13 +509,6 @@ def _of_one_make(first: tuple[int, Seen], other: tuple[int, Seen]) -> bool:
     if not (isinstance(one, RecognisedFile) and isinstance(two, RecognisedFile)) or one.mixed or two.mixed:
         return False
     return alike(one, two)
-
-
-def first_sightings(item: RecognisedFile) -> list[DateSighting]:
-    """The dates of a file's first records that do not begin with the year."""
-    columns = {place.column.name for place in item.plan.fields.get("event_time", ())}
-    texts = (str(sample[name]) for sample in item.samples for name in columns if sample.get(name))
-    return [sighting for text in texts if (sighting := sighted_date(text))]
 
 
 def window_of(item: RecognisedFile) -> tuple[datetime | None, datetime | None]:

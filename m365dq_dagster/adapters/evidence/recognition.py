@@ -4,6 +4,7 @@ records. Bringing the records into the engine is the business of `landing`."""
 from __future__ import annotations
 
 import io
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -28,7 +29,8 @@ MAX_RAW = 1_000_000
 
 @dataclass(frozen=True)
 class RecognisedFile:
-    """A file whose format is known, with what is needed to read it.
+    """A file whose format is known, with what is needed to read it and nothing of what stands in it, since a folder may
+    hold thousands. `columns` is its header, or the top-level keys seen; `times` are the first times as written.
 
     `mixed` says that its records are of several formats, or lie in envelopes, so that each is looked at by itself;
     `plan` is then that of most of the first records. `inside` is the key of the envelope."""
@@ -40,12 +42,8 @@ class RecognisedFile:
     document: DocumentHead | None = None
     mixed: bool = False
     inside: str | None = None
-    samples: tuple[Mapping[str, Any], ...] = ()
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """The header, or the top-level keys seen."""
-        return self.table.columns if self.table else (self.document.keys if self.document else ())
+    columns: tuple[str, ...] = ()
+    times: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -83,10 +81,10 @@ def hashed(
     seen: Sequence[RecognisedFile | NotRecognised | Sidecar],
 ) -> tuple[RecognisedFile | NotRecognised | Sidecar, ...]:
     """The same files; rows without an event id are compared as wholes where several files have one format."""
-    formats = [item.plan.definition.id for item in seen if isinstance(item, RecognisedFile)]
+    formats = Counter(item.plan.definition.id for item in seen if isinstance(item, RecognisedFile))
     return tuple(
         replace(item, plan=item.plan.with_hashes())
-        if isinstance(item, RecognisedFile) and formats.count(item.plan.definition.id) > 1
+        if isinstance(item, RecognisedFile) and formats[item.plan.definition.id] > 1
         else item
         for item in seen
     )
@@ -128,7 +126,21 @@ def _document(file: FoundFile, head: TextHead, formats: Sequence[FormatDefinitio
         reason = FileReason.UNKNOWN_KEYS if document.keys else FileReason.BROKEN_JSON
         return NotRecognised(file, reason, ", ".join(document.keys), head.encoding, document.keys)
     mixed = inside is not None or not all(kinds.is_of(one, plan) for one in samples)
-    return RecognisedFile(file, plan, head, document=document, mixed=mixed, inside=inside, samples=samples)
+    return RecognisedFile(
+        file,
+        plan,
+        replace(head, text=""),
+        document=replace(document, samples=()),
+        mixed=mixed,
+        inside=inside,
+        columns=document.keys,
+        times=_first_times(plan, samples),
+    )
+
+
+def _first_times(plan: ImportPlan, samples: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+    columns = {place.column.name for place in plan.fields.get("event_time", ())}
+    return tuple(str(sample[name]) for sample in samples for name in columns if sample.get(name))
 
 
 def _main_plan(samples: Sequence[Mapping[str, Any]], kinds: Kinds) -> ImportPlan | None:
@@ -150,7 +162,8 @@ def _table(file: FoundFile, head: TextHead, formats: Sequence[FormatDefinition])
     samples = _first_rows(head, table)
     plan = recognise(table.columns, TABLE, formats, samples, file.path)
     if plan:
-        return RecognisedFile(file, plan, head, table=table, samples=samples)
+        times = _first_times(plan, samples)
+        return RecognisedFile(file, plan, replace(head, text=""), table=table, columns=table.columns, times=times)
     return NotRecognised(file, FileReason.UNKNOWN_HEADER, ", ".join(table.columns), head.encoding, table.columns)
 
 

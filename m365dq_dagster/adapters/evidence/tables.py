@@ -26,7 +26,7 @@ class Tables:
 
     def clear(self) -> None:
         """Leave every table empty."""
-        self._look()
+        self.look()
         for table in self.found:
             self.con.execute(intake.clear(table))
 
@@ -39,7 +39,7 @@ class Tables:
         if log_type not in self.opened:
             if log_type not in self.found:
                 self.con.execute(landing.create_table(log_type, self.described[log_type]))
-                self._look()
+                self.look()
             for statement in landing.open_for_landing(log_type):
                 self.con.execute(statement)
             self.opened[log_type] = None
@@ -53,7 +53,8 @@ class Tables:
                 self.con.execute(statement)
         self.opened.clear()
 
-    def _look(self) -> None:
+    def look(self) -> None:
+        """See which tables and columns there are."""
         self.found.clear()
         for table, column, kind in self.con.execute(intake.statement("canonical_tables")).fetchall():
             if column not in landing.TRANSIENT:

@@ -36,6 +36,17 @@ def keep_rows(table: str) -> str:
     )
 
 
+def create_like_published(table: str) -> str:
+    """Make a table of the published generation here too, empty, where there is none."""
+    name = quote_identifier(table)
+    return f"CREATE TABLE IF NOT EXISTS {name} AS FROM published.{name} WITH NO DATA"
+
+
+def add_column(table: str, name: str, kind: str) -> str:
+    """Give a table a column of this SQL type, where it has none of that name."""
+    return f"ALTER TABLE {quote_identifier(table)} ADD COLUMN IF NOT EXISTS {quote_identifier(name)} {kind}"
+
+
 @cache
 def statement(name: str) -> str:
     """The text of `<name>.sql`."""

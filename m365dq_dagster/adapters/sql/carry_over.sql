@@ -9,6 +9,24 @@ WHERE rows_read > 0
   AND (sha256 IS NULL OR sha256 NOT IN (SELECT unnest($hashes)))
 ORDER BY file_id
 
+-- name: published_columns
+-- The canonical tables of the published generation, each with its columns and their types.
+SELECT table_name, list([column_name, data_type] ORDER BY column_index)
+FROM duckdb_columns()
+WHERE
+    database_name = 'published' AND NOT internal
+    AND table_name IN (SELECT table_name FROM duckdb_columns() WHERE database_name = 'published' AND column_name = 'event_time_raw')
+GROUP BY table_name
+ORDER BY table_name
+
+-- name: published_formats
+-- Generations of earlier versions say the one format of a file beside the file.
+SELECT 1 FROM duckdb_tables() WHERE database_name = 'published' AND table_name = 'file_formats'
+
+-- name: keep_format
+INSERT INTO file_formats (file_id, log_type, format)
+SELECT $new_id, log_type, format FROM published.files WHERE file_id = $old_id
+
 -- name: keep_file
 INSERT INTO files BY NAME
 SELECT * REPLACE ($new_id AS file_id, 'ALREADY_IMPORTED' AS status, $reason AS reason)

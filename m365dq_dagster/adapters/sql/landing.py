@@ -130,7 +130,9 @@ def _fields(plan: ImportPlan, mapped: Mapping[str, str | None], relation: str, n
     paths = _paths(plan)
     opened = [f"{_opened(column, plan, paths[column])} AS {_list(column)}" for column in paths]
     kept = ", ".join(f"{text} AS {name}" for name, text in _transient(plan, numbered, cells).items())
-    place = "0 AS landing_file, row_no, fault" if numbered else "file_index::BIGINT AS landing_file, 0::BIGINT AS row_no"
+    place = (
+        "0 AS landing_file, row_no, fault" if numbered else "file_index::BIGINT AS landing_file, 0::BIGINT AS row_no"
+    )
     read = list(dict.fromkeys([*(_cell(column) for column in plan.used), *_hashed(plan, cells)]))
     first = f"SELECT {place}{_comma(read)}{_comma(opened)} FROM {relation}"
     carried = ", ".join(("landing_file", "row_no", *(name for name in TRANSIENT if name != "landing_late")))

@@ -214,6 +214,33 @@ def test_rows_of_a_file_that_has_gone_stay_until_they_are_let_go(folder: Path, t
     assert (let_go.report.rows_imported, files) == (1, ["b.csv"])
 
 
+def test_rows_of_a_log_that_only_a_file_which_has_gone_held_stay_also_from_an_earlier_version(
+    folder: Path, tmp_path: Path
+) -> None:
+    store = CaseStore(tmp_path / "cases")
+    trace = "Received,SenderAddress,RecipientAddress,Subject,Status,MessageTraceId,MessageId,FromIP,Size"
+    _write(folder / "a.csv", trace, "2025-03-01T09:15:00Z,a@x.example,b@y.example,Hi,Delivered,t1,m1,203.0.113.7,12")
+    _write(folder / "b.csv", PORTAL, _portal(2))
+    _generation(store, folder, "first")
+    (folder / "a.csv").unlink()
+    published = store.current("case")
+    assert published
+    with duckdb.connect(str(published), config=CONNECT_CONFIG) as earlier:
+        earlier.execute("DROP TABLE file_formats")
+        earlier.execute("ALTER TABLE message_trace ADD COLUMN earlier VARCHAR")
+
+    _generation(store, folder, "second")
+
+    published = store.current("case")
+    assert published
+    with duckdb.connect(str(published), config=CONNECT_CONFIG) as later:
+        assert later.execute("SELECT recipient_address, size, earlier FROM message_trace").fetchall() == [
+            ("b@y.example", 12, None)
+        ]
+        formats = later.execute("SELECT format FROM file_formats WHERE log_type = 'message_trace'").fetchall()
+    assert formats == [("mes_messagetrace_csv",)]
+
+
 # Rows, copies, quarantine
 
 
