@@ -11,8 +11,8 @@ from tests.support.intake_case import take_in
 
 @pytest.mark.parametrize("end", ["\n", "\r"])
 def test_rows_without_an_id_are_compared_by_columns_that_nothing_reads_too(tmp_path: Path, end: str) -> None:
-    header = "Date (UTC),User,Username,Client app,Status,IP address,Sign-in error code,Nobody reads this"
-    row = "2025-03-01T09:15:00Z,Ann,ann@contoso.example,Authenticated SMTP,Failure,203.0.113.7,50126,"
+    header = "CreatedDateTime,UserPrincipalName,ClientAppUsed,AppDisplayName,Status,Nobody reads this"
+    row = "3/14/2025 7:22:01 AM,ann@contoso.example,Authenticated SMTP,Exchange,50126,"
     (tmp_path / "one.csv").write_text(end.join((header, row + "x", row + "y", "")), newline="")
     (tmp_path / "two.csv").write_text(end.join((header, row + "y", row + "z", "")), newline="")
 
@@ -20,3 +20,15 @@ def test_rows_without_an_id_are_compared_by_columns_that_nothing_reads_too(tmp_p
 
     assert taken.ledger("one.csv") == (2, 2, 0, 0)
     assert taken.ledger("two.csv") == (2, 1, 1, 0)
+
+
+def test_a_cell_of_very_many_lines_is_one_record_whoever_reads_it(tmp_path: Path) -> None:
+    header = "CreatedDateTime,UserPrincipalName,ClientAppUsed,AppDisplayName,Status\n"
+    row = "3/14/2025 7:22:01 AM,ann@contoso.example,Authenticated SMTP,{},50126\n"
+    (tmp_path / "sound.csv").write_text(header + row.format('"' + "\n" * 50_000 + '"') + row.format(""))
+    (tmp_path / "short.csv").write_text(header + row.format('"' + "\n" * 50_000 + '"') + row.format("") + "short\n")
+
+    taken = take_in(tmp_path)
+
+    assert [taken.ledger(name)[0] for name in ("sound.csv", "short.csv")] == [2, 3]
+    assert [(row["file_id"], row["row_no"]) for row in taken.rows("FROM quarantine")] == [(1, 3)]

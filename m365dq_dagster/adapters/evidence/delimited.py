@@ -18,8 +18,9 @@ MAX_CELL = 1 << 28
 LONG_NAME = 200
 """Characters of a column name above which its key is not remembered."""
 
-MAX_RECORD_LINES = 20_000
-"""How many lines a quoted cell may span before its quote counts as never closed."""
+MAX_RECORD_LINES, MAX_RECORD_CHARS = 1 << 22, 1 << 26
+"""How many lines and characters a record may have before a quote in it counts as never closed: more than the engine
+takes of one record, so that both find the same records."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ def records(lines: Iterable[str], delimiter: str, width: int, *, keep_raw: bool 
     csv.field_size_limit(MAX_CELL)
     reader = csv.reader(feed, delimiter=delimiter, strict=True)
     while True:
-        feed.taken.clear()
+        feed.begin()
         try:
             cells = next(reader, None)
         except csv.Error:
@@ -105,16 +106,23 @@ class _Feed:
         self.source = iter(lines)
         self.again: deque[str] = deque()
         self.taken: list[str] = []
+        self.chars = 0
 
     def __iter__(self) -> Iterator[str]:
         return self
 
     def __next__(self) -> str:
-        if len(self.taken) >= MAX_RECORD_LINES:
+        if len(self.taken) >= MAX_RECORD_LINES or self.chars > MAX_RECORD_CHARS:
             raise csv.Error("quote never closed")
         line = self.again.popleft() if self.again else next(self.source)
         self.taken.append(line)
+        self.chars += len(line)
         return line
+
+    def begin(self) -> None:
+        """A record begins: nothing of it is taken yet."""
+        self.taken.clear()
+        self.chars = 0
 
 
 def _broken(feed: _Feed, reason: QuarantineReason) -> Record:
