@@ -4,6 +4,7 @@
     ├── BadInput        2  what was asked cannot be done as asked
     ├── CaseBusy        4  another run holds the case
     └── InternalFault   3  the program or the machine failed
+        └── StorageFault   the machine cannot keep what it is given: disk full, read-only, no permission
 
 A message says what, where, and what to do next, in one sentence and without secrets.
 """
@@ -33,3 +34,7 @@ class InternalFault(M365dqError):
     """The program or its machine failed (disk full, store damaged); the last published state is untouched."""
 
     exit_code = 3
+
+
+class StorageFault(InternalFault):
+    """A file cannot be written (disk full, quota, read-only, no permission); the last published state is untouched."""

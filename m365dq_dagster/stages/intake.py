@@ -36,6 +36,7 @@ from m365dq_dagster.adapters.evidence.sidecars import Sidecar, parse_sidecars
 from m365dq_dagster.adapters.evidence.tables import Tables
 from m365dq_dagster.adapters.sql import intake as sql
 from m365dq_dagster.adapters.sql import landing as landing_sql
+from m365dq_dagster.adapters.storage_faults import is_no_room
 from m365dq_dagster.core.checks import CheckResult
 from m365dq_dagster.core.errors import InternalFault
 from m365dq_dagster.core.ledger import (
@@ -252,6 +253,8 @@ class _Import:
         try:
             return self._alone(landing, file_id, item)
         except OSError as error:
+            if is_no_room(error):  # its working copy cannot be written; the evidence itself is whole
+                raise
             why = error.strerror or "it went while it was read"
             return _Entry(file_id, NotRecognised(item.file, FileReason.UNREADABLE, why))
 

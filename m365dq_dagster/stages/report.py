@@ -89,7 +89,8 @@ def export(document: Mapping[str, Any], form: str, out: Path) -> Path:
         write_text(path, text)
     except OSError as error:
         raise BadInput(
-            f"{path} cannot be written ({error.strerror}); give --out a file in a folder that exists."
+            f"{path} cannot be written ({error.strerror}); the case is untouched. Give --out a file in a folder that "
+            "exists, that you may write and that has room."
         ) from None
     return path
 
@@ -97,6 +98,10 @@ def export(document: Mapping[str, Any], form: str, out: Path) -> Path:
 def write_text(path: Path, text: str) -> None:
     """Write a file in one step, readable for its owner only, so that no reader meets half of it."""
     partial = path.with_name(f".{path.name}.{os.getpid()}")
-    with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
-        file.write(text)
-    os.replace(partial, path)
+    try:
+        with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+            file.write(text)
+        os.replace(partial, path)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise

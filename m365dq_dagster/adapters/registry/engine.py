@@ -14,8 +14,9 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import URL, Connection, Engine, make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
-from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_random_exponential
+from tenacity import retry, retry_if_exception, stop_after_delay, wait_random_exponential
 
+from m365dq_dagster.adapters.storage_faults import reason_of
 from m365dq_dagster.core.errors import BadInput, InternalFault
 
 BUSY_TIMEOUT_MS = 30_000
@@ -98,8 +99,13 @@ def _begin_sqlite(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
+def _is_busy(error: BaseException) -> bool:
+    """Another process holds the file; a disk that is full or read-only will not change by waiting."""
+    return isinstance(error, sqlite3.OperationalError) and "locked" in str(error)
+
+
 @retry(
-    retry=retry_if_exception_type(sqlite3.OperationalError),
+    retry=retry_if_exception(_is_busy),
     stop=stop_after_delay(BUSY_TIMEOUT_MS / 1000),
     wait=wait_random_exponential(multiplier=0.02, max=0.5),
     reraise=True,
@@ -137,14 +143,16 @@ def told_plainly(url: URL) -> Iterator[None]:
         yield
     except (SQLAlchemyError, sqlite3.Error) as error:
         raise InternalFault(
-            f"The registry ({describe(url)}) refused the work: {_cause(error)}. "
-            "Check that it is reachable, writable and not full, then run again."
+            f"The registry ({describe(url)}) refused the work: {_cause(error)}. The last published state is untouched; "
+            "check that the registry is reachable, writable and not full, then run again."
         ) from None
 
 
 def _cause(error: Exception) -> str:
-    """What SQLite says; of other drivers only the kind of fault, as they may quote addresses and values."""
+    """What SQLite says, and where it is the machine's fault what that means; of other drivers only the kind of fault,
+    as they may quote addresses and values.
+    """
     original = getattr(error, "orig", None) or error
     if isinstance(original, sqlite3.Error):
-        return str(original)[:200]
+        return reason_of(original) or str(original)[:200]
     return type(original).__name__

@@ -1,4 +1,5 @@
 import os
+import sqlite3
 import stat
 from concurrent.futures import ProcessPoolExecutor
 from datetime import datetime
@@ -181,3 +182,18 @@ def test_an_engine_alone_makes_no_tables(tmp_path: Path) -> None:
     engine = create_engine(parse_url(f"sqlite:///{tmp_path / 'r'}"))
     assert sa.inspect(engine).get_table_names() == []
     engine.dispose()
+
+
+def test_a_registry_on_a_disk_without_room_is_said_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A full disk does not empty by waiting; only another process that holds the file is waited for."""
+    tried = []
+
+    def full(*_: object) -> None:
+        tried.append(1)
+        raise sqlite3.OperationalError("database or disk is full")
+
+    monkeypatch.setattr(migrate, "_run", lambda _: None)
+    monkeypatch.setattr(sa.engine.Engine, "raw_connection", full)
+    with pytest.raises(InternalFault, match=r"the disk is full\. The last published state is untouched"):
+        Registry.open(f"sqlite:///{tmp_path / 'registry.sqlite3'}")
+    assert tried == [1]
