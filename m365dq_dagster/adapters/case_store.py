@@ -6,16 +6,18 @@ What stands inside a generation is the business of `adapters/sql`; when to publi
 
 from __future__ import annotations
 
+import glob
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import duckdb
 from filelock import FileLock, Timeout
 
 from m365dq_dagster.adapters import sql
+from m365dq_dagster.adapters.storage_faults import told
 from m365dq_dagster.core.context import valid_case_id
 from m365dq_dagster.core.errors import BadInput, CaseBusy, InternalFault
 
@@ -35,6 +37,7 @@ class CaseStore:
     """The folder of cases.
 
     cases/<case>/current             name of the published generation
+    cases/<case>/generations         names of the generations that are kept, oldest first
     cases/<case>/<generation>.duckdb
     cases/<case>/reports/<generation>/
     cases/<case>/lock
@@ -45,8 +48,9 @@ class CaseStore:
 
     def case_dir(self, case_id: str) -> Path:
         """The folder of a case, made where it is missing, mode 0700."""
-        folder = self.cases_dir / valid_case_id(case_id)
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder = self._folder(case_id)
+        with told(f"Case {case_id}"):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         return folder
 
     @contextmanager
@@ -56,7 +60,8 @@ class CaseStore:
         """
         lock = FileLock(self.case_dir(case_id) / "lock", mode=0o600)
         try:
-            lock.acquire(timeout=wait_seconds)
+            with told(f"Case {case_id}"):
+                lock.acquire(timeout=wait_seconds)
         except Timeout:
             raise CaseBusy(
                 f"Case {case_id}: another run is working on it and did not finish within {wait_seconds:g} s; "
@@ -72,49 +77,53 @@ class CaseStore:
 
         Only the holder of the lock may call it: leftovers of killed runs are swept away here.
         """
-        folder = self.case_dir(case_id)
-        published = self.current(case_id)
-        self._sweep(folder, published)
-        working = folder / f"{_plain(generation)}.duckdb"
+        self.sweep(case_id)
+        working = self.case_dir(case_id) / f"{_plain(generation)}.duckdb"
         if from_current:
-            if published is None:
-                raise BadInput(
-                    f"Case {case_id} has no published state yet; run it from raw_logs, or with `m365dq run FOLDER`."
-                )
-            shutil.copyfile(published, working)
-            working.chmod(0o600)
+            self._copy(case_id, working)
         return working
+
+    def sweep(self, case_id: str) -> None:
+        """Remove what killed runs left: their generations with all that stands beside them, and their reports.
+
+        Only the holder of the lock may call it.
+        """
+        folder = self._folder(case_id)
+        kept = self._kept(case_id)
+        with told(f"Case {case_id}"):
+            for name in {_owner(file) for file in folder.glob("*.duckdb*")} - kept:
+                _remove(folder / "reports" / Path(name).stem)
+                _remove_generation(folder, name)
+            for unfinished in folder.glob("*.new"):
+                unfinished.unlink(missing_ok=True)
 
     def publish(self, case_id: str, generation: str) -> Path:
         """Make a closed generation the one that readers see, in one step that survives a power cut; old ones are
         thinned out.
         """
         folder = self.case_dir(case_id)
-        working = folder / f"{_plain(generation)}.duckdb"
+        working, before = folder / f"{_plain(generation)}.duckdb", self.current(case_id)
         try:
             _fsync(working)
-            pointer = folder / "current.new"
-            pointer.write_text(working.name, encoding="utf-8")
-            _fsync(pointer)
-            os.replace(pointer, folder / "current")
-            _fsync(folder)
+            _replace(folder / "current", working.name)
         except OSError as error:
             raise InternalFault(
                 f"Case {case_id}: the new state could not be published ({error.strerror}); the last published state is "
                 "untouched. Free disk space or mend the disk, then run again."
             ) from None
-        self._thin_out(folder, working)
+        with suppress(OSError):  # it is published; what could not be cleared away, the next run clears away
+            self._thin_out(folder, *([before] if before else []), working)
         return working
 
     def discard(self, case_id: str, generation: str) -> None:
-        """Throw a working generation away; the published one stays."""
-        folder = self.case_dir(case_id)
-        for leftover in folder.glob(f"{_plain(generation)}.duckdb*"):
-            leftover.unlink(missing_ok=True)
+        """Throw a working generation away, with the report on it; the published one stays."""
+        folder, name = self._folder(case_id), _plain(generation)
+        _remove(folder / "reports" / name)
+        _remove_generation(folder, f"{name}.duckdb")
 
     def current(self, case_id: str) -> Path | None:
         """The published file of a case, or None."""
-        folder = self.cases_dir / valid_case_id(case_id)
+        folder = self._folder(case_id)
         try:
             name = (folder / "current").read_text(encoding="utf-8").strip()
         except FileNotFoundError:
@@ -122,23 +131,34 @@ class CaseStore:
         path = folder / Path(name).name
         return path if path.is_file() else None
 
-    def _sweep(self, folder: Path, published: Path | None) -> None:
-        kept = {line.name for line in self._generations(folder)}
-        for file in folder.glob("*.duckdb*"):
-            if file.name not in kept and (published is None or file.name != published.name):
-                file.unlink(missing_ok=True)
+    def _folder(self, case_id: str) -> Path:
+        return self.cases_dir / valid_case_id(case_id)
 
-    def _generations(self, folder: Path) -> list[Path]:
-        names = (
-            (folder / "generations").read_text(encoding="utf-8").split() if (folder / "generations").is_file() else []
-        )
-        return [folder / name for name in names]
+    def _copy(self, case_id: str, working: Path) -> None:
+        published = self.current(case_id)
+        if published is None:
+            raise BadInput(
+                f"Case {case_id} has no published state yet; run it from raw_logs, or with `m365dq run FOLDER`."
+            )
+        try:
+            with told(f"Case {case_id}"):
+                shutil.copyfile(published, working)
+                working.chmod(0o600)
+        except BaseException:
+            working.unlink(missing_ok=True)
+            raise
 
-    def _thin_out(self, folder: Path, newest: Path) -> None:
-        known = [path for path in self._generations(folder) if path.is_file() and path != newest]
-        keep = [*known, newest][-KEPT_GENERATIONS:]
-        (folder / "generations").write_text("\n".join(path.name for path in keep) + "\n", encoding="utf-8")
-        self._sweep(folder, newest)
+    def _kept(self, case_id: str) -> set[str]:
+        published = self.current(case_id)
+        return {path.name for path in [*_listed(self._folder(case_id)), *([published] if published else [])]}
+
+    def _thin_out(self, folder: Path, *newest: Path) -> None:
+        """Keep the newest generations and forget the others; of a forgotten one the report stays."""
+        known = [path for path in _listed(folder) if path.is_file() and path not in newest]
+        keep = [*known, *newest][-KEPT_GENERATIONS:]
+        _replace(folder / "generations", "\n".join(path.name for path in keep) + "\n")
+        for name in {path.name for path in known} - {path.name for path in keep}:
+            _remove_generation(folder, name)
 
 
 def create_schema(con: duckdb.DuckDBPyConnection) -> None:
@@ -170,6 +190,45 @@ def confine(con: duckdb.DuckDBPyConnection, *folders: Path) -> None:
 
 def _plain(generation: str) -> str:
     return Path(generation).name
+
+
+def _listed(folder: Path) -> list[Path]:
+    """The generations that are kept, oldest first."""
+    file = folder / "generations"
+    return [folder / Path(name).name for name in file.read_text(encoding="utf-8").split()] if file.is_file() else []
+
+
+def _owner(file: Path) -> str:
+    """The generation that a file belongs to: the engine names its log and its spilled data after it."""
+    return f"{file.name.partition('.duckdb')[0]}.duckdb"
+
+
+def _remove_generation(folder: Path, name: str) -> None:
+    for file in folder.glob(f"{glob.escape(name)}*"):
+        _remove(file)
+
+
+def _remove(path: Path) -> None:
+    """Remove a file, or a folder with what is in it; what is not there is no fault."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _replace(path: Path, text: str) -> None:
+    """Write a small file in one step that survives a power cut; where that fails, the old one stays and no other."""
+    partial = path.with_name(f"{path.name}.new")
+    try:
+        partial.write_text(text, encoding="utf-8")
+        _fsync(partial)
+        os.replace(partial, path)
+    except BaseException:
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
+        raise
+    with suppress(OSError):  # it is in its place; not every disk can sync a folder
+        _fsync(path.parent)
 
 
 def _fsync(path: Path) -> None:

@@ -17,7 +17,7 @@ from m365dq_dagster.adapters.case_store import (
     create_schema,
     open_reader,
 )
-from m365dq_dagster.core.errors import BadInput, CaseBusy, InternalFault
+from m365dq_dagster.core.errors import BadInput, CaseBusy, InternalFault, StorageFault
 
 
 @pytest.fixture
@@ -95,6 +95,70 @@ def test_what_a_killed_run_left_is_swept_by_the_next_and_the_published_state_sta
     made(store, "g2", "two")
     assert not list(store.case_dir("c").glob("dead*"))
     assert words(store) == ["one"]
+
+
+def test_what_a_killed_run_spilled_and_reported_is_swept_and_a_readers_spill_is_not(store: CaseStore) -> None:
+    """The engine spills into a folder beside the file."""
+    made(store, "g1", "one")
+    folder = store.publish("c", "g1").parent
+    for name in ("dead.duckdb.tmp", "reports/dead", "reports/g1", "g1.duckdb.tmp"):
+        (folder / name).mkdir(parents=True)
+        (folder / name / "part").write_text("half")
+    made(store, "g2")
+    assert not (folder / "dead.duckdb.tmp").exists()
+    assert not list(folder.glob("reports/dead*"))
+    assert (folder / "reports" / "g1" / "part").exists()
+    assert (folder / "g1.duckdb.tmp").exists()
+
+
+def test_a_pointer_that_was_half_written_goes_with_the_next_run(store: CaseStore) -> None:
+    made(store, "g1", "one")
+    folder = store.publish("c", "g1").parent
+    (folder / "current.new").write_text("g2.du")
+    made(store, "g2")
+    assert (words(store), list(folder.glob("*.new"))) == (["one"], [])
+
+
+def test_a_run_killed_after_publishing_loses_no_earlier_generation(
+    store: CaseStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made(store, "g1")
+    store.publish("c", "g1")
+    made(store, "g2")
+    with monkeypatch.context() as killed:
+        killed.setattr(store, "_thin_out", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt()))
+        with pytest.raises(KeyboardInterrupt):
+            store.publish("c", "g2")
+    made(store, "g3")
+    store.publish("c", "g3")
+    assert sorted(path.stem for path in store.case_dir("c").glob("*.duckdb")) == ["g1", "g2", "g3"]
+
+
+def test_a_list_of_generations_that_cannot_be_written_fails_no_run(
+    store: CaseStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made(store, "g1", "one")
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(store, "_thin_out", full)
+    store.publish("c", "g1")
+    assert words(store) == ["one"]
+
+
+def test_half_a_copy_does_not_stay(store: CaseStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    made(store, "g1", "one")
+    folder = store.publish("c", "g1").parent
+
+    def half(_: Path, working: Path) -> None:
+        working.write_bytes(b"half")
+        raise OSError(28, "No space left on device", str(working))
+
+    monkeypatch.setattr(case_store.shutil, "copyfile", half)
+    with pytest.raises(StorageFault, match=r"Case c: .*g2\.duckdb cannot be written: the disk is full"):
+        store.begin("c", "g2", from_current=True)
+    assert [path.name for path in folder.glob("*.duckdb")] == ["g1.duckdb"]
 
 
 def test_a_run_that_is_killed_leaves_the_published_state_and_the_case_free(store: CaseStore) -> None:
