@@ -14,6 +14,7 @@ import duckdb
 from dagster import DagsterInstance, DagsterRun, InitResourceContext, ResourceDefinition
 from dagster_duckdb import DuckDBResource
 
+from m365dq_dagster.adapters import storage_faults
 from m365dq_dagster.adapters.case_store import CONNECT_CONFIG, CaseStore, create_schema, open_reader
 from m365dq_dagster.adapters.registry import CaseRecord, Registry
 from m365dq_dagster.adapters.rule_pack import load_rule_pack
@@ -56,6 +57,7 @@ class CaseWorkspace:
     _connection: ExitStack = field(default_factory=ExitStack)
     _run: CaseRun | None = None
     _made: set[str] = field(default_factory=set)
+    _has_begun: bool = False
     _is_published: bool = False
     _has_ended: bool = False
 
@@ -84,7 +86,8 @@ class CaseWorkspace:
             )
         if self._run is None:
             warming.start()
-            self._run = self._open(form or CaseForm())
+            with self._thrown_away_on_failure():
+                self._run = self._open(form or CaseForm())
         return self._run
 
     def make(self, asset: str, form: CaseForm | None = None) -> Any:
@@ -110,16 +113,23 @@ class CaseWorkspace:
             run.con.execute("CHECKPOINT")
             self._connection.close()
             path = self.store.publish(self.case_id, run.run_id)
-        self._is_published = True
+            self._is_published = True
+            self._remember(run)
         self._run = replace(run, con=self._connection.enter_context(open_reader(path)))
 
     def close(self) -> None:
         """Give everything back; a generation that was not published is thrown away."""
         self._has_ended = True
-        with self._held:
+        with self._held, ExitStack() as last:
+            if self._has_begun and not self._is_published:
+                last.callback(self.store.discard, self.case_id, self.dagster_run.run_id)
             self._connection.close()
-            if self._run is not None and not self._is_published:
-                self.store.discard(self.case_id, self._run.run_id)
+
+    def _remember(self, run: CaseRun) -> None:
+        """The registry hears of a state once readers see it; the next run makes good what is missed here."""
+        case = self.services.stages["case"]
+        case.remember(run.registry, self.store, self.case_id, self.services.clock.now())
+        case.forget_options(run)
 
     def _open(self, form: CaseForm) -> CaseRun:
         settings = self.services.settings
@@ -175,6 +185,10 @@ class CaseWorkspace:
                 "override with reason, actor and expiry on the launch form of raw_logs."
             )
         path = self.store.begin(self.case_id, self.dagster_run.run_id, from_current=from_current)
+        self._has_begun = True
+        duckdb.connect(
+            str(path), config=CONNECT_CONFIG
+        ).close()  # what fails here at once, the resource tries for minutes
         database = DuckDBResource(database=str(path), connection_config=CONNECT_CONFIG)
         con: duckdb.DuckDBPyConnection = self._connection.enter_context(database.get_connection())
         if not from_current:
@@ -184,7 +198,8 @@ class CaseWorkspace:
     @contextmanager
     def _thrown_away_on_failure(self) -> Iterator[None]:
         try:
-            yield
+            with storage_faults.told(f"Case {self.case_id}"):
+                yield
         except BaseException:
             self.close()
             raise

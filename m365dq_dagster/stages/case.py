@@ -8,6 +8,7 @@ import hashlib
 import json
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -16,14 +17,16 @@ from typing import Any
 from m365dq_dagster.adapters import carry_over, measure
 from m365dq_dagster.adapters.case_store import CaseStore, open_reader
 from m365dq_dagster.adapters.clock import Clock, SystemClock
+from m365dq_dagster.adapters.evidence.archives import LEFTOVER, unpacking
 from m365dq_dagster.adapters.evidence.folder import case_files, evidence_digest
 from m365dq_dagster.adapters.registry import Registry
 from m365dq_dagster.adapters.rule_pack import RulePack, load_rule_pack
 from m365dq_dagster.adapters.settings import Settings
 from m365dq_dagster.core.checks import CheckResult
 from m365dq_dagster.core.context import CaseContext, case_id_from_folder, parse_context, valid_case_id
-from m365dq_dagster.core.errors import BadInput
-from m365dq_dagster.core.outcome import DateOrder
+from m365dq_dagster.core.errors import BadInput, CaseBusy
+from m365dq_dagster.core.outcome import CaseStage, DateOrder
+from m365dq_dagster.core.progress import STAGES
 from m365dq_dagster.stages import document, report
 from m365dq_dagster.stages.case_run import CaseRun, Override
 from m365dq_dagster.stages.intake import FORGET_MISSING
@@ -89,7 +92,10 @@ def prepare_case(
     options = {FORGET_MISSING: "yes"} if forget_missing else {}
     _register(registry, name, folders, context, options, now)
     skipped = override or override_in_force(registry, name, now)
-    return _prepared(registry, store, pack, name, folders, context, skipped, options)
+    prepared = _prepared(registry, store, pack, name, folders, context, skipped, options)
+    if prepared.unchanged:
+        _put_right(registry, store, prepared, now)
+    return prepared
 
 
 def _register(
@@ -227,33 +233,87 @@ def identity_of(evidence: str, context: CaseContext, pack: RulePack, override: O
 
 
 def finish_run(run: CaseRun, failed_checks: Sequence[CheckResult] = ()) -> dict[str, Any]:
-    """End a run that got as far as it may: the report where none was made in this run, then import and verdict into
-    the registry.
+    """End a run that got as far as it may: the report where none was made in this run, and what it was judged from.
 
-    Nothing is published here. Returns the case document.
+    Nothing is published here. Returns the case document; once it is published, `remember` it.
     """
     if not report.is_made(run):
         report.run(run)
-    now = run.clock.now()
-    body = document.kept(run.con)
+    measure.note(run.con, IDENTITY, identity_judged(run))
+    return document.kept(run.con)
+
+
+def remember(registry: Registry, store: CaseStore, case_id: str, now: datetime) -> None:
+    """Bring import, verdict and stage of a case in the registry to what its published generation says.
+
+    Kept apart from the run, so that it can be made good where a run ended between publishing and this.
+    """
+    published = store.current(case_id)
+    if published is None:
+        return
+    with open_reader(published) as con:
+        body, identity = document.kept(con), measure.noted(con, IDENTITY) or ""
     quality = body["quality"]
-    run.registry.record_import(
-        run.case_id,
-        run.run_id,
-        run.started_at,
-        run.seconds,
+    registry.record_import(
+        case_id,
+        body["generation"],
+        datetime.fromisoformat(body["started_at"]),
+        body["seconds"],
         sum(file["rows_read"] for file in body["files"]),
         quality["status"],
         quality["failed_checks"][0]["code"] if quality["failed_checks"] else None,
         0 if quality["status"] == "FAIL" else len(VERIFIERS),
         now,
     )
-    identity = identity_judged(run)
-    measure.note(run.con, IDENTITY, identity)
-    run.registry.set_verdict(run.case_id, body["status"], identity, now)
+    _set_stage(registry, case_id, body, now)
+    registry.set_verdict(case_id, body["status"], identity, now)
+
+
+def forget_options(run: CaseRun) -> None:
+    """Options hold for one run: once it is published, the case is registered without them."""
     if run.options:
-        _register(run.registry, run.case_id, run.folders, run.context, {}, now)
-    return body
+        _register(run.registry, run.case_id, run.folders, run.context, {}, run.clock.now())
+
+
+def _set_stage(registry: Registry, case_id: str, body: Mapping[str, Any], now: datetime) -> None:
+    """Move the case to the stage that its document stands at, one step at a time where it is behind."""
+    stage, blocker = CaseStage(body["stage"]), _blocker(body)
+    record = registry.case(case_id)
+    if record and (record.stage, record.blocked_by) == (stage, blocker):
+        return
+    for step in STAGES[: STAGES.index(stage)]:
+        registry.set_stage(case_id, step, now)
+    registry.set_stage(case_id, stage, now, blocked_by=blocker)
+
+
+def _blocker(body: Mapping[str, Any]) -> str | None:
+    """The check that holds a case back at its gate."""
+    stopped = body["quality"]["status"] == "FAIL" and body["stage"] == CaseStage.CHECKED
+    return str(body["quality"]["failed_checks"][0]["check"]) if stopped else None
+
+
+def _put_right(registry: Registry, store: CaseStore, prepared: PreparedCase, now: datetime) -> None:
+    """Make good what a killed run left behind, where nothing is to be judged again; not while another run works."""
+    case_id = prepared.case_id
+    with suppress(CaseBusy), store.lock(case_id, 0):
+        store.sweep(case_id)
+        if any(store.case_dir(case_id).glob(f"{LEFTOVER}*")):
+            with unpacking(store.case_dir(case_id)):
+                pass
+        if not _is_remembered(registry, store, case_id):
+            remember(registry, store, case_id, now)
+
+
+def _is_remembered(registry: Registry, store: CaseStore, case_id: str) -> bool:
+    record, body = registry.case(case_id), document.read_document(store, case_id)
+    published = store.current(case_id)
+    identity = _judged_from(published) if published else None
+    return record is not None and (record.identity, record.verdict, record.stage, record.blocked_by) == (
+        identity,
+        body["status"],
+        body["stage"],
+        _blocker(body),
+    )
 
 
 def identity_judged(run: CaseRun) -> str:

@@ -173,6 +173,8 @@ def run_folder(
             body = case.finish_run(run, blocked)
             con.execute("CHECKPOINT")
         store.publish(prepared.case_id, generation)
+        case.remember(registry, store, prepared.case_id, NOW)
+        case.forget_options(run)
     return FolderRun(body, blocked, prepared, store)
 
 

@@ -19,6 +19,7 @@ from m365dq_dagster.stages.case_run import Override
 from m365dq_dagster.stages.document import read_document
 from m365dq_dagster.stages.generate import generate
 from tests.support.case_runs import NOW, STAGES, prepare, run_folder, shipped_pack
+from tests.support.sign_in_folder import TYPE_NAME, write_sign_ins
 
 SKIP = Override("export is being repeated", "sam@contoso.example", "2026-04-01")
 
@@ -333,3 +334,60 @@ def test_a_report_is_made_once_in_a_run(
     monkeypatch.setattr(report, "run", counted)
     run_folder(folder, registry, stages=stages)
     assert made == ["g1"]
+
+
+# --- What a killed run left behind
+
+
+def test_a_run_killed_before_the_registry_heard_of_it_is_remembered_by_the_next_command(
+    folder: Path, registry: Registry
+) -> None:
+    run_folder(folder, registry)
+    clean = registry.case("case-one")
+    assert clean is not None
+    registry.set_verdict("case-one", "ALL_BLOCKED", "of an earlier state", NOW)
+    registry.set_stage("case-one", CaseStage.IMPORTED, NOW)
+    assert prepare(folder, registry).unchanged
+    found = registry.case("case-one")
+    assert found is not None
+    assert (found.verdict, found.identity, found.stage) == (clean.verdict, clean.identity, CaseStage.REPORTED)
+    assert len(registry.imports_between(NOW - timedelta(days=1), NOW + timedelta(days=1))) == 1
+
+
+def test_what_a_killed_run_left_on_disk_goes_although_nothing_is_judged_again(folder: Path, registry: Registry) -> None:
+    place = run_folder(folder, registry).store.case_dir("case-one")
+    (place / "dead.duckdb").write_bytes(b"half")
+    (place / "unpacked-dead").mkdir()
+    assert prepare(folder, registry).unchanged
+    assert not (place / "dead.duckdb").exists()
+    assert not (place / "unpacked-dead").exists()
+
+
+def test_nothing_is_put_right_under_the_hands_of_a_run_that_works(folder: Path, registry: Registry) -> None:
+    store = run_folder(folder, registry).store
+    registry.set_stage("case-one", CaseStage.CHECKED, NOW)
+    with store.lock("case-one", 0):
+        assert prepare(folder, registry).unchanged
+    assert registry.current_stage("case-one") is CaseStage.CHECKED
+
+
+def test_a_case_that_was_never_published_has_nothing_to_remember(folder: Path, registry: Registry) -> None:
+    prepared = prepare(folder, registry)
+    case.remember(registry, CaseStore(Settings.load().cases_dir), prepared.case_id, NOW)
+    found = registry.case(prepared.case_id)
+    assert found is not None
+    assert found.verdict is None
+
+
+def test_a_case_that_its_gate_holds_back_is_remembered_with_what_blocks_it(tmp_path: Path, registry: Registry) -> None:
+    write_sign_ins(tmp_path / "bad", code=lambda _: TYPE_NAME, access="")
+    document = run_folder(tmp_path / "bad", registry).document
+    clean = registry.case("bad")
+    assert clean is not None
+    assert (document["quality"]["status"], clean.stage) == ("FAIL", CaseStage.CHECKED)
+    registry.set_stage("bad", CaseStage.IMPORTED, NOW)
+    assert prepare(tmp_path / "bad", registry).unchanged
+    found = registry.case("bad")
+    assert found is not None
+    assert (found.stage, found.blocked_by) == (CaseStage.CHECKED, clean.blocked_by)
+    assert found.blocked_by is not None
