@@ -13,9 +13,14 @@ def this_host() -> str:
     return socket.gethostname()
 
 
+def signature() -> dict[str, str]:
+    """The tag of a run that says which process makes it."""
+    return {PROCESS_TAG: f"{this_host()}:{os.getpid()}"}
+
+
 def sign(instance: DagsterInstance, run_id: str) -> None:
     """Write into a run which process makes it."""
-    instance.add_run_tags(run_id, {PROCESS_TAG: f"{this_host()}:{os.getpid()}"})
+    instance.add_run_tags(run_id, signature())
 
 
 def bury(instance: DagsterInstance) -> list[str]:

@@ -1,4 +1,5 @@
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -8,6 +9,7 @@ from typing import Any
 
 import dagster as dg
 import pytest
+from filelock import FileLock
 
 from m365dq_dagster.adapters.settings import Settings
 from m365dq_dagster.core.errors import InternalFault
@@ -81,3 +83,30 @@ def test_stopping_the_pages_stops_what_they_started(settings: Settings, checkout
     assert process.wait(30) == 0
     with pytest.raises(ProcessLookupError):
         os.kill(int(started.read_text()), 0)
+
+
+def test_dagsters_folder_is_made_whole_or_not_at_all(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    def killed(folder: str) -> None:
+        (Path(folder) / "history").mkdir()
+        raise KeyboardInterrupt
+
+    shutil.rmtree(settings.dagster_home)
+    with monkeypatch.context() as half:
+        half.setattr(dg.DagsterInstance, "from_config", killed)
+        with pytest.raises(KeyboardInterrupt):
+            launch.ensure_dagster_home(settings)
+    assert not settings.dagster_home.exists()
+    assert not list(settings.home.glob(".*.new"))
+    home = launch.ensure_dagster_home(settings)
+    assert (home / "history" / "runs.db").exists()
+    (home / "dagster.yaml").unlink()
+    assert "telemetry" in (launch.ensure_dagster_home(settings) / "dagster.yaml").read_text()
+
+
+def test_who_cannot_make_dagsters_folder_since_another_makes_it_waits_and_says_so(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.rmtree(settings.dagster_home)
+    monkeypatch.setattr(launch, "MAKING_SECONDS", 0.1)
+    with FileLock(settings.home / ".dagster.lock"), pytest.raises(InternalFault, match="has been making"):
+        launch.ensure_dagster_home(settings)
