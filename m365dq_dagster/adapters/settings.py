@@ -4,6 +4,7 @@ here: it is in the rule pack.
 
 from __future__ import annotations
 
+import stat
 from pathlib import Path
 
 from platformdirs import user_data_path
@@ -11,6 +12,9 @@ from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from m365dq_dagster.core.errors import BadInput
+
+PRIVATE = 0o700
+"""The mode of the home folder."""
 
 
 def checkout_root() -> Path | None:
@@ -58,8 +62,9 @@ class Settings(BaseSettings):
         """The same settings with an absolute home that exists."""
         home = self.home.expanduser().absolute()
         try:
-            home.mkdir(mode=0o700, parents=True, exist_ok=True)
-            home.chmod(0o700)
+            home.mkdir(mode=PRIVATE, parents=True, exist_ok=True)
+            if stat.S_IMODE(home.stat().st_mode) != PRIVATE:
+                home.chmod(PRIVATE)
         except OSError as error:
             raise BadInput(
                 f"The home folder {home} cannot be used ({error.strerror}); set M365DQ_HOME to a folder you may write."

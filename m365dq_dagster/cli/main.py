@@ -8,18 +8,16 @@ from __future__ import annotations
 import json
 import os
 import sys
-import tempfile
 import traceback
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
 from typer.core import TyperGroup
 
 from m365dq_dagster import __version__
-from m365dq_dagster.cli import alerts, bench, cases, codes, dashboard, generate, report, run, show, terminal, ui
+from m365dq_dagster.cli import alerts, bench, cases, codes, dashboard, generate, logs, report, run, show, terminal, ui
 from m365dq_dagster.core.errors import M365dqError
 from m365dq_dagster.core.printable import printable
 
@@ -54,7 +52,7 @@ class Program(TyperGroup):
         except typer.TyperException as error:
             return _failed(_usage(error), 2, given)
         except Exception as error:
-            return _failed(_unexpected(error), 3, given)
+            return _failed(_machine(error) or _unexpected(error), 3, given)
 
 
 def _failed(sentence: str, code: int, given: Sequence[str]) -> int:
@@ -72,34 +70,23 @@ def _usage(error: typer.TyperException) -> str:
     return f"{error.format_message().rstrip('.')}; `{command} --help` shows what can be given."
 
 
+def _machine(error: Exception) -> str | None:
+    """The sentence for a disk that is full, read-only or closed to us, whichever library met it."""
+    from m365dq_dagster.adapters.storage_faults import fault_of
+
+    fault = fault_of(error)
+    return f"{str(fault).rstrip('.')}; {_details(error)}." if fault else None
+
+
 def _unexpected(error: Exception) -> str:
-    kind = type(error).__name__
-    kept = _log(error)
-    where = f"the details are in {kept}" if kept else "the details could not be written anywhere"
-    return f"Internal error ({kind}); the last published state is untouched, and {where}."
+    return f"Internal error ({type(error).__name__}); the last published state is untouched, and {_details(error)}."
 
 
-def _log(error: Exception) -> Path | None:
-    """Keep the traceback in a file that only the owner reads: under the home folder, else in the temporary folder."""
+def _details(error: Exception) -> str:
+    """Where the traceback is kept."""
     name = f"error-{datetime.now(UTC):%Y%m%dT%H%M%S}-{os.getpid()}.log"
-    text = "".join(traceback.format_exception(error))
-    for folder in (_home_logs, lambda: Path(tempfile.gettempdir())):
-        try:
-            path = folder() / name
-            with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
-                file.write(text)
-        except (OSError, M365dqError):
-            continue
-        return path
-    return None
-
-
-def _home_logs() -> Path:
-    from m365dq_dagster.adapters.settings import Settings
-
-    folder = Settings.load().home / "logs"
-    folder.mkdir(mode=0o700, exist_ok=True)
-    return folder
+    kept = logs.keep(name, "".join(traceback.format_exception(error)))
+    return f"the details are in {kept}" if kept else "the details could not be written anywhere"
 
 
 app = typer.Typer(

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from m365dq_dagster.cli import terminal
+from m365dq_dagster.cli import logs, terminal
 from m365dq_dagster.core.errors import BadInput, CaseBusy, InternalFault, M365dqError
 
 if TYPE_CHECKING:
@@ -176,6 +176,7 @@ class Workbench:
             if not prepared.unchanged and self._waited(prepared.case_id):
                 prepared = self._prepared(registry, request)
             if prepared.unchanged:
+                self._deliver()
                 document = self.document(prepared.case_id)
                 return RunResult(document, self.report_path(document), str(document.get("started_at")))
         self._execute(prepared.case_id, progress)
@@ -220,35 +221,16 @@ class Workbench:
 
             outcome = run_case(self.settings, case_id, progress=progress)
         if isinstance(outcome.error, InternalFault):
-            kept = self._kept(outcome.run_id)
-            if any(word in f"{outcome.error} {kept.read_text(encoding='utf-8')}" for word in INTERRUPTED):
+            if any(word in f"{outcome.error} {outcome.details}" for word in INTERRUPTED):
                 raise KeyboardInterrupt
-            raise InternalFault(f"{outcome.error} The details are in {kept}.")
+            kept = logs.keep(f"run-{outcome.run_id}.log", outcome.details)
+            raise type(outcome.error)(f"{outcome.error} The details are in {kept}." if kept else str(outcome.error))
         if outcome.error is not None:
             raise outcome.error
 
-    def _kept(self, run_id: str) -> Path:
-        """The file under the home with what the failed steps of a run raised."""
-        from m365dq_dagster.defs.launch import open_instance
-
-        with open_instance(self.settings) as instance:
-            events = [record.dagster_event for record in instance.all_logs(run_id)]
-        errors = [event.step_failure_data.error for event in events if event is not None and event.is_step_failure]
-        path = self._logs() / f"run-{run_id}.log"
-        path.write_text("\n".join(error.to_string() for error in errors if error), encoding="utf-8")
-        path.chmod(0o600)
-        return path
-
-    def _logs(self) -> Path:
-        folder = self.home / "logs"
-        folder.mkdir(mode=0o700, exist_ok=True)
-        return folder
-
     @contextmanager
     def _quiet(self) -> Iterator[None]:
-        path = self._logs() / "run.log"
-        with path.open("w", encoding="utf-8") as log, redirect_stdout(log), redirect_stderr(log):
-            path.chmod(0o600)
+        with logs.open_forgiving(logs.home_logs() / "run.log") as log, redirect_stdout(log), redirect_stderr(log):
             yield
 
     def _deliver(self) -> None:
@@ -285,14 +267,20 @@ class Workbench:
         return start_ui(self.settings, command)
 
     def document(self, case_id: str) -> dict[str, Any]:
-        """The published document of a case, with its alerts as they stand now. `BadInput` for a case without one."""
+        """The published document of a case, with its alerts as they stand now; where the registry cannot be read, as
+        they stood when it was published. `BadInput` for a case without one.
+        """
         from m365dq_dagster.core.context import valid_case_id
         from m365dq_dagster.stages.alerts import alerts_of
         from m365dq_dagster.stages.document import read_document
 
         document = read_document(self.store, valid_case_id(case_id))
-        with self.registry() as registry:
-            return {**document, "alerts": alerts_of(registry, case_id)}
+        try:
+            with self.registry() as registry:
+                return {**document, "alerts": alerts_of(registry, case_id)}
+        except M365dqError as error:
+            terminal.note(f"m365dq: alerts are shown as they stood when the case was published: {error}")
+            return document
 
     def quarantine(self, case_id: str, rows: int | None = None, characters: int | None = None) -> list[dict[str, Any]]:
         """The rows that were set aside with their raw text, at most so many and so much of each."""

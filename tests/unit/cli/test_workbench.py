@@ -106,3 +106,13 @@ def test_the_demo_writes_the_same_evidence_every_time(home: Path) -> None:
         contents.append([path.read_bytes() for path in sorted(folder.iterdir())])
     assert folder == home / "demo" / "oculus"
     assert contents[0] == contents[1]
+
+
+def test_a_published_document_is_read_although_the_registry_is_not(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("m365dq_dagster.stages.document.read_document", lambda *_: {"case": "c1", "alerts": ["kept"]})
+    monkeypatch.setenv("M365DQ_REGISTRY_URL", f"sqlite:///{home / 'registry.sqlite3'}")
+    (home / "registry.sqlite3").write_bytes(b"no database, but long enough to be read as one" * 20)
+    assert Workbench().document("c1") == {"case": "c1", "alerts": ["kept"]}
+    assert "alerts are shown as they stood when the case was published" in capsys.readouterr().err
