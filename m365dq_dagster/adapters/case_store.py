@@ -84,12 +84,16 @@ class CaseStore:
         return working
 
     def sweep(self, case_id: str) -> None:
-        """Remove what killed runs left: their generations with all that stands beside them, and their reports.
+        """Remove what killed runs left: their generations with all that stands beside them, and their reports. Of one
+        that had published, the thinning out of old generations is made good.
 
         Only the holder of the lock may call it.
         """
-        folder = self._folder(case_id)
-        kept = self._kept(case_id)
+        folder, published = self._folder(case_id), self.current(case_id)
+        if published and published not in _listed(folder):
+            with suppress(OSError):
+                self._thin_out(folder, published)
+        kept = {path.name for path in [*_listed(folder), *([published] if published else [])]}
         with told(f"Case {case_id}"):
             for name in {_owner(file) for file in folder.glob("*.duckdb*")} - kept:
                 _remove(folder / "reports" / Path(name).stem)
@@ -147,10 +151,6 @@ class CaseStore:
         except BaseException:
             working.unlink(missing_ok=True)
             raise
-
-    def _kept(self, case_id: str) -> set[str]:
-        published = self.current(case_id)
-        return {path.name for path in [*_listed(self._folder(case_id)), *([published] if published else [])]}
 
     def _thin_out(self, folder: Path, *newest: Path) -> None:
         """Keep the newest generations and forget the others; of a forgotten one the report stays."""

@@ -129,6 +129,8 @@ def test_a_run_killed_after_publishing_loses_no_earlier_generation(
         killed.setattr(store, "_thin_out", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt()))
         with pytest.raises(KeyboardInterrupt):
             store.publish("c", "g2")
+    store.sweep("c")
+    assert (store.case_dir("c") / "generations").read_text().split() == ["g1.duckdb", "g2.duckdb"]
     made(store, "g3")
     store.publish("c", "g3")
     assert sorted(path.stem for path in store.case_dir("c").glob("*.duckdb")) == ["g1", "g2", "g3"]
