@@ -178,11 +178,17 @@ def open_reader(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
         con.close()
 
 
+def _is_text(name: str) -> bool:
+    return name.encode("utf-8", "replace").decode() == name
+
+
 def confine(con: duckdb.DuckDBPyConnection, *folders: Path) -> None:
     """Let a working connection read files below the case's evidence folders and nothing else, for as long as it
     lives.
     """
-    allowed = ", ".join(sql.quote_literal(str(folder.resolve()) + os.sep) for folder in folders)
+    spelled = [str(folder.resolve()) + os.sep for folder in folders]
+    # A name that is no text cannot be told to the engine, which then reaches what is linked into the other folders.
+    allowed = ", ".join(sql.quote_literal(name) for name in spelled if _is_text(name))
     con.execute(f"SET allowed_directories = [{allowed}]")
     con.execute("SET enable_external_access = false")
     con.execute("SET lock_configuration = true")

@@ -7,6 +7,7 @@ wraps it."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
@@ -33,6 +34,10 @@ from m365dq_dagster.core.outcome import DateOrder
 BATCH_ROWS = 50_000
 BATCH_CHARS = 1 << 25
 RELATION = "intake_records"
+ENGINE_FAULTS = (duckdb.Error, RuntimeError)
+"""What the engine raises where it cannot read a file; its own slips come as `RuntimeError`."""
+
+_PATTERN = re.compile(r"[*?\[\]{}\\\ud800-\udfff]")
 NOTHING = (0, 0, None, None, 0, None, 0)
 """What is counted of a file that has no row in a table."""
 Row = tuple[object, ...]
@@ -83,7 +88,7 @@ class Landing:
             relation = _relation(seen, [path for path in paths if path])
             try:
                 self._insert(tuple(files), seen.plan, reading, relation, cells=len(seen.columns) * bool(seen.table))
-            except duckdb.Error:
+            except ENGINE_FAULTS:
                 self.take_back(log_type, files)
                 return {}
         self.con.execute(landing.number_rows(log_type)).fetchall()
@@ -278,7 +283,7 @@ class Readable:
         if seen.document and seen.document.shape is DocumentShape.OBJECTS:
             return None
         if seen.head.plain_utf8 and not wrapped:
-            return seen.file.location
+            return self._named_plainly(seen.file.location)
         if wrapped:
             return self.copy if documents.strip_wrapper(seen.file.location, seen.head.encoding, self.copy) else None
         with open_text(seen.file.location, seen.head.encoding) as source:
@@ -287,6 +292,14 @@ class Readable:
 
     def __exit__(self, *_: object) -> None:
         self.copy.unlink(missing_ok=True)
+
+    def _named_plainly(self, location: Path) -> Path:
+        """The file, or a link to it where the engine would take its name for a pattern or cannot spell it."""
+        if not _PATTERN.search(str(location)):
+            return location
+        self.copy.unlink(missing_ok=True)
+        self.copy.symlink_to(location)
+        return self.copy
 
 
 def _write(path: Path, pieces: Iterable[str]) -> None:

@@ -42,6 +42,9 @@ CODES = ("status_error_code", "status_error_code_copy", "error_number", "record_
 _OF_FILES = "file_id BETWEEN $low AND $high AND list_contains($file_ids, file_id)"
 """The rows of some files; the bounds let the engine pass over what lies elsewhere."""
 
+AS_THEY_ARE = "compression = 'none', hive_partitioning = false"
+"""What the engine must not conclude from a file's path: how it is packed, and values of columns (`Id=1/`)."""
+
 _TIMES = ("%I:%M:%S %p", "%H:%M:%S", "%I:%M:%S.%n %p", "%H:%M:%S.%n", "%I:%M %p", "%H:%M")
 _DATES = {DateOrder.MDY: "%m/%d/%Y", DateOrder.DMY: "%d/%m/%Y"}
 
@@ -60,7 +63,7 @@ def read_csv(paths: Sequence[Path], head: TableHead) -> str:
     columns = ", ".join(f"'c{position}': 'VARCHAR'" for position in range(len(head.columns)))
     return (
         f"read_csv({_listed(paths)}, columns = {{{columns}}}, header = false, skip = {head.skip_lines}, "
-        "auto_detect = false,"
+        f"auto_detect = false, {AS_THEY_ARE},"
         f" delim = {quote_literal(head.delimiter)}, quote = '\"', escape = '\"', strict_mode = true, null_padding = "
         "false)"
     )
@@ -74,7 +77,7 @@ def read_json(paths: Sequence[Path], plan: ImportPlan, *, array: bool) -> str:
     names = ", ".join(f"{quote_identifier(column.name)} AS {_cell(column)}" for column in plan.used)
     return (
         f"(SELECT file_index, {names} FROM read_json({_listed(paths)}, columns = {{{columns}}}, format = '{layout}', "
-        "auto_detect = false,"
+        f"auto_detect = false, {AS_THEY_ARE},"
         f" records = true, maximum_object_size = {1 << 28}))"
     )
 
