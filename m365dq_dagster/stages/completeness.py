@@ -15,6 +15,7 @@ import duckdb
 from m365dq_dagster.adapters.evidence.formats import FormatDefinition
 from m365dq_dagster.adapters.evidence.sidecars import Sidecar
 from m365dq_dagster.adapters.sql import completeness as sql
+from m365dq_dagster.adapters.sql.intake import count_rows
 from m365dq_dagster.core import completeness, declared, retained
 from m365dq_dagster.core.completeness import FileFacts, Missing, Retention, Rhythm, VendorChange
 from m365dq_dagster.core.context import CaseContext
@@ -197,7 +198,7 @@ class _Search:
         return found
 
     def _rows(self, log_type: str) -> int:
-        return int(self._one(sql.count_rows(log_type))[0])
+        return int(self._one(count_rows(log_type))[0])
 
     def _one(self, statement: str, values: Mapping[str, object] | None = None) -> tuple[Any, ...]:
         rows: list[tuple[Any, ...]] = self.con.execute(statement, dict(values or {})).fetchall()

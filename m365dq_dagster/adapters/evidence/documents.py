@@ -21,7 +21,6 @@ MAX_RECORD_CHARS = 1 << 26
 TAIL_CHARS = 1 << 14
 """How much is held back for the end of a wrapper, where links to further pages stand."""
 
-WRAPPER_KEYS = ("value", "Value")
 _SPACE = re.compile(r"[\s,\ufeff]*")
 _DECODER = json.JSONDecoder()
 

@@ -1,7 +1,7 @@
 """Format definitions (`reference_data/formats/*.yaml`): what a file of the rule pack may say about an export.
 
 A flavour of an export or a log type is a YAML file; nothing here knows one by name. Which definition a header belongs
-to is decided in `plans`, how a plan becomes SQL in `adapters.sql.intake`, and what collectors declare about their own
+to is decided in `plans`, how a plan becomes SQL in `adapters.sql.landing`, and what collectors declare about their own
 work in `sidecars`."""
 
 from __future__ import annotations

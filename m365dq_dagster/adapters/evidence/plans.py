@@ -1,5 +1,5 @@
 """Which format a header or a record belongs to, and what of it goes where. What a format file may say is checked in
-`formats`; reading files is the business of `recognition`, and SQL that of `adapters.sql.intake`."""
+`formats`; reading files is the business of `recognition`, and SQL that of `adapters.sql.landing`."""
 
 from __future__ import annotations
 

@@ -40,11 +40,6 @@ def busy_minutes(log_type: str, columns: AbstractSet[str]) -> str:
     )
 
 
-def count_rows(log_type: str) -> str:
-    """How many events a canonical table holds."""
-    return f"SELECT count(*) FROM {quote_identifier(log_type)}"
-
-
 def throttled(log_type: str, account: str) -> str:
     """Mailboxes and hours in which reads were throttled; `account` is the column that names the mailbox."""
     return (

@@ -115,17 +115,6 @@ def explain_quarantine(sentences: Mapping[str, str]) -> str:
     return f"UPDATE quarantine SET detail = CASE reason {branches} END"
 
 
-def busy_minutes(log_type: str) -> str:
-    """First and last event of every minute that has one, in order, of files whose dates are certain; for the search
-    for holes."""
-    return (
-        f"SELECT min(t.event_time), max(t.event_time), count(*) FROM {quote_identifier(log_type)} AS t JOIN files AS "
-        "f USING (file_id)"
-        " WHERE t.event_time IS NOT NULL AND f.date_order <> 'AMBIGUOUS' GROUP BY date_trunc('minute', t.event_time) "
-        "ORDER BY 1"
-    )
-
-
 def clear(log_type: str) -> str:
     """Empty a canonical table."""
     return f"DELETE FROM {quote_identifier(log_type)}"

@@ -169,18 +169,6 @@ SELECT kind, coalesce(log_type, '') AS log_type, detail FROM completeness ORDER 
 -- name: record_completeness
 INSERT INTO completeness (kind, log_type, from_time, to_time, detail) VALUES ($kind, $log_type, $begins, $ends, $detail)
 
--- name: throttled
-SELECT account, min(event_time) AS begins, max(event_time) AS ends, count(*) AS rows
-FROM unified_audit_log WHERE is_throttled GROUP BY account ORDER BY account
-
--- name: sign_in_types
-SELECT count(*) FILTER (WHERE is_interactive OR lower(sign_in_event_type) IN ('interactiveuser', 'signinlogs')) AS interactive,
-       count(*) FILTER (WHERE is_interactive = false OR contains(lower(sign_in_event_type), 'noninteractive')) AS non_interactive,
-       count(*) FILTER (WHERE contains(lower(sign_in_event_type), 'serviceprincipal')) AS service_principal,
-       count(*) FILTER (WHERE contains(lower(sign_in_event_type), 'managedidentity')) AS managed_identity,
-       count(*) FILTER (WHERE is_interactive IS NOT NULL OR sign_in_event_type IS NOT NULL) AS typed, count(*) AS rows
-FROM sign_in_logs
-
 -- name: file_formats
 INSERT INTO file_formats BY NAME SELECT * FROM intake_formats
 
@@ -196,6 +184,3 @@ FROM (SELECT unnest($file_ids) AS file_id) AS f, (SELECT unnest($fields) AS fiel
 UPDATE files SET status = 'ALREADY_IMPORTED', reason = 'The same bytes as ' || first.path || '; nothing in it was counted twice.'
 FROM (SELECT sha256, arg_min(path, file_id) AS path, min(file_id) AS file_id FROM files WHERE rows_read > 0 GROUP BY sha256) AS first
 WHERE files.sha256 = first.sha256 AND files.file_id > first.file_id AND files.rows_read > 0
-
--- name: imported_files
-SELECT path, rows_read, rows_declared, log_type, format, first_event, last_event FROM files WHERE rows_read > 0 ORDER BY file_id
