@@ -4,6 +4,7 @@ the published state stays; with room again the next run ends as a clean one.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -16,8 +17,10 @@ from typing import Any
 
 import pytest
 
+from m365dq_dagster.adapters.evidence import landing
 from m365dq_dagster.stages.generate import generate
 from tests.support.archives import zipped
+from tests.support.intake_case import take_in
 from tests.support.published_state import left_in, state_of
 from tests.support.warm_program import Ended, WarmProgram, warm_program
 
@@ -171,6 +174,19 @@ def test_a_file_that_finds_no_room_for_its_working_copy_is_not_called_unreadable
     ended = program.run("run", evidence, "--case", CASE, home=home, largest_file=8 << 20)
     assert_one_sentence(ended, "size limit of files")
     assert not (home / "cases" / CASE / "current").exists()
+
+
+def test_intake_ends_where_a_working_copy_finds_no_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    generate("signins", tmp_path / "evidence", rows=5, context=False)
+    rows = next((tmp_path / "evidence").glob("*.csv"))
+    rows.write_text(rows.read_text(encoding="utf-8-sig"), encoding="utf-16")
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(landing, "_write", full)
+    with pytest.raises(OSError, match="No space left"):
+        take_in(tmp_path / "evidence")
 
 
 def test_a_registry_on_a_full_disk_is_said_and_the_case_stays(small: Scene, disk: Path, tmp_path: Path) -> None:
