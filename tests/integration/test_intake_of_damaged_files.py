@@ -32,3 +32,14 @@ def test_a_cell_of_very_many_lines_is_one_record_whoever_reads_it(tmp_path: Path
 
     assert [taken.ledger(name)[0] for name in ("sound.csv", "short.csv")] == [2, 3]
     assert [(row["file_id"], row["row_no"]) for row in taken.rows("FROM quarantine")] == [(1, 3)]
+
+
+def test_rows_that_end_in_returns_are_read_below_a_header_that_ends_in_a_line_end(tmp_path: Path) -> None:
+    header = "CreatedDateTime,UserPrincipalName,ClientAppUsed,AppDisplayName,Status"
+    row = "3/14/2025 7:22:01 AM,ann@contoso.example,Authenticated SMTP,Exchange,50126"
+    (tmp_path / "a.csv").write_text(f"{header}\r{row}\r{row}\n", newline="")
+    (tmp_path / "b.csv").write_text(f"#TYPE x\n{header}\r{row}\r", newline="")
+
+    taken = take_in(tmp_path)
+
+    assert [taken.ledger(name)[0] for name in ("a.csv", "b.csv")] == [2, 1]

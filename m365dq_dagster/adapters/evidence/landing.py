@@ -318,13 +318,13 @@ def _relation(seen: RecognisedFile, paths: Sequence[Path]) -> str:
 def _plausible(landed: Landed, seen: RecognisedFile) -> bool:
     """An independent look, since the engine can read nothing and report no error: a table has as many records as line
     ends, or fewer where quoted cells hold some. A file of which this is not true is read record by record, and so is
-    one with records of another log."""
+    one with records of another log, and one that is said to hold none."""
     if seen.table is None:
         return not landed.foreign
     lines = seen.file.fingerprint.newlines - seen.table.skip_lines if seen.file.fingerprint else 0
-    if landed.rows in (lines, lines + 1):
-        return True
-    return 0 < landed.rows <= lines and _holds_quotes(seen.file)
+    if landed.rows == 0:
+        return False
+    return landed.rows in (lines, lines + 1) or (landed.rows <= lines and _holds_quotes(seen.file))
 
 
 def _holds_quotes(file: FoundFile) -> bool:
