@@ -1,5 +1,5 @@
-"""Evidence that was made to harm: names and values that mean something to an engine, a shell or a screen, and sizes that
-nobody expects. It is taken in as what it is, or set aside with a reason."""
+"""Evidence that was made to harm: names and values that mean something to an engine, a shell or a screen, and sizes
+that nobody expects. It is taken in as what it is, or set aside with a reason."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import pytest
 
 from tests.support.intake_case import Taken, take_in
@@ -134,3 +133,43 @@ def test_whatever_the_folder_is_called_it_is_read(tmp_path: Path, name: str | by
 
     assert (taken.ledger("a.csv"), taken.ledger("g.json")) == ((1, 1, 0, 0), (1, 1, 0, 0))
     assert taken.events()[0]["event_id"] == "a1"
+
+
+LONG = 10_000_000
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        sign_in(appDisplayName="x" * LONG) + "\n" + sign_in(id="a2"),
+        f"[{sign_in(appDisplayName='x' * LONG)}, {sign_in(id='a2')}]",
+        f'{{"value": [{sign_in(appDisplayName="x" * LONG)}, {sign_in(id="a2")}]}}',
+        sign_in(appDisplayName="é" * LONG) + sign_in(id="a2"),
+        sign_in(id="a2") + "\n" + sign_in(appDisplayName="x" * 2 * LONG),
+    ],
+    ids=["lines", "array", "page", "one after the other", "later"],
+)
+def test_a_record_with_a_value_of_megabytes_is_read_whole(tmp_path: Path, text: str) -> None:
+    taken = take_in(laid(tmp_path, {"g.json": text}))
+
+    assert taken.ledger("g.json") == (2, 2, 0, 0)
+    assert {len(event["app_display_name"]) for event in taken.events()} <= {8, LONG, 2 * LONG}
+    assert {event["event_id"] for event in taken.events()} == {"a1", "a2"}
+
+
+def test_a_cell_of_megabytes_is_read_whole(tmp_path: Path) -> None:
+    values = ("x" * LONG, '",' * 1000, "line\n" * 300_000, "after")
+    taken = take_in(laid(tmp_path, {"a.csv": table(*values), "u.csv": table(*values).encode("utf-16")}))
+
+    assert taken.ledger("a.csv") == (4, 4, 0, 0)
+    assert taken.ledger("u.csv") == (4, 0, 4, 0)
+    assert [row["app_display_name"].strip() for row in taken.events("legacy_auth_logs")] == [v.strip() for v in values]
+
+
+def test_a_header_longer_than_what_is_looked_at_first_is_read_whole(tmp_path: Path) -> None:
+    names = ",".join(f"a rather long name of a column {number}" for number in range(40_000))
+    text = f"{HEADER},{names}\n" + (ROW.format("x") + "," * 40_000 + "\n") * 2
+
+    taken = take_in(laid(tmp_path, {"a.csv": text, "b.csv": f"{HEADER},{'n' * 3_000_000}\n{ROW.format('y')},\n"}))
+
+    assert [taken.ledger(name) for name in ("a.csv", "b.csv")] == [(2, 2, 0, 0), (1, 1, 0, 0)]

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 from m365dq_dagster.adapters.evidence import documents
@@ -17,7 +18,7 @@ from m365dq_dagster.adapters.evidence.folder import FoundFile
 from m365dq_dagster.adapters.evidence.formats import DOCUMENT, TABLE, FormatDefinition
 from m365dq_dagster.adapters.evidence.plans import ImportPlan, Kinds, envelope, recognise
 from m365dq_dagster.adapters.evidence.sidecars import Sidecar, SidecarDefinition, read_sidecar
-from m365dq_dagster.adapters.evidence.text import TextHead, open_text, read_head
+from m365dq_dagster.adapters.evidence.text import LONG_HEAD_BYTES, TextHead, open_text, read_head
 from m365dq_dagster.core.ledger import FileReason
 
 SAMPLES = 200
@@ -66,7 +67,7 @@ def look_at(
     if file.trouble:
         return NotRecognised(file, file.trouble, file.detail)
     try:
-        head = read_head(file.location)
+        head = _beginning(file.location)
     except OSError as error:
         return NotRecognised(file, FileReason.UNREADABLE, error.strerror or "")
     if isinstance(head, FileReason):
@@ -113,6 +114,21 @@ def chosen_records(seen: RecognisedFile, row_numbers: Iterable[int]) -> dict[int
             if len(found) == len(wanted):
                 break
     return found
+
+
+def _beginning(location: Path) -> TextHead | FileReason:
+    """The beginning of a file, with at least one whole record or header wherever one ends within reason."""
+    head = read_head(location)
+    if isinstance(head, FileReason) or head.complete or _holds_a_record(head.text):
+        return head
+    return read_head(location, LONG_HEAD_BYTES)
+
+
+def _holds_a_record(text: str) -> bool:
+    if looks_like_json(text):
+        return bool(document_head(text, 1).samples)
+    table = table_head(text)
+    return table is None or any(True for _ in islice(io.StringIO(text, newline=""), table.skip_lines, None))
 
 
 def _document(file: FoundFile, head: TextHead, formats: Sequence[FormatDefinition]) -> RecognisedFile | NotRecognised:

@@ -15,6 +15,9 @@ from m365dq_dagster.core.ledger import FileReason
 HEAD_BYTES = 1 << 20
 """How much of a file is looked at before its format is decided."""
 
+LONG_HEAD_BYTES = 1 << 26
+"""How much is looked at where the first record of a file is longer than that."""
+
 ARCHIVES = (
     b"PK\x03\x04",
     b"PK\x05\x06",
@@ -58,12 +61,12 @@ def _one_byte(byte: int) -> str:
 codecs.register_error(MIXED_ERRORS, _windows_1252)
 
 
-def read_head(path: Path) -> TextHead | FileReason:
+def read_head(path: Path, size: int = HEAD_BYTES) -> TextHead | FileReason:
     """The decoded beginning of a file, or why it is no text that can be looked at."""
     with open_bytes(path) as stream:
-        raw = stream.read(HEAD_BYTES + 1)
-    complete = len(raw) <= HEAD_BYTES
-    raw = raw[:HEAD_BYTES]
+        raw = stream.read(size + 1)
+    complete = len(raw) <= size
+    raw = raw[:size]
     if not raw.strip(b"\x00\t\r\n \xef\xbb\xbf\xff\xfe"):
         return FileReason.EMPTY if complete else FileReason.BINARY
     if raw.startswith(ARCHIVES):
