@@ -30,6 +30,7 @@ class CompletenessKind(StrEnum):
     HOLE = "HOLE"
     WINDOW = "WINDOW"
     VENDOR_LOG_LOSS = "VENDOR_LOG_LOSS"
+    UNREADABLE_TIME = "UNREADABLE_TIME"
     OVERLAP = "OVERLAP"
     AGGREGATED = "AGGREGATED"
     MISSING_LOG_TYPE = "MISSING_LOG_TYPE"
@@ -47,6 +48,7 @@ WHAT_TO_DO: dict[CompletenessKind, str] = {
     CompletenessKind.DECLARED_MISMATCH: "fetch the files or the window again",
     CompletenessKind.CAP: "export it in shorter windows",
     CompletenessKind.THROTTLED: "take every item of the mailbox as possibly read in that time",
+    CompletenessKind.UNREADABLE_TIME: "export again with times like 2025-03-14T07:22:01Z",
     CompletenessKind.HOLE: "export that stretch again, or find a second source for it",
     CompletenessKind.WINDOW: "export the window again",
     CompletenessKind.VENDOR_LOG_LOSS: "do not take the absence of a row in that time for proof",

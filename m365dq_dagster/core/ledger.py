@@ -24,6 +24,10 @@ class QuarantineReason(StrEnum):
     JSON_TRUNCATED = "JSON_TRUNCATED"
     JSON_NOT_OBJECT = "JSON_NOT_OBJECT"
     RECORD_UNKNOWN = "RECORD_UNKNOWN"
+    HEADER_AGAIN = "HEADER_AGAIN"
+    HEADER_CHANGED = "HEADER_CHANGED"
+    ROW_NOT_EVENT = "ROW_NOT_EVENT"
+    OTHER_TABLE = "OTHER_TABLE"
     AUDITDATA_EMPTY = "AUDITDATA_EMPTY"
     AUDITDATA_UNPARSABLE = "AUDITDATA_UNPARSABLE"
     AUDITDATA_TRUNCATED = "AUDITDATA_TRUNCATED"
@@ -42,6 +46,19 @@ REMEDIES: dict[QuarantineReason, str] = {
     QuarantineReason.RECORD_UNKNOWN: (
         "the record belongs to no log that is known; if it is a log, describe it in a file of reference_data/formats, "
         "then run the case again"
+    ),
+    QuarantineReason.HEADER_AGAIN: (
+        "the header occurs again in the middle of the file, which was joined from several; nothing to do"
+    ),
+    QuarantineReason.HEADER_CHANGED: (
+        "a header in the middle of the file names the columns in another order, and what stands behind it was not read "
+        "by the first one; split the file there, or take the files that it was joined from"
+    ),
+    QuarantineReason.ROW_NOT_EVENT: (
+        "the line is a ruler, a title or a footer and no event; nothing to do unless the file was edited by hand"
+    ),
+    QuarantineReason.OTHER_TABLE: (
+        "the row says itself that it belongs to another table than most of its file; export each table by itself"
     ),
     QuarantineReason.AUDITDATA_EMPTY: "AuditData is blank; export again, the columns beside it are no replacement",
     QuarantineReason.AUDITDATA_UNPARSABLE: "AuditData is no JSON object; export again without opening the file in a "

@@ -118,6 +118,10 @@ GAP_GUIDE: dict[str, tuple[str, str]] = {
         "Two exports tell the same event with different outcomes; each was counted.",
         "Look at both and find out which of them was filtered or changed.",
     ),
+    "UNREADABLE_TIME": (
+        "Rows have a text where the time should be that is no time; they enter no rule that depends on time.",
+        "Export them again with times like 2025-03-14T07:22:01Z, and do not let a spreadsheet write them.",
+    ),
     "AGGREGATED": (
         "Rows stand for several sign-ins each, so there were more sign-ins than rows.",
         "Do not read the number of rows as the number of sign-ins; export them without aggregation where that can be "

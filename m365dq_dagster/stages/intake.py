@@ -38,6 +38,7 @@ from m365dq_dagster.adapters.sql import intake as sql
 from m365dq_dagster.adapters.sql import landing as landing_sql
 from m365dq_dagster.adapters.storage_faults import is_no_room
 from m365dq_dagster.core.checks import CheckResult
+from m365dq_dagster.core.completeness import CompletenessKind
 from m365dq_dagster.core.errors import InternalFault
 from m365dq_dagster.core.ledger import (
     REFUSALS,
@@ -165,6 +166,7 @@ class _Import:
         found = archives.opened(case_files(self.run.folders), self.into)
         seen = self._look(found)
         self._ledger(self._bring_in(seen))
+        self._unread_times()
         if published:
             self._keep_gone(found)
         self._settle()
@@ -306,6 +308,16 @@ class _Import:
         self._provenance(entries)
         self.untimed = [e.file_id for e in entries if any(not one.plan.time_identifies for one in e.landed)]
         self.taken = [(e.item, one) for e in entries if isinstance(e.item, RecognisedFile) for one in e.landed]
+
+    def _unread_times(self) -> None:
+        for item, landed in self.taken:
+            if landed.unread:
+                told = (
+                    f"{item.file.path}: {landed.unread:,} of {landed.rows:,} rows have a time that cannot be read, such as "
+                    f"'{str(landed.unread_text)[:40]}'; they enter no rule that depends on time. Export again with times "
+                    "like 2025-03-14T07:22:01Z"
+                )
+                self._lead(CompletenessKind.UNREADABLE_TIME, landed.plan.definition.log_type, told)
 
     def _write(self, statement: str, rows: Sequence[Mapping[str, object]], schema: pa.Schema) -> None:
         relation = {"files": "intake_files", "file_formats": "intake_formats", "quarantine_fetched": "intake_fetched"}

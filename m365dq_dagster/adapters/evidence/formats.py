@@ -28,6 +28,7 @@ _KEYS = {
     *_LABELS, "log_type", "container", "detect", "payload", "fields", "types", "values", "null_words", "date_order",
     "collection_time", "declared", "renderings", "caps", "api_version", "file_name", "name_required", "name_values",
     "snapshot", "identity", "inside", "localised",
+    "other_rows",
 }  # fmt: skip
 _DETECT_KEYS = {"all", "none", "filled", "values"}
 _SOURCE_KEYS = {"of", "payload", "gather", "key", "named", "part", "when"}
@@ -91,6 +92,7 @@ class FormatDefinition:
     identity: tuple[str, ...] = ("event_id",)
     inside: str | None = None
     localised: bool = False
+    other_rows: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @cached_property
     def spellings(self) -> frozenset[str]:
@@ -152,6 +154,7 @@ def parse_format(data: Mapping[str, Any], where: str) -> FormatDefinition:
         identity=_names(data.get("identity", "event_id")),
         inside=data.get("inside"),
         localised=bool(data.get("localised", False)),
+        other_rows={name: tuple(one.casefold() for one in _names(v)) for name, v in data.get("other_rows", {}).items()},
     )
 
 

@@ -38,7 +38,7 @@ ENGINE_FAULTS = (duckdb.Error, RuntimeError)
 """What the engine raises where it cannot read a file; its own slips come as `RuntimeError`."""
 
 _PATTERN = re.compile(r"[*?\[\]{}\\\ud800-\udfff]")
-NOTHING = (0, 0, None, None, 0, None, 0)
+NOTHING = (0, 0, 0, None, None, 0, None, 0, 0, None)
 """What is counted of a file that has no row in a table."""
 Row = tuple[object, ...]
 
@@ -46,16 +46,20 @@ Row = tuple[object, ...]
 @dataclass(frozen=True)
 class Landed:
     """What of a file is in a table now; `by_engine` says that it was not read record by record. `foreign` rows are of
-    another log. `declared`, `stands_for` and `timed` are counted from its rows."""
+    another log, and `changed` headers in the middle name other columns. `declared` and `stands_for` are what its rows
+    say of themselves; `timed` rows have a time, `unread` ones a text that is none, such as `unread_text`."""
 
     plan: ImportPlan
     formats: tuple[str, ...]
     rows: int
     by_engine: bool
     foreign: int = 0
+    changed: int = 0
     declared: int | None = None
     stands_for: int | None = None
     timed: int = 0
+    unread: int = 0
+    unread_text: str | None = None
 
 
 @dataclass
@@ -80,6 +84,8 @@ class Landing:
         those which the engine cannot read by itself: all, where it stumbled; else the ones whose line ends speak
         against the number of its rows, or in which records of another log turned up."""
         seen = next(iter(files.values()))
+        if len(_cells(seen)) > landing.MAX_COLUMNS:
+            return {}
         log_type = seen.plan.definition.log_type
         with ExitStack() as copies:
             paths = [copies.enter_context(Readable(one, self.scratch)) for one in files.values()]
@@ -87,7 +93,7 @@ class Landing:
                 return {}
             relation = _relation(seen, [path for path in paths if path])
             try:
-                self._insert(tuple(files), seen.plan, reading, relation, cells=len(seen.columns) * bool(seen.table))
+                self._insert(tuple(files), seen.plan, reading, relation, cells=len(_cells(seen)))
             except ENGINE_FAULTS:
                 self.take_back(log_type, files)
                 return {}
@@ -96,7 +102,14 @@ class Landing:
         unsound = [file_id for file_id, one in landed.items() if not _plausible(one, files[file_id])]
         if unsound:
             self.take_back(log_type, unsound)
+        self._spread_changes(log_type, landed)
         return {file_id: one for file_id, one in landed.items() if file_id not in unsound}
+
+    def _spread_changes(self, log_type: str, landed: Mapping[int, Landed]) -> None:
+        """What stands behind a header of another order is not read by the file's first one."""
+        changed = [file_id for file_id, one in landed.items() if one.changed]
+        if changed:
+            self.con.execute(landing.spread_change(log_type), of_files(changed)).fetchall()
 
     def take_back(self, log_type: str, files: Iterable[int]) -> None:
         """Take everything of some files out of a table again, and their rows out of quarantine."""
@@ -114,8 +127,7 @@ class Landing:
             self.con.register(RELATION, batch)
             try:
                 relation = RELATION if seen.table else landing.parsed_lines(RELATION, plan)
-                cells = len(seen.columns) * bool(seen.table)
-                self._insert((file_id,), plan, reading, relation, numbered=True, cells=cells)
+                self._insert((file_id,), plan, reading, relation, numbered=True, cells=len(_cells(seen)))
                 self.con.execute(intake.statement("quarantine_known"), {"file_id": file_id}).fetchall()
             finally:
                 self.con.unregister(RELATION)
@@ -129,7 +141,9 @@ class Landing:
             found = [plan for plan in plans.values() if plan.definition.log_type == table]
             names = tuple(plan.definition.id for plan in found)
             files = {file_id: replace(seen, plan=found[0])}
-            landed.append(self._landed(files, {file_id: names}, by_engine=False)[file_id])
+            found_there = self._landed(files, {file_id: names}, by_engine=False)
+            self._spread_changes(table, found_there)
+            landed.append(found_there[file_id])
         return tuple(one for one in landed if one.rows) or tuple(landed[:1])
 
     def _insert(
@@ -161,7 +175,7 @@ class Landing:
 
     def _batches(self, seen: RecognisedFile) -> Iterator[tuple[ImportPlan, pa.Table]]:
         if seen.table:
-            names = ("row_no", "fault", "raw", *(f"c{at}" for at in _positions(seen)))
+            names = ("row_no", "fault", "raw", *(f"c{at}" for at in _positions(seen)), landing.WHOLE)
             for batch in _taken(_table_rows(seen)):
                 yield seen.plan, _arrow(names, batch)
             return
@@ -240,7 +254,7 @@ def of_files(files: Iterable[int]) -> dict[str, object]:
 
 
 def _counted(plan: ImportPlan, formats: tuple[str, ...], counts: Sequence[Any], *, by_engine: bool) -> Landed:
-    rows, foreign, late, declared, broken, stands_for, timed = counts
+    rows, foreign, changed, late, declared, broken, stands_for, timed, unread, unread_text = counts
     held = int(late or 0)
     absent = (name for name, bit in plan.late_fields.items() if bit < landing.MAX_LATE and not held >> bit & 1)
     return Landed(
@@ -249,9 +263,12 @@ def _counted(plan: ImportPlan, formats: tuple[str, ...], counts: Sequence[Any], 
         rows,
         by_engine,
         foreign,
+        changed,
         None if broken or declared is None else int(declared),
         None if stands_for is None else int(stands_for),
         timed,
+        unread,
+        unread_text,
     )
 
 
@@ -332,9 +349,14 @@ def _holds_quotes(file: FoundFile) -> bool:
         return any(b'"' in chunk for chunk in iter(lambda: stream.read(CHUNK), b""))
 
 
+def _cells(seen: RecognisedFile) -> range:
+    """The positions of a table's columns; none for a document."""
+    return range(len(seen.columns) if seen.table else 0)
+
+
 def _positions(seen: RecognisedFile) -> list[int]:
-    if seen.plan.hash_rows:
-        return list(range(len(seen.columns)))
+    if seen.plan.hash_rows and len(_cells(seen)) <= landing.MAX_COLUMNS:
+        return list(_cells(seen))
     return [column.position for column in seen.plan.used]
 
 
@@ -365,15 +387,17 @@ def _taken(rows: Iterator[Row]) -> Iterator[list[Row]]:
 def _table_rows(seen: RecognisedFile) -> Iterator[Row]:
     assert seen.table
     positions = _positions(seen)
-    blank = (None,) * len(positions)
+    blank = (None,) * (len(positions) + 1)
     width = len(seen.table.columns)
+    in_one = seen.plan.hash_rows and len(positions) < width
     with open_text(seen.file.location, seen.head.encoding) as stream:
         lines = islice(stream, seen.table.skip_lines, None)
         for number, record in enumerate(records(lines, seen.table.delimiter, width), 1):
             if record.cells is None:
                 yield number, str(record.reason), record.raw[:MAX_RAW], *blank
             else:
-                yield number, None, None, *(record.cells[position] or None for position in positions)
+                whole = "\x1f".join(record.cells) if in_one else None
+                yield number, None, None, *(record.cells[position] or None for position in positions), whole
 
 
 def _document_rows(seen: RecognisedFile) -> Iterator[Row]:

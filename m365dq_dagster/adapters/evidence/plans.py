@@ -55,13 +55,16 @@ class ImportPlan:
     hash_rows: bool = False
     late: frozenset[Column] = frozenset()
     told: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    others: Mapping[Column, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def used(self) -> tuple[Column, ...]:
         """The columns that are read, ordered by position."""
         places = [place for found in self.fields.values() for place in found]
         found = {place.column for place in places} | {one for place in places for one in place.gather}
-        found |= set(self.declared.values()) | {column for group in self.required for column in group}
+        found |= (
+            set(self.declared.values()) | set(self.others) | {column for group in self.required for column in group}
+        )
         if self.payload:
             found.add(self.payload)
         return tuple(sorted(found, key=lambda column: column.position))
@@ -270,6 +273,7 @@ def _plan(definition: FormatDefinition, columns: Sequence[str], path: str) -> Im
         declared={role: found[0] for role, name in definition.declared.items() if (found := _columns((name,), at))},
         time_identifies=not times <= set(_columns(definition.collection_time, at)),
         told=_told(definition, path, fields),
+        others={column: names for name, names in definition.other_rows.items() for column in _columns((name,), at)},
     )
 
 

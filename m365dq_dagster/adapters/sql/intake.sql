@@ -55,14 +55,28 @@ CREATE OR REPLACE TEMP MACRO intake_address(cell) AS
              THEN regexp_extract(cell, '\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}')
          WHEN regexp_full_match(cell, '\[[0-9a-fA-F:.]*:[0-9a-fA-F:.]*(%\w+)?\](:\d+)?') THEN lower(regexp_extract(cell, '\[([0-9a-fA-F:.]+)', 1))
          WHEN regexp_full_match(cell, '[0-9a-fA-F.]*:[0-9a-fA-F.]*:[0-9a-fA-F:.]*(%\w+)?') THEN lower(string_split(cell, '%')[1]) END;
+-- A time is read only if the whole text is one: the engine's own cast would drop what follows a date it knows.
+CREATE OR REPLACE TEMP MACRO intake_meridiem(cell) AS
+    regexp_replace(regexp_replace(trim(cell, intake_blank() || chr(160) || chr(8239)), '[\x{202f}\x{a0}]', ' ', 'g'), '(?i)\s*([ap])\.?\s?m\.?$', ' \1M');
+CREATE OR REPLACE TEMP MACRO intake_offset(cell) AS
+    to_minutes(CAST(CASE WHEN cell[1] = '-' THEN -1 ELSE 1 END * (60 * CAST(cell[2:3] AS INTEGER) + CAST(coalesce(nullif(regexp_replace(cell[4:], ':', ''), ''), '0') AS INTEGER)) AS INTEGER));
+CREATE OR REPLACE TEMP MACRO intake_plain_iso(cell) AS
+    CASE WHEN regexp_full_match(cell, '\d{4}-\d{1,2}-\d{1,2}([T ] ?\d{1,2}:\d{2}(:\d{2}([.,]\d{1,9})?)?)?')
+         THEN try_cast(replace(cell, ',', '.') AS TIMESTAMP)
+         WHEN regexp_full_match(cell, '(?i)\d{4}-\d{1,2}-\d{1,2} \d{1,2}:\d{2}(:\d{2})? [AP]M')
+         THEN try_strptime(cell, ['%Y-%m-%d %I:%M:%S %p', '%Y-%m-%d %I:%M %p'])::TIMESTAMP END;
 CREATE OR REPLACE TEMP MACRO intake_iso(cell) AS
-    CASE WHEN regexp_matches(cell, '[+-]\d{2}:?\d{2}\s*$')
-         THEN try_cast(regexp_replace(trim(cell), '\s*([+-]\d{2}):?(\d{2})$', '\1:\2') AS TIMESTAMPTZ) AT TIME ZONE 'UTC'
-         ELSE try_cast(trim(cell) AS TIMESTAMP) END;
+    CASE WHEN regexp_matches(cell, '\d\s*[+-]\d{2}(:?\d{2})?\s*$') AND regexp_matches(cell, ':')
+         THEN intake_plain_iso(trim(regexp_extract(cell, '^\s*(.*\d)\s*[+-]\d{2}(:?\d{2})?\s*$', 1)))
+              - intake_offset(regexp_extract(cell, '([+-]\d{2}(:?\d{2})?)\s*$', 1))
+         ELSE intake_plain_iso(intake_meridiem(regexp_replace(cell, '\s*(Z|UTC|GMT)\s*$', ''))) END;
 CREATE OR REPLACE TEMP MACRO intake_epoch(cell) AS
-    epoch_ms(try_cast(regexp_extract(cell, '^\s*/Date\((-?\d{1,15})', 1) AS BIGINT));
+    epoch_ms(try_cast(regexp_extract(cell, '^\s*/Date\((-?\d{1,15})', 1) AS BIGINT))::TIMESTAMP;
 CREATE OR REPLACE TEMP MACRO intake_slashed(cell) AS
-    regexp_replace(replace(replace(replace(trim(cell), ',', ''), chr(8239), ' '), chr(160), ' '), '^(\d{1,2})[/.-](\d{1,2})[/.-](\d{4})', '\1/\2/\3');
+    regexp_replace(replace(intake_meridiem(cell), ',', ''), '^(\d{1,2})[/.-](\d{1,2})[/.-](\d{4})', '\1/\2/\3');
+CREATE OR REPLACE TEMP MACRO intake_named_month(cell) AS
+    try_strptime(replace(intake_meridiem(cell), ',', ''), ['%b %d %Y %I:%M:%S %p', '%b %d %Y %H:%M:%S', '%b %d %Y %I:%M %p', '%B %d %Y %I:%M:%S %p',
+        '%d-%b-%Y %H:%M:%S', '%d-%b-%Y %I:%M:%S %p', '%d %b %Y %H:%M:%S', '%d %b %Y %I:%M:%S %p'])::TIMESTAMP;
 CREATE OR REPLACE TEMP MACRO intake_is_system(name) AS
     name IS NULL OR name = '' OR starts_with(name, 'nt authority') OR starts_with(name, 'nt service') OR starts_with(name, 'serviceprincipal_')
     OR starts_with(name, 'app@sharepoint') OR starts_with(name, 's-1-5-') OR name IN ('system', 'not available', 'unknown', 'anonymous')

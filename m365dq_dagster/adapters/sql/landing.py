@@ -42,6 +42,12 @@ CODES = ("status_error_code", "status_error_code_copy", "error_number", "record_
 _OF_FILES = "file_id BETWEEN $low AND $high AND list_contains($file_ids, file_id)"
 """The rows of some files; the bounds let the engine pass over what lies elsewhere."""
 
+MAX_COLUMNS = 1_000
+"""Columns of a table that the engine reads by itself: its time and memory grow faster than they do."""
+
+WHOLE = "whole"
+"""The cells of a row of a wider table in one, where the row has to be compared with others as a whole."""
+
 AS_THEY_ARE = "compression = 'none', hive_partitioning = false"
 """What the engine must not conclude from a file's path: how it is packed, and values of columns (`Id=1/`)."""
 
@@ -158,7 +164,7 @@ def _transient(plan: ImportPlan, numbered: bool, cells: int) -> dict[str, str]:
 def _hashed(plan: ImportPlan, cells: int) -> list[str]:
     """The cells that a row's hash is taken over: the whole row of a table, or what is read of a row that could have an
     id, and of a record; none where rows need no hash."""
-    whole = [] if _key(plan) else [f"c{at}" for at in range(cells)]
+    whole = [] if _key(plan) else [f"c{at}" for at in range(cells)] if cells <= MAX_COLUMNS else [WHOLE]
     return (whole or [_cell(column) for column in plan.used]) if plan.hash_rows else []
 
 
@@ -302,13 +308,21 @@ def _known(value: str, text: str, null_words: tuple[str, ...]) -> str:
 
 
 def _time(text: str, reading: DateOrder) -> str:
+    """A time from its text. Every branch gives a TIMESTAMP: in nanoseconds the engine has no year 1 and no year
+    9999, which exports are full of."""
     formats = ", ".join(quote_literal(f"{_DATES[reading]} {clock}") for clock in _TIMES)
+    offset = "'[\\dMm.]\\s*[+-]\\d{2}:?\\d{2}\\s*$'"
+    base = f"regexp_replace({text}, '\\s*[+-]\\d{{2}}:?\\d{{2}}\\s*$', '')"
     return (
-        f"CASE WHEN {text}[5] = '-' AND {text}[-1] = 'Z' THEN try_cast({text} AS TIMESTAMP)"
+        f"CASE WHEN {text}[11] = 'T' AND {text}[-1] = 'Z' AND strlen({text}) BETWEEN 20 AND 28"
+        f" AND {text}[20] IN ('Z', '.') THEN try_cast({text} AS TIMESTAMP)"
         f" WHEN regexp_matches({text}, '^\\s*\\d{{4}}-\\d{{1,2}}-\\d') THEN intake_iso({text})"
+        f" WHEN regexp_matches({text}, '^\\s*\\d{{4}}/\\d{{1,2}}/\\d') THEN intake_iso(replace({text}, '/', '-'))"
         f" WHEN starts_with(ltrim({text}), '/Date(') THEN intake_epoch({text})"
-        f" WHEN regexp_matches({text}, '^\\s*\\d{{1,2}}[/.-]') THEN try_strptime(intake_slashed({text}), "
-        f"[{formats}]) END"
+        f" WHEN regexp_matches({text}, '^\\s*\\d{{1,2}}[/.-]\\d') THEN"
+        f" try_strptime(intake_slashed({base}), [{formats}])::TIMESTAMP - CASE WHEN regexp_matches({text}, {offset})"
+        f" THEN intake_offset(regexp_extract({text}, '([+-]\\d{{2}}:?\\d{{2}})\\s*$', 1)) ELSE to_minutes(0) END"
+        f" WHEN regexp_matches({text}, '^\\s*([A-Za-z]{{3,9}} \\d|\\d{{1,2}}[- ][A-Za-z]{{3}})') THEN intake_named_month({text}) END"
     )
 
 
@@ -394,17 +408,70 @@ def _fault(plan: ImportPlan, numbered: bool, cells: int) -> str:
     padded = " OR ".join(f"trim({_cell(column)}, intake_blank()) <> ''" for column in plan.used)
     empty = f"WHEN NOT coalesce({filled}, {padded}, false) AND NOT coalesce({padded}, false) THEN 'ROW_EMPTY'"
     foreign = "" if numbered or cells else _foreign(plan)
+    known += _other_table(plan)
+    if plan.payload is None and cells:
+        return f"CASE {known}WHEN {_like_an_event(plan)} THEN NULL {_header_again(plan)}{empty}{_no_event(plan)} END"
     if plan.payload is None:
         sound = _shows_all(plan) if foreign else f"({filled})"
         return f"CASE {known}WHEN {sound} THEN NULL {empty}{foreign} END"
     cell = _cell(plan.payload)
     return (
         f"CASE {known}WHEN {_list(plan.payload)} IS NOT NULL AND (strlen({cell}) > 8 OR trim({cell}) <> '{{}}')"
-        f" THEN NULL {empty}{foreign}"
+        f" THEN NULL {_header_again(plan) if cells else ''}{empty}{foreign}"
         f" WHEN {cell} IS NULL OR trim({cell}) IN ('', '{{}}', 'null') THEN 'AUDITDATA_EMPTY'"
         f" WHEN length({cell}) BETWEEN {CELL_LIMIT - 8} AND {CELL_LIMIT} THEN 'AUDITDATA_TRUNCATED' ELSE "
         "'AUDITDATA_UNPARSABLE' END"
     )
+
+
+def _other_table(plan: ImportPlan) -> str:
+    """Rows that say themselves that they belong to another table of a joined export."""
+    branches = (
+        f"WHEN lower(trim({_cell(column)})) IN ({', '.join(map(quote_literal, names))}) THEN 'OTHER_TABLE' "
+        for column, names in plan.others.items()
+    )
+    return "".join(branches)
+
+
+def _like_an_event(plan: ImportPlan) -> str:
+    """What an event of a table shows at a glance: a time that begins with a digit, and something else that its format
+    requires. Header lines, rulers and footers do not."""
+    times = {place.column for place in plan.fields.get("event_time", ()) if not place.path}
+    others = [column for group in plan.required for column in group if column not in times]
+    timed = " OR ".join(f"({_cell(column)} >= '0' AND {_cell(column)} < ':')" for column in times)
+    shown = " OR ".join(f"{_cell(column)} >= '!'" for column in others)
+    if not timed:
+        return f"NOT list_contains({_header(plan)}, lower(trim({_cell(plan.used[0])})))"
+    return f"({timed}) AND ({shown})" if shown else f"({timed})"
+
+
+def _header_again(plan: ImportPlan) -> str:
+    """A header in the middle of joined files: two cells or more hold names of the header. Where the names stand at
+    their own columns the rows behind it are read as those before; else they are not."""
+    cells = ", ".join(_cell(column) for column in plan.used)
+    own = " AND ".join(
+        f"lower(trim({_cell(column)})) = {quote_literal(_plain_name(column))}" for column in plan.used[:3]
+    )
+    names = f"len(list_filter([{cells}], lambda cell: list_contains({_header(plan)}, lower(trim(cell))))) >= 2"
+    return f"WHEN {names} THEN CASE WHEN {own} THEN 'HEADER_AGAIN' ELSE 'HEADER_CHANGED' END "
+
+
+def _no_event(plan: ImportPlan) -> str:
+    """Rulers, and lines with a single cell among many, such as a footer."""
+    cells = ", ".join(_cell(column) for column in plan.used)
+    ruler = f" WHEN regexp_full_match(concat_ws('', {cells}), '[-=_+| ]+') THEN 'ROW_NOT_EVENT'"
+    if len(plan.used) < 4:
+        return ruler
+    return f"{ruler} WHEN len(list_filter([{cells}], lambda cell: cell >= '!')) < 2 THEN 'ROW_NOT_EVENT'"
+
+
+def _header(plan: ImportPlan) -> str:
+    names = dict.fromkeys(_plain_name(Column(at, name)) for at, name in enumerate(plan.columns))
+    return f"[{', '.join(map(quote_literal, names))}]"
+
+
+def _plain_name(column: Column) -> str:
+    return column.name.split("#")[0].strip().lower()
 
 
 def _shows_all(plan: ImportPlan) -> str:
@@ -465,6 +532,19 @@ def number_rows(log_type: str) -> str:
     )
 
 
+def spread_change(log_type: str) -> str:
+    """Set aside what stands behind a header that names the columns in another order, up to the next header in the
+    order of the file's first; of some files (`$file_ids`)."""
+    table = quote_identifier(log_type)
+    return (
+        f"UPDATE {table} SET landing_fault = 'HEADER_CHANGED' FROM (SELECT file_id, row_no AS begins, landing_fault AS kind,"
+        " coalesce(lead(row_no) OVER (PARTITION BY file_id ORDER BY row_no), 9223372036854775807) AS ends"
+        f" FROM {table} WHERE landing_fault IN ('HEADER_AGAIN', 'HEADER_CHANGED') AND {_OF_FILES}) AS part"
+        f" WHERE part.kind = 'HEADER_CHANGED' AND {table}.file_id = part.file_id"
+        f" AND {table}.row_no > part.begins AND {table}.row_no < part.ends"
+    )
+
+
 def faults(log_type: str) -> str:
     """The rows that are no events and whose text is not yet in quarantine, by file and in order."""
     return (
@@ -485,14 +565,17 @@ def drop_files(log_type: str) -> str:
 
 
 def landed(log_type: str) -> str:
-    """Each of some files (`$file_ids`) in a table: id, rows, rows of an unknown log, late fields seen, declared rows,
+    """Each of some files (`$file_ids`) in a table: id, rows, rows of an unknown log, changed headers, late fields seen, declared rows,
     broken counters, events stood for, rows with a time.
 
     A file's own counters declare the count of every window, read at the window's first row."""
     return (
-        "SELECT file_id, count(*), count(*) FILTER (WHERE landing_fault = 'RECORD_UNKNOWN'), bit_or(landing_late),"
+        "SELECT file_id, count(*), count(*) FILTER (WHERE landing_fault = 'RECORD_UNKNOWN'),"
+        " count(*) FILTER (WHERE landing_fault = 'HEADER_CHANGED'), bit_or(landing_late),"
         " sum(landing_count) FILTER (WHERE landing_index = 1),"
-        " count(*) FILTER (WHERE landing_index < 0 OR landing_count <= 0), sum(landing_stands_for), count(event_time)"
+        " count(*) FILTER (WHERE landing_index < 0 OR landing_count <= 0), sum(landing_stands_for), count(event_time),"
+        " count(event_time_raw) FILTER (WHERE landing_fault IS NULL AND event_time IS NULL AND event_time_raw >= '!'),"
+        " any_value(event_time_raw) FILTER (WHERE landing_fault IS NULL AND event_time IS NULL AND event_time_raw >= '!')"
         f" FROM {quote_identifier(log_type)} WHERE {_OF_FILES} GROUP BY file_id"
     )
 

@@ -391,6 +391,92 @@ def test_records_set_aside_as_unknown_come_in_once_a_format_describes_them(folde
     assert after.file("a.json")["log_type"] == "sign_in_logs, door_logs"
 
 
+def test_a_header_in_the_middle_of_joined_files_is_no_event(folder: Path) -> None:
+    _write(folder / "a.csv", PORTAL, _portal(1), PORTAL, _portal(2), '"' + PORTAL.replace(",", '","') + '"', _portal(3))
+    _write(folder / "b.csv", UAL, _audit(1), UAL, _audit(2))
+    taken = take_in(folder)
+
+    assert (taken.ledger("a.csv"), taken.ledger("b.csv")) == ((5, 3, 0, 2), (3, 2, 0, 1))
+    assert [row["event_id"] for row in taken.events()] == ["id-1", "id-2", "id-3"]
+    assert {row["reason"] for row in taken.rows("SELECT reason FROM quarantine")} == {"HEADER_AGAIN"}
+
+
+@pytest.mark.parametrize("broken", [False, True])
+def test_rows_behind_a_header_of_another_order_are_not_read_by_the_first(folder: Path, broken: bool) -> None:
+    turned = ",".join(reversed(PORTAL.split(",")))
+    row = 'Success,0,Success,"Lagos, Lagos, NG",198.51.100.7,ann@contoso.example,{},2025-03-01T09:15:00Z'
+    tail = ["short"] if broken else []
+    _write(folder / "a.csv", PORTAL, _portal(1), turned, row.format("x1"), row.format("x2"), PORTAL, _portal(2), *tail)
+    taken = take_in(folder)
+
+    assert taken.ledger("a.csv") == (6 + broken, 2, 0, 4 + broken)
+    assert [(row["row_no"], row["event_id"]) for row in taken.events()] == [(1, "id-1"), (6, "id-2")]
+    assert [row["row_no"] for row in taken.rows("SELECT row_no FROM quarantine WHERE reason = 'HEADER_CHANGED'")] == [
+        2,
+        3,
+        4,
+    ]
+
+
+def test_rulers_and_footers_are_no_events_and_rows_with_few_values_are(folder: Path) -> None:
+    dashes = ",".join("-" * len(name) for name in PORTAL.split(","))
+    few = "2025-03-01T09:15:00Z,,ann@contoso.example,,,,,"
+    _write(folder / "a.csv", PORTAL, dashes, _portal(1), few, "3 rows exported,,,,,,,", "Total: 3,,,,,,,")
+    taken = take_in(folder)
+
+    assert taken.ledger("a.csv") == (5, 2, 0, 3)
+    assert {row["reason"] for row in taken.rows("SELECT reason FROM quarantine")} == {"ROW_NOT_EVENT"}
+
+
+def test_rows_of_another_table_in_a_union_are_no_sign_ins(folder: Path) -> None:
+    header = "TimeGenerated,CreatedDateTime,ResultType,Id,AppDisplayName,UserPrincipalName,ConditionalAccessStatus,Operation,Type"
+    sign_in = "2025-03-01 09:15:00,2025-03-01 09:15:00,0,s1,Office,ann@contoso.example,success,,SigninLogs"
+    other = "2025-03-01 09:16:00,,,,,,,New-InboxRule,OfficeActivity"
+    _write(folder / "a.csv", header, sign_in, other)
+    taken = take_in(folder)
+
+    assert taken.ledger("a.csv") == (2, 1, 0, 1)
+    assert taken.rows("SELECT row_no, reason FROM quarantine") == [{"row_no": 2, "reason": "OTHER_TABLE"}]
+
+
+@pytest.mark.parametrize(
+    ("text", "moment"),
+    [
+        ("0001-01-01T00:00:00Z", "0001-01-01 00:00:00"),
+        ("9999-12-31T23:59:59", "9999-12-31 23:59:59"),
+        ("2025-03-14 7:22:01 PM", "2025-03-14 19:22:01"),
+        ("2025-03-14 12:22:01 AM", "2025-03-14 00:22:01"),
+        ("2025-03-14 11:22 PM", "2025-03-14 23:22:00"),
+        ("2025-03-14 7:22:01 p.m.", "2025-03-14 19:22:01"),
+        ("2025-03-14T07:22:01-05", "2025-03-14 12:22:01"),
+        ("2025-03-14 07:22:01 +0000", "2025-03-14 07:22:01"),
+        ("2025-03-14 07:22:01 UTC", "2025-03-14 07:22:01"),
+        ("2025/03/14 07:22:01", "2025-03-14 07:22:01"),
+        ("3/14/2025 7:22:01 PM +02:00", "2025-03-14 17:22:01"),
+        ("3/14/2025 7:22:01 a. m.", "2025-03-14 07:22:01"),
+        ("Mar 14, 2025 7:22:01 AM", "2025-03-14 07:22:01"),
+        ("14-Mar-2025 07:22:01", "2025-03-14 07:22:01"),
+        ("14.03.2025 07:22:01", "2025-03-14 07:22:01"),
+        ("2025-03-14 07:22:01 EST", None),
+        ("2025-03-14 07:22:01 Europe/Berlin", None),
+        ("2025-03-14 07:22:01 BC", None),
+        ("3/14/25 7:22", None),
+        ("45730.307", None),
+        ("infinity", None),
+        ("epoch", None),
+    ],
+)
+def test_a_time_is_read_whole_or_not_at_all_and_what_is_not_read_is_said(
+    folder: Path, text: str, moment: str | None
+) -> None:
+    _write(folder / "a.csv", PORTAL, _portal(1, time=f'"{text}"'))
+    taken = take_in(folder)
+
+    assert [str(row["event_time"]) for row in taken.events()] == [str(moment)]
+    told = [row["detail"] for row in taken.leads("UNREADABLE_TIME")]
+    assert [text in detail for detail in told] == ([] if moment else [True])
+
+
 def test_of_copies_the_one_with_most_values_is_kept_and_the_others_are_named(folder: Path) -> None:
     _write(folder / "a.csv", PORTAL, _portal(1, address=""), _portal(1), _portal(1, place=""))
     taken = take_in(folder)
