@@ -166,6 +166,25 @@ def test_a_cell_of_megabytes_is_read_whole(tmp_path: Path) -> None:
     assert [row["app_display_name"].strip() for row in taken.events("legacy_auth_logs")] == [v.strip() for v in values]
 
 
+@pytest.mark.parametrize("count", [999, 1_000, 5_000, 100_000])
+def test_a_table_of_very_many_columns_is_read_and_compared_as_a_whole(tmp_path: Path, count: int) -> None:
+    header = ",".join((HEADER, *(f"x{number}" for number in range(count - 5))))
+    row = ",".join((ROW.format("{}"), *[""] * (count - 6), "{}"))
+    (tmp_path / "a.csv").write_text("\n".join((header, row.format("x", 1), row.format("x", 2), "")))
+    (tmp_path / "b.csv").write_text("\n".join((header, row.format("x", 2), row.format("x", 3), "")))
+
+    taken = take_in(tmp_path)
+
+    assert [taken.ledger(name) for name in ("a.csv", "b.csv")] == [(2, 2, 0, 0), (2, 1, 1, 0)]
+    assert applications(taken) == {"a.csv": ["x", "x"], "b.csv": ["x"]}
+
+
+def test_a_record_of_very_many_keys_is_read(tmp_path: Path) -> None:
+    taken = take_in(laid(tmp_path, {"g.json": sign_in(**{f"key {number}": number for number in range(100_000)})}))
+
+    assert taken.ledger("g.json") == (1, 1, 0, 0)
+
+
 def test_a_header_longer_than_what_is_looked_at_first_is_read_whole(tmp_path: Path) -> None:
     names = ",".join(f"a rather long name of a column {number}" for number in range(40_000))
     text = f"{HEADER},{names}\n" + (ROW.format("x") + "," * 40_000 + "\n") * 2
