@@ -22,7 +22,9 @@ TAIL_CHARS = 1 << 14
 """How much is held back for the end of a wrapper, where links to further pages stand."""
 
 _SPACE = re.compile(r"[\s,\ufeff]*")
+_BETWEEN = " \t\r\n,:"
 _DECODER = json.JSONDecoder()
+PAGE_KEYS = ("value", "Value")
 
 
 class DocumentShape(StrEnum):
@@ -77,27 +79,77 @@ def document_head(text: str, samples: int = 50) -> DocumentHead:
 def read_records(stream: TextIO, shape: DocumentShape) -> Iterator[JsonRecord]:
     """Every record of a file in order; what cannot be read comes out with its reason."""
     if shape is DocumentShape.LINES:
-        return (_line(line) for line in stream if line.strip("\ufeff \t\r\n,"))
+        return (one for line in stream if line.strip("\ufeff \t\r\n,") for one in _of_line(line))
     return split(iter(lambda: stream.read(READ_CHARS), ""), shape)
 
 
 def unwrapped(record: Mapping[str, Any], inside: str | None) -> tuple[dict[str, Any], ...]:
-    """The records that lie under a key of their envelope: one object, or every object of a list. A record that has no
-    such key is its own."""
+    """The objects that lie under a key of their envelope: one, or those of a list. A record that has no such key is its
+    own."""
     found = record.get(inside) if inside else None
-    if isinstance(found, dict):
-        return (found,)
-    if isinstance(found, list) and found and all(isinstance(one, dict) for one in found):
-        return tuple(found)
-    return (dict(record),)
+    if isinstance(found, list):
+        return tuple(one for one in found if isinstance(one, dict))
+    return (found,) if isinstance(found, dict) else (dict(record),)
 
 
 def unwrapped_texts(record: JsonRecord, inside: str | None) -> tuple[str, ...]:
-    """The texts of the records within one record; the record's own where it is in no envelope or cannot be read."""
+    """The source's own texts of the records within one record; its own where it is in no envelope or cannot be read."""
+    return tuple(one.text for one in unwrapped_records(record, inside))
+
+
+def unwrapped_records(record: JsonRecord, inside: str | None) -> tuple[JsonRecord, ...]:
+    """The records within one record, each in the source's own text: the object under the key of its envelope, or every
+    element of the list there, of which one that is no object is JSON_NOT_OBJECT. An empty list holds none. A record
+    that is in no envelope or cannot be read is its own."""
     value = loaded(record.text) if inside and record.reason is None else None
-    if not isinstance(value, dict) or inside not in value:
-        return (record.text,)
-    return tuple(json.dumps(one) for one in unwrapped(value, inside))
+    found = value.get(inside) if isinstance(value, dict) else None
+    if not isinstance(found, (dict, list)):
+        return (record,)
+    text = dict(_parts(record.text))[str(inside)]
+    return (JsonRecord(text),) if isinstance(found, dict) else tuple(_element(one) for _, one in _parts(text))
+
+
+def holds_nothing(text: str, inside: str | None = None) -> bool:
+    """True where a whole document, or every one of its lines, is JSON in which no record is: an empty list or object,
+    a page with nothing under its key (`value`, or that of the envelope), or a list of these and of nulls."""
+    values = (
+        [loaded(text)] if loaded(text) is not None else [loaded(line) for line in text.splitlines() if line.strip()]
+    )
+    return all(
+        all(one is None or _is_empty(one, inside) for one in value)
+        if isinstance(value, list)
+        else _is_empty(value, inside)
+        for value in values
+    )
+
+
+def _is_empty(value: Any, inside: str | None) -> bool:
+    return value in ([], {}) or (isinstance(value, dict) and any(value.get(key) == [] for key in (inside, *PAGE_KEYS)))
+
+
+def _element(text: str) -> JsonRecord:
+    return JsonRecord(text, None if text.startswith("{") else QuarantineReason.JSON_NOT_OBJECT)
+
+
+def _parts(text: str) -> Iterator[tuple[str, str]]:
+    """The members of an object, or the elements of a list (under an empty name), in the source's own text; the text is
+    valid JSON."""
+    at = _past(text, 0)
+    is_object = text[at] == "{"
+    at = _past(text, at + 1)
+    while text[at] not in "]}":
+        name = ""
+        if is_object:
+            name, at = _DECODER.raw_decode(text, at)
+            at = _past(text, at)
+        _, end = _DECODER.raw_decode(text, at)
+        yield name, text[at:end]
+        at = _past(text, end)
+
+
+def _past(text: str, at: int) -> int:
+    """The place of the next token that is a value, a name or an end."""
+    return next(place for place in range(at, len(text)) if text[place] not in _BETWEEN)
 
 
 def strip_wrapper(path: Path, encoding: str, copy: Path) -> bool:
@@ -263,6 +315,12 @@ def _shape(text: str) -> DocumentShape:
 def _line(line: str) -> JsonRecord:
     text = line.strip("\ufeff \t\r\n")
     return JsonRecord(text[:-1] if text.endswith(",") else text)
+
+
+def _of_line(line: str) -> Iterator[JsonRecord]:
+    """The record of a line, or those of the list on it."""
+    record = _line(line)
+    return split(iter((record.text,)), DocumentShape.ARRAY) if record.text.startswith("[") else iter((record,))
 
 
 def loaded(text: str) -> Any:

@@ -8,7 +8,13 @@ import json
 import pytest
 
 from m365dq_dagster.adapters.evidence import documents
-from m365dq_dagster.adapters.evidence.documents import DocumentShape, document_head, looks_like_json, read_records
+from m365dq_dagster.adapters.evidence.documents import (
+    DocumentShape,
+    JsonRecord,
+    document_head,
+    looks_like_json,
+    read_records,
+)
 from m365dq_dagster.core.ledger import QuarantineReason
 
 RECORDS = [
@@ -128,3 +134,55 @@ def test_what_else_a_wrapper_holds_is_told_and_does_not_hide_its_records() -> No
     assert found[0] == "0"
     assert found[1:]
     assert set(found[1:]) <= set(QuarantineReason)
+
+
+def test_a_list_on_a_line_holds_a_record_an_element() -> None:
+    text = '{"id":"0"}\n[{"id":"1"},{"id":"2"},7]\n{"id":"3"}\n[{"id":"4"}'
+
+    assert _read(text) == ["0", "1", "2", QuarantineReason.JSON_NOT_OBJECT, "3", "4"]
+
+
+@pytest.mark.parametrize(
+    ("text", "inside", "texts"),
+    [
+        ('{"log": {"id": 1.50, "id": 2e0}, "expected": true}', "log", ['{"id": 1.50, "id": 2e0}']),
+        (' {"value" : [ {"a":"ä\\u00e4"} , {"b": [1]} ] }', "value", ['{"a":"ä\\u00e4"}', '{"b": [1]}']),
+        ('{"value": [], "x": 1}', "value", []),
+        ('{"value": 7}', "value", ['{"value": 7}']),
+        ('{"other": {}}', "value", ['{"other": {}}']),
+        ('{"broken": ', "value", ['{"broken": ']),
+        ('{"value": [1]}', None, ['{"value": [1]}']),
+    ],
+)
+def test_records_keep_the_text_of_their_source_within_an_envelope(
+    text: str, inside: str | None, texts: list[str]
+) -> None:
+    assert list(documents.unwrapped_texts(JsonRecord(text), inside)) == texts
+
+
+def test_an_element_of_a_page_that_is_no_object_costs_itself_only() -> None:
+    found = documents.unwrapped_records(JsonRecord('{"value": [{"id": 1}, null, "x", {"id": 2}]}'), "value")
+
+    assert [one.reason for one in found] == [None, *[QuarantineReason.JSON_NOT_OBJECT] * 2, None]
+    assert documents.unwrapped({"value": [{"id": 1}, None, {"id": 2}]}, "value") == ({"id": 1}, {"id": 2})
+
+
+@pytest.mark.parametrize(
+    ("text", "inside", "nothing"),
+    [
+        ("[]", None, True),
+        ("{}", None, True),
+        ("[null, {}]", None, True),
+        ('{"@odata.context": "x", "value": []}', None, True),
+        ('[{"value": []}, null]', "value", True),
+        ('{"value": []}\n\n{"value": []}\n', "value", True),
+        ('{"schema": [{"Name": "a"}], "results": []}', "results", True),
+        ('{"value": [1]}', None, False),
+        ("[", None, False),
+        ('{"value": [', None, False),
+        ('[{"a": 1}]', None, False),
+        ('{"value": []}\n{"a', None, False),
+    ],
+)
+def test_a_document_without_records_is_told_from_a_broken_one(text: str, inside: str | None, nothing: bool) -> None:
+    assert documents.holds_nothing(text, inside) is nothing
