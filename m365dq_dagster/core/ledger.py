@@ -95,6 +95,9 @@ class FileReason(StrEnum):
     UNKNOWN_KEYS = "UNKNOWN_KEYS"
     NO_HEADER = "NO_HEADER"
     BROKEN_JSON = "BROKEN_JSON"
+    ERROR_ANSWER = "ERROR_ANSWER"
+    WEB_PAGE = "WEB_PAGE"
+    CLIXML = "CLIXML"
     UNPACKED = "UNPACKED"
     ARCHIVE_KIND = "ARCHIVE_KIND"
     ARCHIVE_PASSWORD = "ARCHIVE_PASSWORD"
@@ -130,6 +133,12 @@ _SENTENCES: dict[FileReason, str] = {
     ),
     FileReason.NO_HEADER: "No table header was found; if it is a log, export it again as CSV or JSON.",
     FileReason.BROKEN_JSON: "The file starts like JSON and no record of it can be read; fetch or export it again.",
+    FileReason.ERROR_ANSWER: "This is an error that the interface answered with ({detail}) and holds no records; make "
+    "the request again.",
+    FileReason.WEB_PAGE: "This is a web page, such as a login or an error page that was saved in place of the log; sign "
+    "in and fetch the log again.",
+    FileReason.CLIXML: "This is the output of Export-Clixml, which is not read; export the log with Export-Csv or "
+    "ConvertTo-Json.",
     FileReason.UNPACKED: "This is an archive; what it holds ({detail}) is listed below it.",
     FileReason.ARCHIVE_KIND: "This is a {detail} archive, which cannot be opened here; unpack it by hand into the "
     "folder and run it again.",
@@ -162,6 +171,9 @@ REFUSALS = frozenset(FileReason) - {
     FileReason.UNKNOWN_KEYS,
     FileReason.NO_HEADER,
     FileReason.BROKEN_JSON,
+    FileReason.ERROR_ANSWER,
+    FileReason.WEB_PAGE,
+    FileReason.CLIXML,
     FileReason.UNPACKED,
 }
 """Reasons for which a file was not looked into, while the others say that nothing known was found in it."""
