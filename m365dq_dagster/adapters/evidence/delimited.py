@@ -15,6 +15,7 @@ from m365dq_dagster.core.ledger import QuarantineReason
 
 DELIMITERS = ",;\t|"
 MAX_CELL = 1 << 28
+TWICE_ENCODED_MARK = "\u00ef\u00bb\u00bf"
 LONG_NAME = 200
 """Characters of a column name above which its key is not remembered."""
 
@@ -46,8 +47,8 @@ def table_head(text: str) -> TableHead | None:
     """Delimiter and column names from the beginning of a file, or None where no line has two cells.
 
     Leading blank lines, `#TYPE` lines of PowerShell and `sep=` lines of spreadsheets are skipped. A name that occurs
-    again gets `#2`, `#3`."""
-    lines = io.StringIO(text, newline="").readlines()
+    again gets `#2`, `#3`. A byte-order mark that was read as Windows-1252 and written again is dropped."""
+    lines = io.StringIO(text.removeprefix(TWICE_ENCODED_MARK), newline="").readlines()
     skip, delimiter = 0, ""
     while skip < len(lines) and (not lines[skip].strip() or lines[skip].startswith("#TYPE") or _separator(lines[skip])):
         delimiter = _separator(lines[skip]) or delimiter

@@ -123,6 +123,13 @@ def holds_nothing(text: str, inside: str | None = None) -> bool:
     )
 
 
+def error_code(head: DocumentHead) -> str | None:
+    """The code of the error that an interface answered with in place of records, or None where it did not."""
+    errors = [sample.get("error") for sample in head.samples]
+    codes = [error.get("code") for error in errors if isinstance(error, dict) and "message" in error]
+    return str(codes[0]) if codes and len(codes) == len(errors) else None
+
+
 def _is_empty(value: Any, inside: str | None) -> bool:
     return value in ([], {}) or (isinstance(value, dict) and any(value.get(key) == [] for key in (inside, *PAGE_KEYS)))
 

@@ -4,7 +4,7 @@ records. Bringing the records into the engine is the business of `landing`."""
 from __future__ import annotations
 
 import io
-from collections import Counter
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -20,12 +20,23 @@ from m365dq_dagster.adapters.evidence.plans import ImportPlan, Kinds, envelope, 
 from m365dq_dagster.adapters.evidence.sidecars import Sidecar, SidecarDefinition, read_sidecar
 from m365dq_dagster.adapters.evidence.text import LONG_HEAD_BYTES, TextHead, open_text, read_head
 from m365dq_dagster.core.ledger import FileReason
+from m365dq_dagster.core.printable import printable
 
 SAMPLES = 200
 """Records of a file's beginning that are looked at."""
 
 MAX_RAW = 1_000_000
 """Characters kept of the raw text of a record."""
+
+SHOWN = 100
+"""Characters of a text from the evidence within a sentence."""
+
+_BEGINNINGS = {
+    FileReason.WEB_PAGE: re.compile(
+        r"\s*(?:(?><!--.*?-->)\s*)*+<(?:!doctype\s+html|html\b)", re.IGNORECASE | re.DOTALL
+    ),
+    FileReason.CLIXML: re.compile(r"\s*(?:#< CLIXML\s+)?<Objs Version=", re.IGNORECASE),
+}
 
 
 @dataclass(frozen=True)
@@ -75,20 +86,7 @@ def look_at(
     seen = _document(file, head, formats) if looks_like_json(head.text) else _table(file, head, formats)
     if isinstance(seen, RecognisedFile):
         return seen
-    return read_sidecar(file, head.text, sidecars) or seen
-
-
-def hashed(
-    seen: Sequence[RecognisedFile | NotRecognised | Sidecar],
-) -> tuple[RecognisedFile | NotRecognised | Sidecar, ...]:
-    """The same files; rows without an event id are compared as wholes where several files have one format."""
-    formats = Counter(item.plan.definition.id for item in seen if isinstance(item, RecognisedFile))
-    return tuple(
-        replace(item, plan=item.plan.with_hashes())
-        if isinstance(item, RecognisedFile) and formats[item.plan.definition.id] > 1
-        else item
-        for item in seen
-    )
+    return read_sidecar(file, head.text, sidecars) or _told_by_its_beginning(file, head) or seen
 
 
 def raw_records(seen: RecognisedFile) -> Iterator[str]:
@@ -139,8 +137,7 @@ def _document(file: FoundFile, head: TextHead, formats: Sequence[FormatDefinitio
         samples = tuple(one for sample in samples for one in documents.unwrapped(sample, inside))
     plan = _main_plan(samples, kinds)
     if plan is None:
-        reason = FileReason.UNKNOWN_KEYS if document.keys else FileReason.BROKEN_JSON
-        return NotRecognised(file, reason, ", ".join(document.keys), head.encoding, document.keys)
+        return NotRecognised(file, *_why_no_log(head, document, inside), head.encoding, document.keys)
     mixed = inside is not None or not all(kinds.is_of(one, plan) for one in samples)
     return RecognisedFile(
         file,
@@ -152,6 +149,22 @@ def _document(file: FoundFile, head: TextHead, formats: Sequence[FormatDefinitio
         columns=document.keys,
         times=_first_times(plan, samples),
     )
+
+
+def _why_no_log(head: TextHead, document: DocumentHead, inside: str | None) -> tuple[FileReason, str]:
+    """Why a document is no log, with the detail of that reason."""
+    if head.complete and documents.holds_nothing(head.text, inside):
+        return FileReason.NO_ROWS, ""
+    code = documents.error_code(document)
+    if code is not None:
+        return FileReason.ERROR_ANSWER, printable(code, SHOWN)
+    return (FileReason.UNKNOWN_KEYS if document.keys else FileReason.BROKEN_JSON), ", ".join(document.keys)
+
+
+def _told_by_its_beginning(file: FoundFile, head: TextHead) -> NotRecognised | None:
+    """What is saved in place of a log, or as one that is not read, where its first characters say so."""
+    reason = next((reason for reason, begins in _BEGINNINGS.items() if begins.match(head.text, 0, 4096)), None)
+    return NotRecognised(file, reason, encoding=head.encoding) if reason else None
 
 
 def _first_times(plan: ImportPlan, samples: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:

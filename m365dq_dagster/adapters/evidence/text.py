@@ -68,14 +68,14 @@ def read_head(path: Path, size: int = HEAD_BYTES) -> TextHead | FileReason:
     complete = len(raw) <= size
     raw = raw[:size]
     if not raw.strip(b"\x00\t\r\n \xef\xbb\xbf\xff\xfe"):
-        return FileReason.EMPTY if complete else FileReason.BINARY
+        return FileReason.EMPTY if complete and _is_blank(raw) else FileReason.BINARY
     if raw.startswith(ARCHIVES):
         return FileReason.SPREADSHEET if all(mark in raw for mark in WORKBOOK) else FileReason.ARCHIVE
     encoding = _encoding(raw)
     if encoding is None:
         return FileReason.BINARY
     text = raw.decode(encoding, MIXED_ERRORS if encoding == "utf-8" else "replace")
-    if not encoding.startswith("utf-16") and _looks_binary(raw, text):
+    if not encoding.startswith("utf-16") and _looks_binary(raw, text.rstrip("\x00")):
         return FileReason.BINARY
     return TextHead(encoding, text.lstrip("\ufeff"), complete, encoding == "utf-8" and _is_utf8(raw, complete))
 
@@ -94,6 +94,11 @@ def open_bytes(path: Path) -> io.BufferedReader:
     return open(os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0)), "rb")
 
 
+def _is_blank(raw: bytes) -> bool:
+    """True for nothing but blanks. Bytes of zero are none, unless they are the halves of characters of UTF-16."""
+    return b"\x00" not in raw or raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+
+
 def _encoding(raw: bytes) -> str | None:
     if raw.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):
         return None
@@ -101,7 +106,7 @@ def _encoding(raw: bytes) -> str | None:
         return "utf-16-le"
     if raw.startswith(codecs.BOM_UTF16_BE):
         return "utf-16-be"
-    sample = raw[:4096]
+    sample = raw[:4096].rstrip(b"\x00")
     if len(sample) >= 4 and sample[1::2].count(0) > 0.4 * len(sample[1::2]) and sample[::2].count(0) == 0:
         return "utf-16-le"
     if len(sample) >= 4 and sample[::2].count(0) > 0.4 * len(sample[::2]) and sample[1::2].count(0) == 0:
@@ -118,7 +123,8 @@ def _is_utf8(raw: bytes, complete: bool) -> bool:
 
 
 def _looks_binary(raw: bytes, text: str) -> bool:
-    """More than a few control characters in the first bytes: a picture, a program, a database."""
+    """More than a few control characters in the first bytes: a picture, a program, a database. `text` comes without the
+    zeros at its end, which are what a loss of power leaves of the last block of a file."""
     start = text[:4096]
     controls = sum(1 for char in start if ord(char) < 32 and char not in "\t\r\n\f\x1b")
     return controls > max(2, len(start) // 50) or raw.startswith(

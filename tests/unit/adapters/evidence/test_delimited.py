@@ -19,6 +19,7 @@ from m365dq_dagster.core.ledger import QuarantineReason
         ("a\tb\r\n", TableHead("\t", ("a", "b"), 1)),
         ("sep=;\r\na;b\r\n", TableHead(";", ("a", "b"), 2)),
         ('#TYPE System.X\r\n"a","b"\r\n', TableHead(",", ("a", "b"), 2)),
+        ('\u00ef\u00bb\u00bf"a",b\n', TableHead(",", ("a", "b"), 1)),
         ("\n\na,b\n", TableHead(",", ("a", "b"), 3)),
         ('"two\nlines",b\n', TableHead(",", ("two\nlines", "b"), 2)),
         (

@@ -35,6 +35,8 @@ def _zip(*names: str) -> bytes:
         (bytes(range(256)) * 20, FileReason.BINARY),
         (b"\xff\xfe\x00\x00a\x00\x00\x00", FileReason.BINARY),
         (b"\x00" * (HEAD_BYTES + 10), FileReason.BINARY),
+        (b"\x00" * 4096, FileReason.BINARY),
+        (b"\xff\xfe\r\x00\n\x00", FileReason.EMPTY),
     ],
 )
 def test_what_is_no_text_is_named(tmp_path: Path, raw: bytes, reason: FileReason) -> None:
@@ -65,6 +67,18 @@ def test_every_encoding_gives_the_same_text(tmp_path: Path, raw: bytes, encoding
     assert head == TextHead(encoding, "a,b\n1,é\n", True, plain)
     with open_text(path, encoding) as stream:
         assert stream.read() == "a,b\n1,é\n"
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16-le", "utf-16-be"])
+def test_zeros_that_a_loss_of_power_left_at_the_end_make_a_text_no_binary(tmp_path: Path, encoding: str) -> None:
+    path = tmp_path / "file.csv"
+    path.write_bytes("a,b\n1,2\n".encode(encoding) + b"\x00" * 1000)
+
+    head = read_head(path)
+
+    assert isinstance(head, TextHead)
+    assert head.encoding == encoding
+    assert head.text.startswith("a,b\n1,2\n")
 
 
 def test_bytes_that_no_code_page_knows_are_kept(tmp_path: Path) -> None:
