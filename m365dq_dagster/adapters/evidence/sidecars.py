@@ -16,6 +16,8 @@ from io import StringIO
 from itertools import islice
 from typing import Any, TextIO
 
+from m365dq_dagster.adapters.evidence.delimited import records, table_head
+from m365dq_dagster.adapters.evidence.documents import document_head, looks_like_json
 from m365dq_dagster.adapters.evidence.folder import FoundFile
 from m365dq_dagster.adapters.evidence.text import HEAD_BYTES, TextHead, open_text, read_head
 from m365dq_dagster.core.declared import Declaration, DeclarationKind
@@ -30,6 +32,9 @@ MAX_KEPT = 300
 """Declarations kept of one pattern; the others are counted."""
 MAX_LISTED = 20_000
 """Entries kept of one manifest; the others are counted."""
+MAX_HEAD, MIN_COLUMNS, MIN_ROWS = 1 << 16, 3, 20
+"""How much of a document is looked at for its keys; the columns from which on lines may be a table, and how many of its
+rows are looked at."""
 MAX_MANIFEST = 1 << 26
 """Characters of a manifest at most; a greater file is no manifest."""
 SHOWN = 200
@@ -249,15 +254,34 @@ def _read(file: FoundFile, head: str, definitions: Sequence[SidecarDefinition]) 
 
 
 def _is_text(head: str, definition: SidecarDefinition) -> bool:
+    """Whether lines fit a definition. In a table or a document, a pattern that does not begin at the line's start may
+    have met the text of a cell, and counts for nothing."""
     lines = (line for line in _lines(StringIO(head)) if line.strip())
     if definition.whole:
         complete = list(islice(lines, MAX_KEPT))
-        return bool(complete) and all(_fits(line, definition) for line in complete)
-    return any(_fits(line, definition) for line in lines)
+        fits = bool(complete) and all(_fits(line, definition.recognise) for line in complete)
+    else:
+        fits = any(_fits(line, definition.recognise) for line in lines)
+    if not fits or not _is_laid_out(head):
+        return fits
+    anchored = [pattern for pattern in definition.recognise if pattern.pattern.startswith("^")]
+    return any(_fits(line, anchored) for line in _lines(StringIO(head)))
 
 
-def _fits(line: str, definition: SidecarDefinition) -> bool:
-    return any(pattern.search(line) for pattern in definition.recognise)
+def _is_laid_out(head: str) -> bool:
+    """True for a table of three columns or more most of whose rows have as many cells, and for a document with keys."""
+    if looks_like_json(head):
+        return bool(document_head(head[:MAX_HEAD], 1).keys)
+    table = table_head(head)
+    if table is None or len(table.columns) < MIN_COLUMNS:
+        return False
+    lines = islice(StringIO(head, newline=""), table.skip_lines, None)
+    rows = [row.cells is not None for row in islice(records(lines, table.delimiter, len(table.columns)), MIN_ROWS)]
+    return 2 * sum(rows) > len(rows) or not rows
+
+
+def _fits(line: str, patterns: Iterable[re.Pattern[str]]) -> bool:
+    return any(pattern.search(line) for pattern in patterns)
 
 
 def _stream(file: FoundFile, head: str) -> TextIO:
@@ -395,9 +419,17 @@ def _entries(data: Any, definition: SidecarDefinition) -> list[dict[str, Any]] |
     if not isinstance(data, list) or not data:
         return None
     entries = [_folded(entry) for entry in data]
-    fitting = all(_has(entry, definition.entry) for entry in entries)
+    fitting = all(_has(entry, definition.entry) for entry in entries) and _is_hashed(entries, definition)
     alone = not definition.only or all(set(entry) <= definition.only for entry in entries)
     return entries if fitting and alone else None
+
+
+def _is_hashed(entries: Sequence[Mapping[str, Any]], definition: SidecarDefinition) -> bool:
+    """Whether an entry holds a SHA-256, where a definition reads them: a list of names with something else under `hash`
+    is no manifest."""
+    if "sha256" not in (definition.fields or {}):
+        return True
+    return any(_hash(_value(entry, "sha256", definition)) for entry in entries)
 
 
 def _folded(value: Any) -> dict[str, Any]:

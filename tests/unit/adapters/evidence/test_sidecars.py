@@ -116,9 +116,38 @@ def test_a_manifest_may_begin_with_a_byte_order_mark_and_spell_its_keys_otherwis
 
 
 def test_a_shorter_digest_and_a_size_that_is_no_number_are_none() -> None:
-    text = json.dumps({"Files": [{"Name": "/data/a.csv", "Hash": "d41d8cd98f00b204e9800998ecf8427e", "Size": "12 kB"}]})
+    files = [{"Name": "/data/a.csv", "Hash": "d41d8cd98f00b204e9800998ecf8427e", "Size": "12 kB"}]
+    whole = {"Name": "b.csv", "Hash": A}
 
-    assert declared(text) == (Declaration(DeclarationKind.FILE, path="data/a.csv"),)
+    assert declared(json.dumps({"Files": [*files, whole]})) == (
+        Declaration(DeclarationKind.FILE, path="data/a.csv"),
+        Declaration(DeclarationKind.FILE, path="b.csv", sha256=A),
+    )
+
+
+def test_a_list_of_names_without_one_sha_256_is_no_manifest() -> None:
+    assert read(json.dumps({"items": [{"name": "a", "hash": "abc"}, {"name": "b", "hash": None}]})) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a,b,c\n1,Unified Audit Log Collection Summary,3\n",
+        "a\tb\tUnified Audit Log Collection Summary\n",
+        '{"note": "Unified Audit Log Collection Summary"}\n{"note": "x"}\n',
+        'sep=;\na;b;c\n"1";"=== Unified Audit Log Collection Summary ===\nx";3\n',
+    ],
+)
+def test_a_cell_that_reads_like_a_line_of_a_log_makes_no_table_one(text: str) -> None:
+    assert read(text) is None
+
+
+@pytest.mark.parametrize(
+    "before",
+    ["[INFO] 1,204,331 events, 3 windows\n", "=== Unified Audit Log, Collection Summary, total ===\n", "", "{ }\n"],
+)
+def test_a_log_with_commas_or_brackets_stays_a_log(before: str) -> None:
+    assert read(before + LINE.format("1,204,331") + "\n" + LINE.format(3))
 
 
 @pytest.mark.parametrize(
