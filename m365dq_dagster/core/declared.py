@@ -4,7 +4,7 @@ the vocabulary of leads stands in `completeness`."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -94,7 +94,16 @@ def collectors(told: Iterable[Told], files: Sequence[FileFacts], empty: frozense
         found += _gave_up(one) + _capped(one) + _short(one) + _ranges(one)
         windows = _windows_told(one, files, empty)
         found += windows or _totals(one, files)
+        found += _beyond(one)
     return found
+
+
+def _beyond(one: Told) -> list[Missing]:
+    """That a log has more statements than are kept of it; of a manifest this is said where its files are."""
+    if not one.left_out or one.of_kind(DeclarationKind.FILE):
+        return []
+    text = _unread(one, "were not held against the evidence; read them there")
+    return [Missing(CompletenessKind.HOLE, "", None, None, text)]
 
 
 def _gave_up(one: Told) -> list[Missing]:
@@ -278,27 +287,41 @@ def manifests(told: Iterable[Told], files: Sequence[FileFacts], apart: Iterable[
 
     `apart` are paths that no manifest lists: the manifests themselves and what lies beside the evidence."""
     found: list[Missing] = []
-    listed = [one for one in told if one.of_kind(DeclarationKind.FILE)]
-    for one in listed:
-        found += _manifest(one, files, frozenset(apart))
+    beside = frozenset(apart)
+    for one in told:
+        if one.of_kind(DeclarationKind.FILE):
+            found += _manifest(one, files, beside)
     return found
 
 
 def _manifest(one: Told, files: Sequence[FileFacts], apart: frozenset[str]) -> list[Missing]:
     inside = [file for file in files if _below(file.path, dirname(one.path))]
-    pairs = [(item, _listed(item, one, inside)) for item in one.of_kind(DeclarationKind.FILE)]
+    known = _index(inside)
+    pairs = [(item, _listed(item, one, known)) for item in one.of_kind(DeclarationKind.FILE)]
     met = [(item, file) for item, file in pairs if file]
-    taken = {file.path for _, file in met}
+    named = apart.union(file.path for _, file in met)
     changed = [(file, text) for item, file in met if (text := _changed(one, item, file))]
     gone = [item.path or "" for item, file in pairs if file is None]
-    more = [file.path for file in inside if file.path not in taken | apart]
+    more = [file.path for file in inside if not (file.path in named or any(up in named for up in _above(file.path)))]
     found = [_manifest_lead(text, *extent([file])) for file, text in changed]
     found += [lead for item, file in met if (lead := _counted(one, item, file))]
     if gone:
         found.append(_manifest_lead(f"{one.path} names {some(gone)}, which {_is(gone)} not in the folder"))
     if more and not one.left_out:
         found.append(_manifest_lead(f"{some(more)} {_is(more)} in the folder and not in {one.path}"))
+    if one.left_out:
+        found.append(_manifest_lead(_unread(one, "were not compared with the files")))
     return found
+
+
+def _unread(one: Told, what: str) -> str:
+    return f"{one.path} says more than is looked at: {plural(one.left_out, 'further statement')} of it {what}"
+
+
+def _above(path: str) -> Iterator[str]:
+    """What a path lies in: folders, and archives whose entries they are."""
+    while path := dirname(path):
+        yield path
 
 
 def _is(names: Sequence[str]) -> str:
@@ -310,16 +333,27 @@ def _manifest_lead(text: str, begins: datetime | None = None, ends: datetime | N
     return Missing(CompletenessKind.MANIFEST, "", begins, ends, f"{text}; {WHAT_TO_DO[CompletenessKind.MANIFEST]}")
 
 
-def _listed(item: Declaration, one: Told, files: Sequence[FileFacts]) -> FileFacts | None:
+def _index(files: Iterable[FileFacts]) -> dict[tuple[str, ...], FileFacts]:
+    """The first of the files of each path, name and hash, and of each path and name with its hash."""
+    known: dict[tuple[str, ...], FileFacts] = {}
+    for file in files:
+        path = file.path.casefold()
+        for place in (("path", path), ("name", basename(path))):
+            known.setdefault(place, file)
+            known.setdefault((*place, file.sha256 or ""), file)
+        known.setdefault(("hash", file.sha256 or ""), file)
+    return known
+
+
+def _listed(item: Declaration, one: Told, known: Mapping[tuple[str, ...], FileFacts]) -> FileFacts | None:
     """The file a manifest means: by path below the manifest, else by name, else by hash; of several the one whose
     hash is right."""
     name = (item.path or "").casefold()
-    here = f"{dirname(one.path)}/{name}".lstrip("/").casefold()
-    by_path = [file for file in files if file.path.casefold() == here]
-    by_name = [file for file in files if basename(file.path).casefold() == basename(name)]
-    by_hash = [file for file in files if item.sha256 and file.sha256 == item.sha256]
-    likely = by_path or by_name or by_hash
-    return next((file for file in likely if file in by_hash), likely[0] if likely else None)
+    here = f"{dirname(one.path).casefold()}/{name}".lstrip("/")
+    for place in (("path", here), ("name", basename(name))):
+        if place in known:
+            return (known.get((*place, item.sha256)) if item.sha256 else None) or known[place]
+    return known.get(("hash", item.sha256)) if item.sha256 else None
 
 
 def _changed(one: Told, item: Declaration, file: FileFacts) -> str | None:
@@ -340,7 +374,9 @@ def _other_size(item: Declaration, file: FileFacts) -> bool:
 
 
 def _counted(one: Told, item: Declaration, file: FileFacts) -> Missing | None:
-    read = file.status in (FileStatus.IMPORTED, FileStatus.ALREADY_IMPORTED, FileStatus.EMPTY)
+    """Another number of rows than was declared. Archives and what lies beside the evidence hold none to be counted."""
+    events = bool(file.log_types) and file.status in (FileStatus.IMPORTED, FileStatus.ALREADY_IMPORTED)
+    read = events or file.status == FileStatus.EMPTY
     text = declared_mismatch(item.rows, file.rows) if read else None
     if text is None:
         return None

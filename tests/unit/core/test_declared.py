@@ -54,8 +54,15 @@ def test_a_limit_that_was_met_counts_unless_the_window_was_asked_for_again() -> 
 
     assert len(collectors(told(met))) == 1
     assert collectors(told(met, again), file("out/a.csv")) == []
-    assert collectors(told(met, left_out=3)) == []
-    assert len(collectors(told(unknown, left_out=3))) == 1
+    assert [one.kind for one in collectors(told(met, left_out=3))] == [CompletenessKind.HOLE]
+    assert len(collectors(told(unknown, left_out=3))) == 2
+
+
+def test_statements_beyond_those_that_are_kept_are_counted() -> None:
+    (found,) = collectors(told(of(DeclarationKind.DONE, 1), left_out=1_204))
+
+    assert "out/LogFile.txt says more than is looked at: 1,204 further statements of it were not held" in found.detail
+    assert collectors(told(entry("a.csv"), left_out=3)) == []
 
 
 def test_fewer_records_collected_than_there_were_is_a_mismatch() -> None:
@@ -210,7 +217,34 @@ def test_record_counts_of_a_manifest_are_compared_for_files_that_were_read() -> 
 
 
 def test_a_manifest_that_was_read_in_part_accuses_no_file_of_being_new() -> None:
-    assert manifest(listing(entry("a.csv"), left_out=5), file("case/a.csv"), file("case/b.csv")) == []
+    (found,) = manifest(listing(entry("a.csv"), left_out=5), file("case/a.csv"), file("case/b.csv"))
+
+    assert found.startswith("case/m.json says more than is looked at: 5 further statements of it were not compared")
+
+
+def test_an_archive_that_is_listed_stands_for_what_lies_in_it() -> None:
+    archive = file("case/logs.zip", log_type="", rows=0, formats=("zip",))
+    files = [archive, file("case/logs.zip/a/b.csv"), file("case/logs.zip/in.zip", log_type=""), file("case/other.csv")]
+    found = manifest(listing(entry("logs.zip", rows=1)), *files)
+
+    assert [text.split(" is in")[0] for text in found] == ["case/other.csv"]
+
+
+def test_rows_are_missed_in_an_empty_file_and_not_counted_in_what_holds_no_events() -> None:
+    empty = file("case/a.csv", log_type="", rows=0, status=FileStatus.EMPTY.value)
+    found = manifest(
+        listing(entry("a.csv", rows=9), entry("log.txt", rows=9)), empty, file("case/log.txt", log_type="")
+    )
+
+    assert [text.split(", in")[0] for text in found] == ["case/a.csv"]
+
+
+def test_a_manifest_as_long_as_its_folder_is_looked_up_and_not_searched() -> None:
+    count = 4_000
+    files = [file(f"case/{n}/a.csv", sha256=f"{n:064x}") for n in range(count)]
+    listed = listing(*(entry(f"elsewhere/{n}/a.csv", sha256=f"{n:064x}") for n in range(count)))
+
+    assert manifest(listed, *files) == []
 
 
 def test_a_log_is_no_manifest() -> None:
