@@ -7,10 +7,12 @@ stand in `ledger`. Counting rows and reading files is the business of the adapte
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from enum import StrEnum
+from functools import cached_property
 from itertools import groupby
 from posixpath import dirname
 
@@ -117,12 +119,12 @@ class Rhythm:
     median_gap: timedelta
     gaps: tuple[Gap, ...] = ()
 
-    @property
+    @cached_property
     def is_settled(self) -> bool:
         """True where there is enough to speak of a rhythm: 50 events on 5 days."""
         return self.events >= SETTLED_EVENTS and len({gap.begins.date() for gap in self.gaps}) >= SETTLED_DAYS
 
-    @property
+    @cached_property
     def threshold(self) -> timedelta:
         """The silence above which the rhythm is broken."""
         longest: dict[date, timedelta] = {}
@@ -136,7 +138,7 @@ class Rhythm:
         """The silence that is still usual: half of what breaks the rhythm."""
         return self.threshold / 2
 
-    @property
+    @cached_property
     def holes(self) -> tuple[Gap, ...]:
         """The gaps that break the rhythm, the longest first."""
         return tuple(sorted(holes(self.gaps, self.median_gap), key=lambda gap: (-gap.length, gap.begins)))
@@ -187,8 +189,8 @@ def caps(files: Iterable[FileFacts], limits: Mapping[str, Sequence[int]]) -> lis
         names = _names(same)
         holds = "holds" if len(same) == 1 else "each hold"
         detail = (
-            f"{names} {holds} exactly {same[0].rows:,} rows, a limit of this export; what lies beyond it is missing, "
-            f"{WHAT_TO_DO[CompletenessKind.CAP]}"
+            f"{names} {holds} exactly {same[0].rows:,} rows, a limit of this export; what lies beyond it is missing "
+            f"if there was more, {WHAT_TO_DO[CompletenessKind.CAP]}"
         )
         found.append(Missing(CompletenessKind.CAP, same[0].log_type, *extent(same), detail))
     return found
@@ -371,60 +373,78 @@ def rhythm_holes(
     ordered = sorted(rhythms, key=lambda rhythm: (rhythm.log_type, rhythm.kind != "", rhythm.kind))
     found: list[Missing] = []
     for log_type, group in groupby(ordered, key=lambda rhythm: rhythm.log_type):
-        whole: list[Gap] = []
+        whole = _Stretches(())
+        behind = _Behind.of([file for file in files if log_type in file.log_types], log_type, changes)
         for rhythm in group:
             if rhythm.kind and not rhythm.is_settled:
                 continue
-            new = [gap for gap in rhythm.holes if not any(_covers(gap, other) for other in whole)]
-            whole += [] if rhythm.kind else new
-            found += [_hole(rhythm, gap, _of(files, log_type), changes) for gap in new]
+            new = [gap for gap in rhythm.holes if not whole.cover(gap)]
+            whole = whole if rhythm.kind else _Stretches(new)
+            found += [_hole(rhythm, gap, behind) for gap in new]
     return found
 
 
-def _of(files: Sequence[FileFacts], log_type: str) -> list[FileFacts]:
-    return [file for file in files if log_type in file.log_types]
+class _Stretches:
+    """Stretches of time that do not overlap, looked up by moment."""
+
+    def __init__(self, gaps: Iterable[Gap]) -> None:
+        self.gaps = sorted(gaps, key=lambda gap: gap.begins)
+
+    def at(self, moment: datetime) -> Gap | None:
+        """The last one that begins by then."""
+        place = bisect_right(self.gaps, moment, key=lambda gap: gap.begins)
+        return self.gaps[place - 1] if place else None
+
+    def cover(self, gap: Gap) -> bool:
+        """True where one of them is most of a silence, so that it holds the middle of it."""
+        other = self.at(gap.begins + gap.length / 2)
+        return other is not None and 2 * (min(gap.ends, other.ends) - max(gap.begins, other.begins)) > gap.length
 
 
-def _covers(gap: Gap, other: Gap) -> bool:
-    """True where most of a silence is one that was told already."""
-    common = min(gap.ends, other.ends) - max(gap.begins, other.begins)
-    return common * 2 > gap.length
+@dataclass(frozen=True)
+class _Behind:
+    """What may lie behind the silences of one log: stretches of a folder that no window asks for, losses at the vendor,
+    files whose dates are uncertain."""
+
+    unasked: Mapping[str, _Stretches]
+    lost: tuple[VendorChange, ...]
+    unsure: tuple[str, ...]
+
+    @classmethod
+    def of(cls, files: Sequence[FileFacts], log_type: str, changes: Iterable[VendorChange]) -> _Behind:
+        """What is known of the files of a log."""
+        named: dict[str, list[FileFacts]] = {}
+        for file in files:
+            if file.window_from and file.window_to and not file.ambiguous:
+                named.setdefault(file.folder, []).append(file)
+        return cls(
+            {folder: _Stretches(_unasked(sorted(named[folder], key=_window))) for folder in sorted(named)},
+            tuple(change for change in changes if change.kind == LOSS and log_type in change.log_types),
+            tuple(file.path for file in files if file.ambiguous),
+        )
+
+    def explain(self, gap: Gap) -> str:
+        """What may lie behind one silence, as the rest of a sentence."""
+        found = []
+        folder = next((folder for folder, unasked in self.unasked.items() if unasked.cover(gap)), None)
+        if folder is not None:
+            where = folder or "the folder"
+            found.append(f"no file of {where} covers it, so an empty window was not written or a file is missing")
+        if any(change.touches(gap.begins, gap.ends) for change in self.lost):
+            found.append("Microsoft is known to have lost events of this log in that time")
+        if self.unsure:
+            which = some(list(self.unsure), 3)
+            found.append(f"{which} may fill it, the order of day and month there is uncertain (give --date-order)")
+        return "".join(f"; {text}" for text in found)
 
 
-def _hole(rhythm: Rhythm, gap: Gap, files: Sequence[FileFacts], changes: Sequence[VendorChange]) -> Missing:
+def _hole(rhythm: Rhythm, gap: Gap, behind: _Behind) -> Missing:
     kind = f"{rhythm.kind} " if rhythm.kind else ""
     detail = (
         f"no {kind}event for {lasting(gap.length)} from {at(gap.begins)}, unlike the rest of this log: a lead, not "
-        f"a proof{_explained(rhythm.log_type, gap, files, changes)}; {WHAT_TO_DO[CompletenessKind.HOLE]}"
+        f"a proof{behind.explain(gap)}; {WHAT_TO_DO[CompletenessKind.HOLE]}"
     )
     return Missing(CompletenessKind.HOLE, rhythm.log_type, gap.begins, gap.ends, detail)
-
-
-def _explained(log_type: str, gap: Gap, files: Sequence[FileFacts], changes: Sequence[VendorChange]) -> str:
-    """What may lie behind a silence: no file of its window, a loss at the vendor, files whose dates are uncertain."""
-    found = []
-    uncovered = _uncovered(gap, files)
-    if uncovered:
-        found.append(f"no file of {uncovered} covers it, so an empty window was not written or a file is missing")
-    lost = [change for change in changes if change.kind == LOSS and log_type in change.log_types]
-    if any(change.touches(gap.begins, gap.ends) for change in lost):
-        found.append("Microsoft is known to have lost events of this log in that time")
-    unsure = [file.path for file in files if file.ambiguous]
-    if unsure:
-        found.append(
-            f"{some(unsure, 3)} may fill it, the order of day and month there is uncertain (give --date-order)"
-        )
-    return "".join(f"; {text}" for text in found)
-
-
-def _uncovered(gap: Gap, files: Sequence[FileFacts]) -> str:
-    """The folder whose windows lie on both sides of a silence and not in it, or nothing."""
-    named = [file for file in files if file.window_from and file.window_to and not file.ambiguous]
-    for folder in sorted({file.folder for file in named}):
-        same = sorted((file for file in named if file.folder == folder), key=_window)
-        if any(_covers(gap, between) for between in _unasked(same)):
-            return folder or "the folder"
-    return ""
 
 
 def window_gaps(files: Sequence[FileFacts], rhythms: Mapping[str, Rhythm]) -> list[Missing]:
@@ -446,11 +466,11 @@ def window_gaps(files: Sequence[FileFacts], rhythms: Mapping[str, Rhythm]) -> li
 
 
 def _stretches(files: Sequence[FileFacts], rhythm: Rhythm) -> list[Gap]:
-    silent = set(rhythm.gaps) - set(rhythm.holes)
+    silent = _Stretches(set(rhythm.gaps) - set(rhythm.holes))
     return [
         gap
         for gap in _unasked(files)
-        if gap.length > rhythm.usual and any(one.begins <= gap.begins and gap.ends <= one.ends for one in silent)
+        if gap.length > rhythm.usual and (one := silent.at(gap.begins)) and gap.ends <= one.ends
     ]
 
 

@@ -105,8 +105,8 @@ def test_a_file_of_exactly_a_limit_of_its_format_is_a_lead() -> None:
     found = judge.caps([file(rows=5000, first=START, last=START + DAY), file("b.csv", rows=4999)], {"portal": (5000,)})
 
     assert said(found) == [
-        "a.csv holds exactly 5,000 rows, a limit of this export; what lies beyond it is missing, export it in shorter "
-        "windows"
+        "a.csv holds exactly 5,000 rows, a limit of this export; what lies beyond it is missing if there was "
+        "more, export it in shorter windows"
     ]
     assert (found[0].begins, found[0].ends) == (START, START + DAY)
 
@@ -199,6 +199,16 @@ def test_a_silence_that_no_window_leaves_open_is_not_laid_to_a_missing_file() ->
     one = file("a.csv", window_from=START + HOUR, window_to=START + 30 * DAY)
 
     assert "covers" not in judge.rhythm_holes([regular(silent=quiet)], [one])[0].detail
+
+
+def test_windows_in_the_case_s_own_folder_may_leave_a_silence_open() -> None:
+    quiet = (START + 9 * DAY, START + 10 * DAY)
+    around = [
+        file("a.csv", window_from=START + HOUR, window_to=quiet[0]),
+        file("b.csv", window_from=quiet[1], window_to=quiet[1] + HOUR),
+    ]
+
+    assert "no file of the folder covers it" in judge.rhythm_holes([regular(silent=quiet)], around)[0].detail
 
 
 @given(st.lists(st.integers(1, 600), min_size=60, max_size=200))
