@@ -86,12 +86,20 @@ def absent_sign_in_types(counts: Mapping[str, int], typed: int, rows: int) -> li
     elif absent:
         unseen = " and ".join(SIGN_IN_TYPES[name] for name in absent)
         detail = (
-            f"no {', '.join(absent)} sign-ins in the folder, so {unseen} cannot be seen; "
+            f"{_none_of(', '.join(absent), rows - typed)}, so {unseen} cannot be seen; "
             f"{WHAT_TO_DO[CompletenessKind.MISSING_LOG_TYPE]}"
         )
     else:
         return []
     return [Missing(CompletenessKind.MISSING_LOG_TYPE, LogType.SIGN_IN, None, None, detail)]
+
+
+def _none_of(types: str, silent: int) -> str:
+    """That sign-ins of some types are absent, or, where rows name no type, that none is known to be one."""
+    if not silent:
+        return f"no {types} sign-ins in the folder"
+    which = "1 row names" if silent == 1 else f"{silent:,} rows name"
+    return f"{types} sign-ins: none that says so, and {which} no type"
 
 
 @dataclass(frozen=True)

@@ -187,7 +187,7 @@ class _Search:
             name = next((name for name in ACCOUNTS if name in columns), None)
             if {"is_throttled", "event_time", "file_id"} <= columns and name:
                 log_type = table if table in self.log_types else str(LogType.UAL)
-                rows = self.con.execute(sql.throttled(table, name)).fetchall()
+                rows = self.con.execute(sql.throttled(table, name), {"left_out": self.untimed}).fetchall()
                 marks += [Throttled(log_type, account, moment, count) for account, _, moment, count in rows]
         return retained.throttled(marks)
 

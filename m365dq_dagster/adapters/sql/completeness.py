@@ -41,9 +41,11 @@ def busy_minutes(log_type: str, columns: AbstractSet[str]) -> str:
 
 
 def throttled(log_type: str, account: str) -> str:
-    """Mailboxes and hours in which reads were throttled; `account` is the column that names the mailbox."""
+    """Mailboxes and hours in which reads were throttled; `account` is the column that names the mailbox. Rows of files
+    in `$left_out` have no hour."""
     return (
-        f"SELECT {quote_identifier(account)} AS account, date_trunc('hour', event_time) AS hour,"
-        " min(event_time) AS moment, count(*) AS rows"
-        f" FROM {quote_identifier(log_type)} WHERE is_throttled GROUP BY ALL ORDER BY ALL"
+        "SELECT account, date_trunc('hour', moment) AS hour, min(moment) AS moment, count(*) AS rows"
+        f" FROM (SELECT {quote_identifier(account)} AS account,"
+        " CASE WHEN NOT list_contains($left_out, file_id) THEN event_time END AS moment"
+        f" FROM {quote_identifier(log_type)} WHERE is_throttled) GROUP BY account, hour ORDER BY ALL"
     )

@@ -54,7 +54,21 @@ def test_files_that_were_not_taken_in_are_named_beside_an_absent_log(unread: lis
     [
         ({}, 0, 0, None),
         ({}, 0, 9, "no file says whether its sign-ins are interactive"),
-        ({"interactive": 3}, 3, 9, "no non-interactive, service principal, managed identity sign-ins in the folder"),
+        ({"interactive": 3}, 3, 3, "no non-interactive, service principal, managed identity sign-ins in the folder"),
+        (
+            {"interactive": 3},
+            3,
+            9,
+            "non-interactive, service principal, managed identity sign-ins: none "
+            "that says so, and 6 rows name no type, so",
+        ),
+        (
+            {"interactive": 3},
+            3,
+            4,
+            "non-interactive, service principal, managed identity sign-ins: none "
+            "that says so, and 1 row names no type, so",
+        ),
         (dict.fromkeys(judge.SIGN_IN_TYPES, 1), 4, 4, None),
     ],
 )

@@ -293,6 +293,14 @@ def test_throttled_hours_come_from_the_audit_log_and_from_session_exports(case: 
     ]
 
 
+def test_throttled_rows_of_ambiguous_dates_are_counted_and_have_no_hour(case: Case) -> None:
+    unsure = case.file(log_type=UAL, date_order="AMBIGUOUS")
+    case.events(unsure, [START, START + DAY], UAL, is_throttled=True, account="ann")
+    case.find()
+
+    assert [(row[1], row[3][:8]) for row in case.leads(CompletenessKind.THROTTLED)] == [(None, "ann: 2 M")]
+
+
 def test_many_leads_of_one_kind_are_folded(case: Case) -> None:
     for number in range(15):
         case.file(f"{number:02}.csv", rows_declared=20)
