@@ -28,7 +28,6 @@ from m365dq_dagster.adapters.evidence.recognition import (
     MAX_RAW,
     NotRecognised,
     RecognisedFile,
-    hashed,
     look_at,
     raw_records,
 )
@@ -182,7 +181,7 @@ class _Import:
 
     def _look(self, found: Sequence[FoundFile]) -> tuple[Seen, ...]:
         sidecars = parse_sidecars(self.run.pack.formats)
-        return hashed([look_at(file, self.formats, sidecars) for file in found])
+        return tuple(look_at(file, self.formats, sidecars) for file in found)
 
     def _keep_gone(self, found: Sequence[FoundFile]) -> None:
         """Rows of files that were removed from the folder stay until somebody says that they may go."""
@@ -341,10 +340,11 @@ class _Import:
         for entry in entries:
             for one in entry.landed:
                 log_type = one.plan.definition.log_type
-                places = landing_sql.provenance(one.plan, self.tables.columns(log_type))
-                found.setdefault((log_type, tuple(places.items())), []).append(entry.file_id)
-        for (log_type, told), file_ids in found.items():
-            fields, origins = zip(*told, strict=True)
+                columns = self.tables.columns(log_type)
+                told = joined_origins([landing_sql.provenance(plan, columns) for plan in (one.plan, *one.further)])
+                found.setdefault((log_type, told), []).append(entry.file_id)
+        for (log_type, places), file_ids in found.items():
+            fields, origins = zip(*places, strict=True)
             values = {"log_type": log_type, "file_ids": file_ids, "fields": list(fields), "origins": list(origins)}
             self.con.execute(sql.statement("provenance"), values)
 
@@ -371,9 +371,22 @@ class _Import:
                 self.con.execute(sql.same_ids(log_type, self.tables.columns(log_type), identity, self.untimed))
                 self._overlap(log_type)
         self.con.execute(sql.drop_duplicates(log_type))
+        self._again(log_type)
         names = {column.name for column in self.tables.columns(log_type)}
         if {"account", "address"} <= names and self._formats(log_type) > 1:
             self._unnamed_overlap(log_type, identity)
+
+    def _again(self, log_type: str) -> None:
+        if "sign_in_event_type" not in {column.name for column in self.tables.columns(log_type)}:
+            return
+        events = self._number(sql.same_outcome_again(log_type, self.untimed))
+        if events:
+            told = (
+                f"{events:,} sign-ins stand in more than one file with one id and one outcome, at another time or without "
+                "one, and each was counted; look for a file that a spreadsheet or an export in local time wrote, and "
+                "take it out to count once"
+            )
+            self._lead("OVERLAP", log_type, told)
 
     def _identity(self, log_type: str) -> tuple[str, ...]:
         names = {column.name for column in self.tables.columns(log_type)}
@@ -524,6 +537,15 @@ def _of_one_make(first: tuple[int, Seen], other: tuple[int, Seen]) -> bool:
     if not (isinstance(one, RecognisedFile) and isinstance(two, RecognisedFile)) or one.mixed or two.mixed:
         return False
     return alike(one, two)
+
+
+def joined_origins(plans: Sequence[Mapping[str, str]]) -> tuple[tuple[str, str], ...]:
+    """Where each field of a file comes from, where records of several formats of one log stand in it."""
+    found = []
+    for name in plans[0]:
+        origins = dict.fromkeys(one[name] for one in plans if one[name] != "absent")
+        found.append((name, " or ".join(origins) or "absent"))
+    return tuple(found)
 
 
 def window_of(item: RecognisedFile) -> tuple[datetime | None, datetime | None]:

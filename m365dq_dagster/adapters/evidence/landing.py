@@ -47,7 +47,8 @@ Row = tuple[object, ...]
 class Landed:
     """What of a file is in a table now; `by_engine` says that it was not read record by record. `foreign` rows are of
     another log, and `changed` headers in the middle name other columns. `declared` and `stands_for` are what its rows
-    say of themselves; `timed` rows have a time, `unread` ones a text that is none, such as `unread_text`."""
+    say of themselves; `timed` rows have a time, `unread` ones a text that is none, such as `unread_text`. `further`
+    are the plans of other formats of the same log in the file."""
 
     plan: ImportPlan
     formats: tuple[str, ...]
@@ -60,6 +61,7 @@ class Landed:
     timed: int = 0
     unread: int = 0
     unread_text: str | None = None
+    further: tuple[ImportPlan, ...] = ()
 
 
 @dataclass
@@ -143,7 +145,7 @@ class Landing:
             files = {file_id: replace(seen, plan=found[0])}
             found_there = self._landed(files, {file_id: names}, by_engine=False)
             self._spread_changes(table, found_there)
-            landed.append(found_there[file_id])
+            landed.append(replace(found_there[file_id], further=tuple(found[1:])))
         return tuple(one for one in landed if one.rows) or tuple(landed[:1])
 
     def _insert(
@@ -215,7 +217,7 @@ class _Sorter:
         for name, found in rows.items():
             columns = tuple(dict.fromkeys((*self._columns(name), *keys[name])))
             plan = plan_for(definitions[name], columns, self.seen.file.path, open_ended=True)
-            yield (plan.with_hashes() if self.seen.plan.hash_rows else plan), found
+            yield plan, found
 
     def _columns(self, name: str) -> tuple[str, ...]:
         plan = self.seen.plan
@@ -283,7 +285,7 @@ def _joined(known: ImportPlan | None, plan: ImportPlan) -> ImportPlan:
         if at not in {column.position for column in one.late}
     ]
     joined = plan_for(plan.definition, tuple(dict.fromkeys(present)), open_ended=bool(plan.late or known.late))
-    return replace(joined, told=plan.told, hash_rows=plan.hash_rows)
+    return replace(joined, told=plan.told)
 
 
 class Readable:
@@ -355,7 +357,7 @@ def _cells(seen: RecognisedFile) -> range:
 
 
 def _positions(seen: RecognisedFile) -> list[int]:
-    if seen.plan.hash_rows and len(_cells(seen)) <= landing.MAX_COLUMNS:
+    if landing.key_of(seen.plan) is None and len(_cells(seen)) <= landing.MAX_COLUMNS:
         return list(_cells(seen))
     return [column.position for column in seen.plan.used]
 
@@ -389,7 +391,7 @@ def _table_rows(seen: RecognisedFile) -> Iterator[Row]:
     positions = _positions(seen)
     blank = (None,) * (len(positions) + 1)
     width = len(seen.table.columns)
-    in_one = seen.plan.hash_rows and len(positions) < width
+    in_one = landing.key_of(seen.plan) is None and len(positions) < width
     with open_text(seen.file.location, seen.head.encoding) as stream:
         lines = islice(stream, seen.table.skip_lines, None)
         for number, record in enumerate(records(lines, seen.table.delimiter, width), 1):

@@ -52,7 +52,6 @@ class ImportPlan:
     payload: Column | None = None
     declared: Mapping[str, Column] = field(default_factory=dict)
     time_identifies: bool = True
-    hash_rows: bool = False
     late: frozenset[Column] = frozenset()
     told: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     others: Mapping[Column, tuple[str, ...]] = field(default_factory=dict)
@@ -88,10 +87,6 @@ class ImportPlan:
         """The same plan for a file in which these fields turned out not to occur."""
         gone = set(names)
         return replace(self, fields={name: places for name, places in self.fields.items() if name not in gone})
-
-    def with_hashes(self) -> ImportPlan:
-        """The same plan for a file whose rows have to be compared as wholes with those of another file."""
-        return replace(self, hash_rows=True)
 
     def provenance(self, name: str) -> str:
         """`source:<Column>` or `derived:<rule> from <columns>` of a mapped canonical field."""
@@ -170,11 +165,12 @@ class Kinds:
         return self.known[make]
 
     def is_of(self, record: Mapping[str, Any], plan: ImportPlan) -> bool:
-        """Whether a record can be read by this plan: alone it is of the same log type, or it is of none that is known
-        and shows at least half of what the plan's definition requires (writers leave out keys that hold nothing)."""
+        """Whether a record can be read by this plan: alone it is of the same log type and each of its fields comes from
+        the same place, or it is of none that is known and shows at least half of what the plan's definition requires
+        (writers leave out keys that hold nothing)."""
         alone = self.alone(record)
         if alone:
-            return (alone.definition.log_type, bool(alone.payload)) == (plan.definition.log_type, bool(plan.payload))
+            return alone.definition.log_type == plan.definition.log_type and _reads_alike(alone, plan)
         shown = {header_key(name) for name in record} | _nested((record,))
         groups = plan.definition.detect.require
         return 2 * sum(any(header_key(name) in shown for name in group) for group in groups) >= len(groups)
@@ -192,6 +188,15 @@ class Kinds:
                 inner = (f"{key}.{header_key(part)}" for part in value)
                 found.append(tuple(part for part in inner if part in self.names))
         return tuple(found)
+
+
+def _reads_alike(one: ImportPlan, plan: ImportPlan) -> bool:
+    def places(of: ImportPlan, name: str) -> set[tuple[object, ...]]:
+        return {(header_key(p.column.name), p.path, p.named, p.part, p.when) for p in of.fields.get(name, ())}
+
+    return bool(one.payload) == bool(plan.payload) and all(
+        places(one, name) <= places(plan, name) for name in one.fields
+    )
 
 
 def plan_for(

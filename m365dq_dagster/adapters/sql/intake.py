@@ -45,23 +45,28 @@ def same_ids(log_type: str, target: Iterable[TargetColumn], identity: Sequence[s
         filled += f" + 100 * ({' + '.join(f'({text} IS NOT NULL)::INTEGER' for text in DECISIVE)})"
     keys = _keys(columns, identity, untimed)
     told = "".join(f", {key} AS {name}" for key, name in zip(keys, ("at_time", "kind", "ending"), strict=True))
-    one = ", ".join(
-        f"CASE WHEN min({name}) OVER same = max({name}) OVER same THEN min({name}) OVER same ELSE {name} END AS {name}"
-        for name in ("kind", "ending")
-    )
+    one = ", ".join(_only(name, "same") for name in ("kind", "ending"))
     return (
         "INSERT INTO duplicates (file_id, row_no, of_file_id, of_row_no, rule)"
         " SELECT file_id, row_no, of_file_id, of_row_no, 'SAME_EVENT_ID' FROM (SELECT file_id, row_no,"
         " row_number() OVER event AS place, first_value(file_id) OVER event AS of_file_id,"
         " first_value(row_no) OVER event AS of_row_no"
         f" FROM (SELECT file_id, row_no, event_id, filled, at_time, {one}"
+        f" FROM (SELECT file_id, row_no, event_id, filled, kind, ending, {_only('at_time', 'named')}"
         f" FROM (SELECT t.file_id, t.row_no, r.event_id, {filled} AS filled{told}"
         f" FROM {quote_identifier(log_type)} AS t"
         " JOIN intake_repeated AS r ON r.file_id = t.file_id AND r.row_no = t.row_no)"
+        " WINDOW named AS (PARTITION BY event_id))"
         " WINDOW same AS (PARTITION BY event_id, at_time))"
         " WINDOW event AS (PARTITION BY event_id, at_time, kind, ending ORDER BY filled DESC, file_id, row_no))"
         " WHERE place > 1"
     )
+
+
+def _only(name: str, rows: str) -> str:
+    """What a copy lacks is what the others of its window agree on."""
+    least, most = f"min({name}) OVER {rows}", f"max({name}) OVER {rows}"
+    return f"CASE WHEN {least} = {most} THEN {least} ELSE {name} END AS {name}"
 
 
 def _keys(columns: Sequence[str], identity: Sequence[str], untimed: Iterable[int]) -> tuple[str, str, str]:
@@ -73,7 +78,13 @@ def _keys(columns: Sequence[str], identity: Sequence[str], untimed: Iterable[int
     kind, *further = [f"lower(t.{quote_identifier(name)}::VARCHAR)" for name in identity[1:] if name in columns] or [
         "NULL"
     ]
-    return "NULL", kind, f"nullif(concat_ws(chr(31), {', '.join(further)}), '')" if further else "NULL"
+    return "NULL", kind, _joined(further) if further else "NULL"
+
+
+def _joined(texts: Sequence[str]) -> str:
+    """Several words as one; NULL where every one is."""
+    held = ", ".join(f"coalesce({text}, chr(0))" for text in texts)
+    return f"CASE WHEN coalesce({', '.join(texts)}) IS NOT NULL THEN concat_ws(chr(31), {held}) END"
 
 
 def _sign_in_keys(untimed: Iterable[int]) -> tuple[str, str, str]:
@@ -133,7 +144,8 @@ def unnamed_overlap(log_type: str, identity: Sequence[str]) -> str:
     told = "date_trunc('second', {0}.event_time) AS at_second, {0}.account, {0}.address"
     formats = f"(FROM file_formats WHERE log_type = {quote_literal(log_type)})"
     rows = (
-        f"(SELECT DISTINCT {told.format('o')}, g.format FROM {table} AS o JOIN {formats} AS g USING (file_id)"
+        f"(SELECT DISTINCT o.file_id, {told.format('o')}, g.format FROM {table} AS o"
+        f" JOIN {formats} AS g USING (file_id)"
         " WHERE o.event_time IS NOT NULL AND o.account IS NOT NULL AND o.address IS NOT NULL)"
     )
     return (
@@ -141,7 +153,7 @@ def unnamed_overlap(log_type: str, identity: Sequence[str]) -> str:
         f" (SELECT t.file_id, t.row_no, f.format, min(r.format) AS other FROM {table} AS t"
         f" JOIN {formats} AS f USING (file_id)"
         f" JOIN {rows} AS r ON r.at_second = date_trunc('second', t.event_time) AND r.account = t.account"
-        f" AND r.address = t.address AND r.format <> f.format WHERE {unnamed} GROUP BY ALL)"
+        f" AND r.address = t.address AND r.format <> f.format AND r.file_id <> t.file_id WHERE {unnamed} GROUP BY ALL)"
     )
 
 
@@ -154,3 +166,14 @@ def respell_addresses(log_type: str) -> str:
     """Write addresses in their one short form; `intake_spellings` leads from a spelling to it."""
     table = quote_identifier(log_type)
     return f"UPDATE {table} SET address = s.short FROM intake_spellings AS s WHERE {table}.address = s.spelling"
+
+
+def same_outcome_again(log_type: str, untimed: Iterable[int]) -> str:
+    """Sign-ins of one id and one outcome that stay more than once, because their times differ or are missing; of files
+    in more than one place."""
+    *_, ending = _sign_in_keys(untimed)
+    return (
+        f"SELECT count(*) FROM (SELECT t.event_id FROM {quote_identifier(log_type)} AS t"
+        " SEMI JOIN intake_repeated AS r ON r.event_id = t.event_id"
+        f" GROUP BY t.event_id, {ending} HAVING count(*) > 1 AND min(t.file_id) < max(t.file_id))"
+    )

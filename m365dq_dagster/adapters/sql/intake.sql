@@ -130,17 +130,18 @@ INSERT INTO quarantine (file_id, row_no, reason, detail, raw) SELECT file_id, ro
 -- name: same_rows
 INSERT INTO duplicates (file_id, row_no, of_file_id, of_row_no, rule)
 WITH copies AS (
-    SELECT h.file_id, h.row_no, f.format, h.row_hash, count(*) OVER (PARTITION BY f.format, h.row_hash, h.file_id) AS times,
-           row_number() OVER (PARTITION BY f.format, h.row_hash, h.file_id ORDER BY h.row_no) AS place
-    FROM intake_row_hashes AS h JOIN files AS f USING (file_id)
+    SELECT file_id, row_no, row_hash, count(*) OVER (PARTITION BY row_hash, file_id) AS times,
+           row_number() OVER (PARTITION BY row_hash, file_id ORDER BY row_no) AS place
+    FROM intake_row_hashes
+    WHERE row_hash IN (SELECT row_hash FROM intake_row_hashes GROUP BY row_hash HAVING min(file_id) < max(file_id))
 ),
 keepers AS (
-    SELECT format, row_hash, arg_min(file_id, (-times, file_id)) AS file_id FROM copies GROUP BY ALL
+    SELECT row_hash, arg_min(file_id, (-times, file_id)) AS file_id FROM copies GROUP BY ALL
 )
 SELECT c.file_id, c.row_no, k.file_id, kept.row_no, 'SAME_ROW_IN_ANOTHER_FILE'
 FROM copies AS c
-JOIN keepers AS k ON k.format = c.format AND k.row_hash = c.row_hash AND k.file_id <> c.file_id
-JOIN copies AS kept ON kept.format = c.format AND kept.row_hash = c.row_hash AND kept.file_id = k.file_id AND kept.place = c.place
+JOIN keepers AS k ON k.row_hash = c.row_hash AND k.file_id <> c.file_id
+JOIN copies AS kept ON kept.row_hash = c.row_hash AND kept.file_id = k.file_id AND kept.place = c.place
 
 -- name: settle_files
 UPDATE files SET
@@ -174,7 +175,8 @@ FROM (
     SELECT r.event_id, string_agg(DISTINCT f.format, ' and ' ORDER BY f.format) AS formats
     FROM intake_repeated AS r
     ANTI JOIN duplicates AS d ON d.file_id = r.file_id AND d.row_no = r.row_no
-    JOIN file_formats AS f ON f.file_id = r.file_id AND f.log_type = $log_type GROUP BY r.event_id HAVING count(DISTINCT f.format) > 1
+    JOIN file_formats AS f ON f.file_id = r.file_id AND f.log_type = $log_type
+    GROUP BY r.event_id HAVING count(DISTINCT f.format) > 1 AND count(DISTINCT (r.file_id, r.row_no)) > 1
 )
 
 -- name: completeness_leads

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from m365dq_dagster.adapters.evidence.delimited import TableHead
+from m365dq_dagster.adapters.evidence.delimited import TableHead, header_key
 from m365dq_dagster.adapters.evidence.plans import Column, ImportPlan, Place
 from m365dq_dagster.adapters.sql import quote_identifier, quote_literal
 from m365dq_dagster.core.ledger import CELL_LIMIT
@@ -35,6 +35,9 @@ TRANSIENT = {
 
 MAX_LATE = 60
 """How many fields that come late in a document are watched; one bit each."""
+
+NO_ID = "00000000-0000-0000-0000-000000000000"
+"""A GUID that names nothing."""
 
 CODES = ("status_error_code", "status_error_code_copy", "error_number", "record_type")
 """Whole numbers, which spreadsheets and data frames write as 50126.0."""
@@ -119,7 +122,7 @@ def insert(
     derived = _derived(plan, mapped)
     outer = [_outer(column, mapped, derived, reading, plan.definition.null_words) for column in columns]
     names = ", ".join([*SYSTEM_FIELDS, *(quote_identifier(column.name) for column in columns), *TRANSIENT])
-    key = _key(plan)
+    key = key_of(plan)
     unnamed = f"CASE WHEN {quote_identifier(key)} IS NULL THEN landing_hash END" if key else "landing_hash"
     last = f"landing_fault, {unnamed}, landing_late, landing_index"
     return (
@@ -142,7 +145,7 @@ def _fields(plan: ImportPlan, mapped: Mapping[str, str | None], relation: str, n
     place = (
         "0 AS landing_file, row_no, fault" if numbered else "file_index::BIGINT AS landing_file, 0::BIGINT AS row_no"
     )
-    read = list(dict.fromkeys([*(_cell(column) for column in plan.used), *_hashed(plan, cells)]))
+    read = list(dict.fromkeys([*(_cell(column) for column in plan.used), *_hashed(plan, cells).values()]))
     first = f"SELECT {place}{_comma(read)}{_comma(opened)} FROM {relation}"
     carried = ", ".join(("landing_file", "row_no", *(name for name in TRANSIENT if name != "landing_late")))
     second = f"SELECT landing_file, row_no, {kept}{_comma(texts)}{_comma(whole)} FROM ({first})"
@@ -152,23 +155,36 @@ def _fields(plan: ImportPlan, mapped: Mapping[str, str | None], relation: str, n
 
 def _transient(plan: ImportPlan, numbered: bool, cells: int) -> dict[str, str]:
     """What is kept of a row while files come in."""
-    joined = ", ".join(f"coalesce({cell}, chr(0))" for cell in _hashed(plan, cells))
     counters = {"landing_index": "index", "landing_count": "count", "landing_stands_for": "stands_for"}
     return {
         "landing_fault": _fault(plan, numbered, cells),
-        "landing_hash": f"sha256(concat_ws(chr(31), {joined}))" if joined else "NULL::VARCHAR",
+        "landing_hash": _hash(plan, cells),
         **{name: _counter(plan.declared.get(role)) for name, role in counters.items()},
     }
 
 
-def _hashed(plan: ImportPlan, cells: int) -> list[str]:
-    """The cells that a row's hash is taken over: the whole row of a table, or what is read of a row that could have an
-    id, and of a record; none where rows need no hash."""
-    whole = [] if _key(plan) else [f"c{at}" for at in range(cells)] if cells <= MAX_COLUMNS else [WHOLE]
-    return (whole or [_cell(column) for column in plan.used]) if plan.hash_rows else []
+def _hash(plan: ImportPlan, cells: int) -> str:
+    """What a row without an id is compared by: its log type and its filled cells by the names of their columns, in
+    whatever order and format its file has them."""
+    named = sorted((header_key(name), cell) for name, cell in _hashed(plan, cells).items())
+    parts = ", ".join(f"{quote_literal(f'{name}=')} || nullif({cell}, '')" for name, cell in named)
+    digest = f"sha256(concat_ws(chr(31), {quote_literal(plan.definition.log_type)}, {parts}))"
+    key = key_of(plan)
+    if key is None:
+        return digest
+    text = _coalesce([_text(place, plan) for place in plan.fields[key]])
+    return f"CASE WHEN intake_text({text}) IS NULL OR {text} = {quote_literal(NO_ID)} THEN {digest} END"
 
 
-def _key(plan: ImportPlan) -> str | None:
+def _hashed(plan: ImportPlan, cells: int) -> dict[str, str]:
+    """The cells that a row's hash is taken over, by column name: the whole row of a table, or what is read of a row
+    that could have an id, and of a record."""
+    if key_of(plan) or not cells:
+        return {column.name: _cell(column) for column in plan.used}
+    return {name: f"c{at}" for at, name in enumerate(plan.columns)} if cells <= MAX_COLUMNS else {WHOLE: WHOLE}
+
+
+def key_of(plan: ImportPlan) -> str | None:
     """The field that names an event of this file, or None where it has none."""
     named = plan.definition.identity[:1]
     return named[0] if named and named[0] in plan.fields else None
@@ -292,7 +308,7 @@ def _field(name: str, plan: ImportPlan) -> str | None:
 
 
 def _valued(text: str, name: str, plan: ImportPlan) -> str:
-    text = _known(text, text, plan.definition.null_words)
+    text = _known(text, text, (*plan.definition.null_words, *([NO_ID] if name == key_of(plan) else [])))
     table = plan.definition.values.get(name)
     if table:
         branches = " ".join(f"WHEN {quote_literal(key)} THEN {quote_literal(value)}" for key, value in table.items())
@@ -322,7 +338,8 @@ def _time(text: str, reading: DateOrder) -> str:
         f" WHEN regexp_matches({text}, '^\\s*\\d{{1,2}}[/.-]\\d') THEN"
         f" try_strptime(intake_slashed({base}), [{formats}])::TIMESTAMP - CASE WHEN regexp_matches({text}, {offset})"
         f" THEN intake_offset(regexp_extract({text}, '([+-]\\d{{2}}:?\\d{{2}})\\s*$', 1)) ELSE to_minutes(0) END"
-        f" WHEN regexp_matches({text}, '^\\s*([A-Za-z]{{3,9}} \\d|\\d{{1,2}}[- ][A-Za-z]{{3}})') THEN intake_named_month({text}) END"
+        f" WHEN regexp_matches({text}, '^\\s*([A-Za-z]{{3,9}} \\d|\\d{{1,2}}[- ][A-Za-z]{{3}})')"
+        f" THEN intake_named_month({text}) END"
     )
 
 
@@ -537,7 +554,8 @@ def spread_change(log_type: str) -> str:
     order of the file's first; of some files (`$file_ids`)."""
     table = quote_identifier(log_type)
     return (
-        f"UPDATE {table} SET landing_fault = 'HEADER_CHANGED' FROM (SELECT file_id, row_no AS begins, landing_fault AS kind,"
+        f"UPDATE {table} SET landing_fault = 'HEADER_CHANGED'"
+        " FROM (SELECT file_id, row_no AS begins, landing_fault AS kind,"
         " coalesce(lead(row_no) OVER (PARTITION BY file_id ORDER BY row_no), 9223372036854775807) AS ends"
         f" FROM {table} WHERE landing_fault IN ('HEADER_AGAIN', 'HEADER_CHANGED') AND {_OF_FILES}) AS part"
         f" WHERE part.kind = 'HEADER_CHANGED' AND {table}.file_id = part.file_id"
@@ -565,17 +583,18 @@ def drop_files(log_type: str) -> str:
 
 
 def landed(log_type: str) -> str:
-    """Each of some files (`$file_ids`) in a table: id, rows, rows of an unknown log, changed headers, late fields seen, declared rows,
-    broken counters, events stood for, rows with a time.
+    """Each of some files (`$file_ids`) in a table: id, rows, rows of an unknown log, changed headers, late fields seen,
+    declared rows, broken counters, events stood for, rows with a time, rows whose time is none that can be read, and
+    one such text.
 
     A file's own counters declare the count of every window, read at the window's first row."""
+    unread = "landing_fault IS NULL AND event_time IS NULL AND event_time_raw >= '!'"
     return (
         "SELECT file_id, count(*), count(*) FILTER (WHERE landing_fault = 'RECORD_UNKNOWN'),"
         " count(*) FILTER (WHERE landing_fault = 'HEADER_CHANGED'), bit_or(landing_late),"
         " sum(landing_count) FILTER (WHERE landing_index = 1),"
         " count(*) FILTER (WHERE landing_index < 0 OR landing_count <= 0), sum(landing_stands_for), count(event_time),"
-        " count(event_time_raw) FILTER (WHERE landing_fault IS NULL AND event_time IS NULL AND event_time_raw >= '!'),"
-        " any_value(event_time_raw) FILTER (WHERE landing_fault IS NULL AND event_time IS NULL AND event_time_raw >= '!')"
+        f" count(*) FILTER (WHERE {unread}), any_value(event_time_raw) FILTER (WHERE {unread})"
         f" FROM {quote_identifier(log_type)} WHERE {_OF_FILES} GROUP BY file_id"
     )
 

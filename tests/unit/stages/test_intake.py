@@ -477,6 +477,89 @@ def test_a_time_is_read_whole_or_not_at_all_and_what_is_not_read_is_said(
     assert [text in detail for detail in told] == ([] if moment else [True])
 
 
+def test_records_of_two_formats_of_one_log_are_each_read_by_their_own(folder: Path) -> None:
+    graph = {
+        "id": "g1",
+        "createdDateTime": "2025-03-01T09:15:00Z",
+        "userPrincipalName": "ann@contoso.example",
+        "appDisplayName": "Office",
+        "status": {"errorCode": 50126},
+    }
+    stream = {
+        "time": "2025-03-01T09:16:00Z",
+        "category": "SignInLogs",
+        "operationName": "Sign-in activity",
+        "resultType": "50053",
+        "properties": {
+            "id": "d1",
+            "createdDateTime": "2025-03-01T09:16:00Z",
+            "userPrincipalName": "bob@contoso.example",
+        },
+    }
+    _write(folder / "a.json", json.dumps([stream, stream | {"properties": stream["properties"] | {"id": "d2"}}, graph]))
+    taken = take_in(folder)
+
+    assert [(row["event_id"], row["status_error_code"], row["account"]) for row in taken.events()] == [
+        ("d1", "50053", "bob@contoso.example"),
+        ("d2", "50053", "bob@contoso.example"),
+        ("g1", "50126", "ann@contoso.example"),
+    ]
+    assert taken.provenance("event_id") == "source:properties.id or source:id"
+    assert taken.leads("OVERLAP") == []
+
+
+def test_rows_without_ids_are_compared_whatever_the_name_or_the_order_of_columns_of_their_file(folder: Path) -> None:
+    turned = ",".join(reversed(PS.split(",")))
+    row = _ps("2025-03-14T07:22:01Z")
+    _write(folder / "a.csv", PS, row, row)
+    _write(folder / "b.csv", turned, ",".join(reversed(row.split(","))))
+    taken = take_in(folder)
+
+    assert (taken.ledger("a.csv"), taken.ledger("b.csv")) == ((2, 2, 0, 0), (1, 0, 1, 0))
+
+
+def test_rows_without_ids_of_a_file_that_was_renamed_and_has_grown_count_once(folder: Path, tmp_path: Path) -> None:
+    store = CaseStore(tmp_path / "cases")
+    rows = [_ps(f"2025-03-14T07:22:0{second}Z") for second in range(4)]
+    _write(folder / "a.csv", PS, *rows[:3])
+    _generation(store, folder, "first")
+    (folder / "a.csv").unlink()
+    _write(folder / "b.csv", PS, *rows)
+
+    grown, _ = _generation(store, folder, "second")
+
+    assert grown.report.rows_imported == 4
+
+
+def test_a_number_that_names_nothing_is_no_id(folder: Path) -> None:
+    nothing = "00000000-0000-0000-0000-000000000000"
+    rows = [_audit(1, Id=nothing, CreationTime=f"2025-03-01T09:15:0{second}") for second in range(3)]
+    _write(folder / "a.csv", UAL, *(row.rsplit(",", 1)[0] + "," for row in rows))
+    taken = take_in(folder)
+
+    assert taken.ledger("a.csv") == (3, 3, 0, 0)
+    assert {row["event_id"] for row in taken.events("unified_audit_log")} == {None}
+
+
+def test_a_copy_that_has_only_the_time_of_its_collection_is_a_copy(folder: Path) -> None:
+    header = "TimeGenerated,ResultType,Id,AppDisplayName,UserPrincipalName,ConditionalAccessStatus,IPAddress"
+    _write(folder / "a.csv", header, "2025-03-01 09:18:00,0,id-1,Office,ann@contoso.example,success,203.0.113.7")
+    _write(folder / "b.csv", PORTAL, _portal(1, code="0"))
+    taken = take_in(folder)
+
+    assert taken.report.rows_imported == 1
+    assert taken.leads("OVERLAP") == []
+
+
+def test_one_sign_in_at_two_times_in_two_files_is_said(folder: Path) -> None:
+    _write(folder / "a.csv", PORTAL, _portal(1, time="2025-03-01T09:15:27Z", code="0"))
+    _write(folder / "b.csv", PORTAL, _portal(1, time="3/1/2025 9:15", code="0"))
+    taken = take_in(folder)
+
+    assert taken.report.rows_imported == 2
+    assert "1 sign-ins stand in more than one file" in taken.leads("OVERLAP")[0]["detail"]
+
+
 def test_of_copies_the_one_with_most_values_is_kept_and_the_others_are_named(folder: Path) -> None:
     _write(folder / "a.csv", PORTAL, _portal(1, address=""), _portal(1), _portal(1, place=""))
     taken = take_in(folder)
