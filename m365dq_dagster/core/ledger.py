@@ -73,13 +73,6 @@ CELL_LIMIT = 32_767
 """Characters a spreadsheet keeps of one cell; longer AuditData that went through one is cut there."""
 
 
-class DuplicateRule(StrEnum):
-    """Why a row is a copy of another and counts once."""
-
-    SAME_EVENT_ID = "SAME_EVENT_ID"
-    SAME_ROW_IN_ANOTHER_FILE = "SAME_ROW_IN_ANOTHER_FILE"
-
-
 class FileReason(StrEnum):
     """Why a whole file was not taken in. Closed list; `explain` gives the sentence."""
 

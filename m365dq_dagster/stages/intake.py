@@ -11,7 +11,6 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from ipaddress import IPv6Address
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -62,7 +61,8 @@ FORGET_MISSING = "forget_missing"
 """The option of a run that lets rows of files go that are no longer in the folder."""
 
 RAW_BATCH = 1_000
-"""Quarantined rows whose text is fetched at a time."""
+RAW_CHARS = 1 << 25
+"""Quarantined rows, and characters of them, that are written at a time."""
 
 GROUP_FILES = 100
 GROUP_BYTES = 64 << 20
@@ -312,8 +312,8 @@ class _Import:
         for item, landed in self.taken:
             if landed.unread:
                 told = (
-                    f"{item.file.path}: {landed.unread:,} of {landed.rows:,} rows have a time that cannot be read, such as "
-                    f"'{str(landed.unread_text)[:40]}'; they enter no rule that depends on time. Export again with times "
+                    f"{item.file.path}: {landed.unread:,} of {landed.rows:,} rows have a time that cannot be read, "
+                    f"such as '{str(landed.unread_text)[:40]}'; they enter no rule that depends on time. Export again with times "
                     "like 2025-03-14T07:22:01Z"
                 )
                 self._lead(CompletenessKind.UNREADABLE_TIME, landed.plan.definition.log_type, told)
@@ -591,5 +591,13 @@ def _with_text(file_id: int, item: RecognisedFile, reasons: dict[int, str]) -> I
 
 
 def _batches(rows: Iterator[dict[str, object]]) -> Iterator[list[dict[str, object]]]:
-    while batch := list(islice(rows, RAW_BATCH)):
+    batch: list[dict[str, object]] = []
+    size = 0
+    for row in rows:
+        batch.append(row)
+        size += len(str(row["raw"]))
+        if size > RAW_CHARS or len(batch) >= RAW_BATCH:
+            yield batch
+            batch, size = [], 0
+    if batch:
         yield batch

@@ -19,7 +19,7 @@ from m365dq_dagster.adapters.evidence.formats import DOCUMENT, TABLE, FormatDefi
 from m365dq_dagster.adapters.evidence.plans import ImportPlan, Kinds, envelope, recognise
 from m365dq_dagster.adapters.evidence.sidecars import Sidecar, SidecarDefinition, read_sidecar
 from m365dq_dagster.adapters.evidence.text import LONG_HEAD_BYTES, TextHead, open_text, read_head
-from m365dq_dagster.core.ledger import FileReason
+from m365dq_dagster.core.ledger import FileReason, sighted_date
 from m365dq_dagster.core.printable import printable
 
 SAMPLES = 200
@@ -42,7 +42,8 @@ _BEGINNINGS = {
 @dataclass(frozen=True)
 class RecognisedFile:
     """A file whose format is known, with what is needed to read it and nothing of what stands in it, since a folder may
-    hold thousands. `columns` is its header, or the top-level keys seen; `times` are the first times as written.
+    hold thousands. `columns` is its header, or the top-level keys seen; `times` are the
+    first times that do not begin with the year, as written.
 
     `mixed` says that its records are of several formats, or lie in envelopes, so that each is looked at by itself;
     `plan` is then that of most of the first records. `inside` is the key of the envelope."""
@@ -169,7 +170,8 @@ def _told_by_its_beginning(file: FoundFile, head: TextHead) -> NotRecognised | N
 
 def _first_times(plan: ImportPlan, samples: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
     columns = {place.column.name for place in plan.fields.get("event_time", ())}
-    return tuple(str(sample[name]) for sample in samples for name in columns if sample.get(name))
+    texts = (str(sample[name]) for sample in samples for name in columns if sample.get(name))
+    return tuple(dict.fromkeys(text for text in texts if sighted_date(text)))
 
 
 def _main_plan(samples: Sequence[Mapping[str, Any]], kinds: Kinds) -> ImportPlan | None:
