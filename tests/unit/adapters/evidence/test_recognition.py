@@ -71,6 +71,12 @@ def test_a_page_with_an_element_that_is_no_record_keeps_its_other_records(tmp_pa
         ("\n<!DOCTYPE html>\n<html>", FileReason.WEB_PAGE, ""),
         ("<!-- Copyright, 2025 -->\n<!-- a,b,c -->\n<html lang=en>", FileReason.WEB_PAGE, ""),
         ('<Objs Version="1.1.0.1" xmlns="x">', FileReason.CLIXML, ""),
+        (
+            "ResultType,UserPrincipalName,AppDisplayName,ResultSignature,SignIns\n0,ann@contoso.example,Office,None,188\n",
+            FileReason.UNKNOWN_HEADER,
+            "ResultType, UserPrincipalName, AppDisplayName, ResultSignature, SignIns",
+        ),
+        ("ResultType,count_\n0,188\n", FileReason.UNKNOWN_HEADER, "ResultType, count_"),
         ("<log>\n", FileReason.NO_HEADER, ""),
     ],
 )
