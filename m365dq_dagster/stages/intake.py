@@ -313,8 +313,8 @@ class _Import:
             if landed.unread:
                 told = (
                     f"{item.file.path}: {landed.unread:,} of {landed.rows:,} rows have a time that cannot be read, "
-                    f"such as '{str(landed.unread_text)[:40]}'; they enter no rule that depends on time. Export again with times "
-                    "like 2025-03-14T07:22:01Z"
+                    f"such as '{str(landed.unread_text)[:40]}'; they enter no rule that depends on time. Export again "
+                    "with times like 2025-03-14T07:22:01Z"
                 )
                 self._lead(CompletenessKind.UNREADABLE_TIME, landed.plan.definition.log_type, told)
 
@@ -382,8 +382,8 @@ class _Import:
         events = self._number(sql.same_outcome_again(log_type, self.untimed))
         if events:
             told = (
-                f"{events:,} sign-ins stand in more than one file with one id and one outcome, at another time or without "
-                "one, and each was counted; look for a file that a spreadsheet or an export in local time wrote, and "
+                f"{events:,} sign-ins stand in more than one file with one id and one outcome, at another time or "
+                "without one, and each was counted; look for a file that a spreadsheet or an export in local time wrote, and "
                 "take it out to count once"
             )
             self._lead("OVERLAP", log_type, told)
