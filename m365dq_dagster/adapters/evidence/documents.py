@@ -7,7 +7,7 @@ from __future__ import annotations
 import io
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -84,12 +84,15 @@ def read_records(stream: TextIO, shape: DocumentShape) -> Iterator[JsonRecord]:
 
 
 def unwrapped(record: Mapping[str, Any], inside: str | None) -> tuple[dict[str, Any], ...]:
-    """The objects that lie under a key of their envelope: one, or those of a list. A record that has no such key is its
-    own."""
-    found = record.get(inside) if inside else None
+    """The objects that lie under a key of their envelope, or under a dotted path of keys: one, or those of a list. What
+    is text there is read as JSON. A record that has no such key is its own."""
+    found: Any = record
+    for key in inside.split(".") if inside else ():
+        found = found.get(key) if isinstance(found, Mapping) else None
+        found = loaded(found) if isinstance(found, str) else found
     if isinstance(found, list):
         return tuple(one for one in found if isinstance(one, dict))
-    return (found,) if isinstance(found, dict) else (dict(record),)
+    return (dict(found if isinstance(found, Mapping) else record),)
 
 
 def unwrapped_texts(record: JsonRecord, inside: str | None) -> tuple[str, ...]:
@@ -98,15 +101,26 @@ def unwrapped_texts(record: JsonRecord, inside: str | None) -> tuple[str, ...]:
 
 
 def unwrapped_records(record: JsonRecord, inside: str | None) -> tuple[JsonRecord, ...]:
-    """The records within one record, each in the source's own text: the object under the key of its envelope, or every
+    """The records within one record, each in the source's own text: the object under the path of its envelope, or every
     element of the list there, of which one that is no object is JSON_NOT_OBJECT. An empty list holds none. A record
     that is in no envelope or cannot be read is its own."""
-    value = loaded(record.text) if inside and record.reason is None else None
-    found = value.get(inside) if isinstance(value, dict) else None
-    if not isinstance(found, (dict, list)):
+    if not inside or record.reason is not None:
         return (record,)
-    text = dict(_parts(record.text))[str(inside)]
-    return (JsonRecord(text),) if isinstance(found, dict) else tuple(_element(one) for _, one in _parts(text))
+    found = _within(record.text, inside.split("."))
+    return (record,) if found is None else found
+
+
+def _within(text: str, path: Sequence[str]) -> tuple[JsonRecord, ...] | None:
+    """The records at the end of a path, or None where it leads to no object and no list."""
+    value = loaded(text)
+    if isinstance(value, str):
+        text, value = value, loaded(value)
+    if path:
+        within = isinstance(value, dict) and path[0] in value
+        return _within(dict(_parts(text))[path[0]], path[1:]) if within else None
+    if isinstance(value, list):
+        return tuple(_element(one) for _, one in _parts(text))
+    return (JsonRecord(text),) if isinstance(value, dict) else None
 
 
 def holds_nothing(text: str, inside: str | None = None) -> bool:

@@ -134,12 +134,14 @@ def recognise(
 
 
 def envelope(samples: Sequence[Mapping[str, Any]], formats: Iterable[FormatDefinition]) -> str | None:
-    """The key under which the records of a document lie, where each is wrapped in an envelope that a format file
-    knows."""
+    """The key, or the dotted path, under which the records of a document lie, where each is wrapped in an envelope that
+    a format file knows."""
     keys = {header_key(key): key for sample in samples for key in sample}
     for definition in formats:
         if ENVELOPE in definition.containers and _fits(definition.detect, keys, frozenset(), samples):
-            return keys.get(header_key(definition.inside or ""))
+            outer, *inner = (definition.inside or "").split(".")
+            spelled = keys.get(header_key(outer))
+            return ".".join((spelled, *inner)) if spelled else None
     return None
 
 

@@ -152,6 +152,10 @@ def test_a_list_on_a_line_holds_a_record_an_element() -> None:
         ('{"other": {}}', "value", ['{"other": {}}']),
         ('{"broken": ', "value", ['{"broken": ']),
         ('{"value": [1]}', None, ['{"value": [1]}']),
+        (r'{"result": {"_raw": "{\"id\": 1.0}", "x": 1}}', "result._raw", ['{"id": 1.0}']),
+        ('{"result": {"_raw": "no JSON"}}', "result._raw", ['{"result": {"_raw": "no JSON"}}']),
+        ('{"result": [1]}', "result._raw", ['{"result": [1]}']),
+        ('{"hits": {"hits": [{"a": 1}]}}', "hits.hits", ['{"a": 1}']),
     ],
 )
 def test_records_keep_the_text_of_their_source_within_an_envelope(
@@ -165,6 +169,13 @@ def test_an_element_of_a_page_that_is_no_object_costs_itself_only() -> None:
 
     assert [one.reason for one in found] == [None, *[QuarantineReason.JSON_NOT_OBJECT] * 2, None]
     assert documents.unwrapped({"value": [{"id": 1}, None, {"id": 2}]}, "value") == ({"id": 1}, {"id": 2})
+
+
+def test_the_objects_within_an_envelope_are_those_of_its_texts() -> None:
+    assert documents.unwrapped({"result": {"_raw": '{"id": 1}'}}, "result._raw") == ({"id": 1},)
+    assert documents.unwrapped({"result": {"_raw": "no JSON"}}, "result._raw") == ({"result": {"_raw": "no JSON"}},)
+    assert documents.unwrapped({"result": [1]}, "result._raw") == ({"result": [1]},)
+    assert documents.unwrapped({"a": 1}, None) == ({"a": 1},)
 
 
 @pytest.mark.parametrize(
