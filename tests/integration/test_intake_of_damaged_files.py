@@ -43,3 +43,29 @@ def test_rows_that_end_in_returns_are_read_below_a_header_that_ends_in_a_line_en
     taken = take_in(tmp_path)
 
     assert [taken.ledger(name)[0] for name in ("a.csv", "b.csv")] == [2, 1]
+
+
+SIGN_IN = (
+    '{{"id": "{}", "createdDateTime": "2025-03-14T07:22:01Z", "userPrincipalName": "ann@contoso.example",'
+    ' "appDisplayName": "Exchange", "conditionalAccessStatus": "success", "status": {{"errorCode": 0}}}}'
+)
+
+
+@pytest.mark.parametrize("tail", ["5", '{"a', '{"id": "q", "createdDateTime": "2025', "\x00", "x"])
+def test_what_the_last_line_of_one_of_several_documents_holds_is_read(tmp_path: Path, tail: str) -> None:
+    for name in "abcdef":
+        lines = [SIGN_IN.format(f"{name}{number}") for number in range(300)]
+        (tmp_path / f"{name}.json").write_text("\n".join([*lines, tail] if name != "f" else lines))
+
+    taken = take_in(tmp_path)
+
+    assert [taken.ledger(f"{name}.json") for name in "abcdef"] == [(301, 300, 0, 1)] * 5 + [(300, 300, 0, 0)]
+
+
+def test_documents_of_lines_with_blank_ones_among_them_are_read(tmp_path: Path) -> None:
+    for name in "ab":
+        (tmp_path / f"{name}.json").write_text("".join(SIGN_IN.format(f"{name}{at}") + "\r\n\n" for at in range(5)))
+
+    taken = take_in(tmp_path)
+
+    assert [taken.ledger(f"{name}.json") for name in "ab"] == [(5, 5, 0, 0)] * 2

@@ -7,6 +7,7 @@ wraps it."""
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
@@ -335,15 +336,33 @@ def _relation(seen: RecognisedFile, paths: Sequence[Path]) -> str:
 
 
 def _plausible(landed: Landed, seen: RecognisedFile) -> bool:
-    """An independent look, since the engine can read nothing and report no error: a table has as many records as line
-    ends, or fewer where quoted cells hold some. A file of which this is not true is read record by record, and so is
-    one with records of another log, and one that is said to hold none."""
-    if seen.table is None:
+    """An independent look, since the engine can read nothing, or leave the last line out, and report no error: a table
+    has as many records as lines, or fewer where quoted cells hold some; so has a document of lines, or fewer where some
+    are blank. A file of which this is not true is read record by record, and so is one with records of another log, and
+    one that is said to hold none."""
+    if seen.document and seen.document.shape is not DocumentShape.LINES:
         return not landed.foreign
-    lines = seen.file.fingerprint.newlines - seen.table.skip_lines if seen.file.fingerprint else 0
-    if landed.rows == 0:
+    if landed.rows == 0 or landed.foreign:
         return False
-    return landed.rows in (lines, lines + 1) or (landed.rows <= lines and _holds_quotes(seen.file))
+    lines = _lines(seen) - (seen.table.skip_lines if seen.table else 0)
+    if seen.document:
+        return landed.rows == lines or landed.rows == _filled_lines(seen)
+    return landed.rows == lines or (landed.rows < lines and _holds_quotes(seen.file))
+
+
+def _lines(seen: RecognisedFile) -> int:
+    """Lines of a file, the last of which may have no end."""
+    with open_bytes(seen.file.location) as stream:
+        stream.seek(-min(2, stream.seek(0, os.SEEK_END)), os.SEEK_END)
+        end = stream.read()
+    ended = b"\n" in end if seen.head.encoding.startswith("utf-16") else end.endswith(b"\n")
+    return (seen.file.fingerprint.newlines if seen.file.fingerprint else 0) + (not ended)
+
+
+def _filled_lines(seen: RecognisedFile) -> int:
+    assert seen.document
+    with open_text(seen.file.location, seen.head.encoding) as stream:
+        return sum(1 for _ in documents.read_records(stream, seen.document.shape))
 
 
 def _holds_quotes(file: FoundFile) -> bool:
