@@ -78,6 +78,7 @@ class FileReason(StrEnum):
 
     EMPTY = "EMPTY"
     NO_ROWS = "NO_ROWS"
+    NO_RECORDS = "NO_RECORDS"
     LINK = "LINK"
     NOT_A_FILE = "NOT_A_FILE"
     UNREADABLE = "UNREADABLE"
@@ -105,9 +106,10 @@ class FileReason(StrEnum):
 
 
 _SENTENCES: dict[FileReason, str] = {
-    FileReason.EMPTY: "The file holds no bytes; export it again if it should hold events.",
+    FileReason.EMPTY: "The file holds no text; export it again if it should hold events.",
     FileReason.NO_ROWS: "The file has a known header and no rows; check the export's time window if it should hold "
     "events.",
+    FileReason.NO_RECORDS: "The document holds no records; check the export's time window if it should hold events.",
     FileReason.LINK: "Links are not followed out of the evidence folder; copy the file itself into the folder and "
     "run it again.",
     FileReason.NOT_A_FILE: "This is no plain file (a device, pipe or socket) and was not opened; remove it from the "
@@ -128,8 +130,8 @@ _SENTENCES: dict[FileReason, str] = {
     FileReason.BROKEN_JSON: "The file starts like JSON and no record of it can be read; fetch or export it again.",
     FileReason.ERROR_ANSWER: "This is an error that the interface answered with ({detail}) and holds no records; make "
     "the request again.",
-    FileReason.WEB_PAGE: "This is a web page, such as a login or an error page that was saved in place of the log; sign "
-    "in and fetch the log again.",
+    FileReason.WEB_PAGE: "This is a web page, such as a login or an error page that was saved in place of the log; "
+    "sign in and fetch the log again.",
     FileReason.CLIXML: "This is the output of Export-Clixml, which is not read; export the log with Export-Csv or "
     "ConvertTo-Json.",
     FileReason.UNPACKED: "This is an archive; what it holds ({detail}) is listed below it.",
@@ -159,6 +161,7 @@ _SENTENCES: dict[FileReason, str] = {
 REFUSALS = frozenset(FileReason) - {
     FileReason.EMPTY,
     FileReason.NO_ROWS,
+    FileReason.NO_RECORDS,
     FileReason.BINARY,
     FileReason.UNKNOWN_HEADER,
     FileReason.UNKNOWN_KEYS,

@@ -383,8 +383,8 @@ class _Import:
         if events:
             told = (
                 f"{events:,} sign-ins stand in more than one file with one id and one outcome, at another time or "
-                "without one, and each was counted; look for a file that a spreadsheet or an export in local time wrote, and "
-                "take it out to count once"
+                "without one, and each was counted; look for a file that a spreadsheet or an export in local time "
+                "wrote, and take it out to count once"
             )
             self._lead("OVERLAP", log_type, told)
 
@@ -505,7 +505,7 @@ def _not_taken(item: NotRecognised) -> dict[str, object]:
     status = FileStatus.UNRECOGNISED
     if item.reason is FileReason.UNPACKED:
         status = FileStatus.IMPORTED
-    elif item.reason is FileReason.EMPTY:
+    elif item.reason in (FileReason.EMPTY, FileReason.NO_RECORDS):
         status = FileStatus.EMPTY
     elif item.reason in REFUSALS:
         status = FileStatus.REFUSED

@@ -426,15 +426,15 @@ def _document_rows(seen: RecognisedFile) -> Iterator[Row]:
     number = 0
     with open_text(seen.file.location, seen.head.encoding) as stream:
         for record in documents.read_records(stream, seen.document.shape):
-            for text in documents.unwrapped_texts(record, seen.inside):
+            for one in documents.unwrapped_records(record, seen.inside):
                 number += 1
-                yield _document_row(number, record, text)
+                yield _document_row(number, one)
 
 
-def _document_row(number: int, record: JsonRecord, text: str) -> Row:
+def _document_row(number: int, record: JsonRecord) -> Row:
     if record.reason:
-        return number, str(record.reason), text[:MAX_RAW], None
-    return number, None, None, text
+        return number, str(record.reason), record.text[:MAX_RAW], None
+    return number, None, None, record.text
 
 
 def only_row(

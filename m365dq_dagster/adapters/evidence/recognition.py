@@ -155,7 +155,7 @@ def _document(file: FoundFile, head: TextHead, formats: Sequence[FormatDefinitio
 def _why_no_log(head: TextHead, document: DocumentHead, inside: str | None) -> tuple[FileReason, str]:
     """Why a document is no log, with the detail of that reason."""
     if head.complete and documents.holds_nothing(head.text, inside):
-        return FileReason.NO_ROWS, ""
+        return FileReason.NO_RECORDS, ""
     code = documents.error_code(document)
     if code is not None:
         return FileReason.ERROR_ANSWER, printable(code, SHOWN)

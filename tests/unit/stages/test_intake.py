@@ -429,7 +429,8 @@ def test_rulers_and_footers_are_no_events_and_rows_with_few_values_are(folder: P
 
 
 def test_rows_of_another_table_in_a_union_are_no_sign_ins(folder: Path) -> None:
-    header = "TimeGenerated,CreatedDateTime,ResultType,Id,AppDisplayName,UserPrincipalName,ConditionalAccessStatus,Operation,Type"
+    header = "TimeGenerated,CreatedDateTime,ResultType,Id,AppDisplayName,UserPrincipalName,ConditionalAccessStatus"
+    header += ",Operation,Type"
     sign_in = "2025-03-01 09:15:00,2025-03-01 09:15:00,0,s1,Office,ann@contoso.example,success,,SigninLogs"
     other = "2025-03-01 09:16:00,,,,,,,New-InboxRule,OfficeActivity"
     _write(folder / "a.csv", header, sign_in, other)

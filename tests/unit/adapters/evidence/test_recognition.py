@@ -60,11 +60,11 @@ def test_a_page_with_an_element_that_is_no_record_keeps_its_other_records(tmp_pa
 @pytest.mark.parametrize(
     ("text", "reason", "detail"),
     [
-        ("[]", FileReason.NO_ROWS, ""),
-        ("{}", FileReason.NO_ROWS, ""),
-        ("[null]", FileReason.NO_ROWS, ""),
-        ('{"@odata.context":"c","value":[]}', FileReason.NO_ROWS, ""),
-        ('{"schema":[{"Name":"Timestamp"}],"results":[]}', FileReason.NO_ROWS, ""),
+        ("[]", FileReason.NO_RECORDS, ""),
+        ("{}", FileReason.NO_RECORDS, ""),
+        ("[null]", FileReason.NO_RECORDS, ""),
+        ('{"@odata.context":"c","value":[]}', FileReason.NO_RECORDS, ""),
+        ('{"schema":[{"Name":"Timestamp"}],"results":[]}', FileReason.NO_RECORDS, ""),
         ("[", FileReason.BROKEN_JSON, ""),
         ('{"error":{"code":"Invalid\\u0007Token","message":"m"}}', FileReason.ERROR_ANSWER, "Invalid\\x07Token"),
         ('{"error":{"code":"x"}}', FileReason.UNKNOWN_KEYS, "error"),
