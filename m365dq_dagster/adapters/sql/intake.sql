@@ -69,7 +69,7 @@ CREATE OR REPLACE TEMP MACRO intake_iso(cell) AS
     CASE WHEN regexp_matches(cell, '\d\s*[+-]\d{2}(:?\d{2})?\s*$') AND regexp_matches(cell, ':')
          THEN intake_plain_iso(trim(regexp_extract(cell, '^\s*(.*\d)\s*[+-]\d{2}(:?\d{2})?\s*$', 1)))
               - intake_offset(regexp_extract(cell, '([+-]\d{2}(:?\d{2})?)\s*$', 1))
-         ELSE intake_plain_iso(intake_meridiem(regexp_replace(cell, '\s*(Z|UTC|GMT)\s*$', ''))) END;
+         ELSE intake_plain_iso(intake_meridiem(regexp_replace(replace(cell, ', ', ' '), '\s*(Z|UTC|GMT)\s*$', ''))) END;
 CREATE OR REPLACE TEMP MACRO intake_epoch(cell) AS
     epoch_ms(try_cast(regexp_extract(cell, '^\s*/Date\((-?\d{1,15})', 1) AS BIGINT))::TIMESTAMP;
 CREATE OR REPLACE TEMP MACRO intake_slashed(cell) AS
