@@ -351,13 +351,99 @@ def test_each_file_of_a_group_has_its_own_order_of_dates(folder: Path) -> None:
 
 
 def test_a_file_whose_later_dates_speak_for_another_order_is_read_in_that_order(folder: Path) -> None:
-    rows = [_ps(f"{1 + number % 12}/3/2025 7:22:01 AM", user=f"u{number}@contoso.example") for number in range(300)]
+    rows = [_ps(f"3/{1 + number % 12}/2025 7:22:01 AM", user=f"u{number}@contoso.example") for number in range(300)]
     _write(folder / "a.csv", PS, *rows, _ps("14/3/2025 7:22:01 AM"))
+    _write(folder / "b.csv", PS, *rows)
     taken = take_in(folder)
 
     assert taken.file("a.csv")["date_order"] == "DMY"
     assert taken.ledger("a.csv") == (301, 301, 0, 0)
-    assert {row["event_time"].month for row in taken.events()} == {3}
+    first = taken.rows("SELECT DISTINCT month(event_time) AS month FROM sign_in_logs WHERE file_id = 1")
+    assert {row["month"] for row in first} == set(range(1, 13))
+
+
+def test_one_file_alone_whose_later_dates_speak_for_another_order_is_read_in_that_order(folder: Path) -> None:
+    rows = [_ps(f"3/{1 + number % 12}/2025 7:22:01 AM", user=f"u{number}@contoso.example") for number in range(300)]
+    _write(folder / "a.csv", PS, *rows, _ps("14/3/2025 7:22:01 AM"))
+    taken = take_in(folder)
+
+    assert (taken.file("a.csv")["date_order"], taken.ledger("a.csv")) == ("DMY", (301, 301, 0, 0))
+
+
+def test_files_that_go_while_they_are_read_together_are_refused_one_by_one(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone(*_: object) -> dict[int, Any]:
+        raise FileNotFoundError(2, "No such file or directory")
+
+    _write(folder / "a.csv", PORTAL, _portal(1))
+    _write(folder / "b.csv", PORTAL, _portal(2))
+    monkeypatch.setattr(Landing, "land_together", gone)
+    taken = take_in(folder)
+
+    assert [taken.file(f"{name}.csv")["status"] for name in "ab"] == ["REFUSED", "REFUSED"]
+
+
+def test_a_log_whose_rows_have_no_id_at_all_compares_them_as_wholes(folder: Path) -> None:
+    doors: dict[str, Any] = {
+        "id": "acme_doors",
+        "title": "Acme doors",
+        "log_type": "door_logs",
+        "container": "csv",
+        "identity": [],
+        "detect": {"all": ["Opened", "Door"]},
+        "fields": {"event_time": "Opened", "door": "Door"},
+    }
+    row = "2025-03-01T00:00:00Z,Vault"
+    _write(folder / "a.csv", "Opened,Door", row, row)
+    _write(folder / "b.csv", "Opened,Door", row)
+    taken = take_in(folder, formats=(doors,))
+
+    assert (taken.ledger("a.csv"), taken.ledger("b.csv")) == ((2, 2, 0, 0), (1, 0, 1, 0))
+
+
+def test_rows_without_ids_that_look_like_those_of_another_format_are_said_and_not_merged(folder: Path) -> None:
+    _write(folder / "a.csv", PORTAL, _portal(1))
+    _write(folder / "b.csv", PS, _ps("2025-03-01T09:15:00Z"))
+    taken = take_in(folder)
+
+    assert taken.report.rows_imported == 2
+    assert "1 rows without an event id look like rows of another format" in taken.leads("OVERLAP")[0]["detail"]
+
+
+def test_what_a_collector_says_of_its_work_is_listed_and_holds_no_events(folder: Path) -> None:
+    _write(folder / "a.csv", PORTAL, _portal(1))
+    entry = {"Name": "a.csv", "SHA256": "0" * 64, "Records": 1}
+    _write(
+        folder / "_EVIDENCE_MANIFEST.json", json.dumps({"InvestigationId": "i", "CollectedAt": "x", "Files": [entry]})
+    )
+    taken = take_in(folder)
+    listed = taken.file("_EVIDENCE_MANIFEST.json")
+
+    assert (listed["status"], listed["rows_read"], "holds no events" in listed["reason"]) == ("IMPORTED", 0, True)
+    assert "a.csv" in taken.leads("MANIFEST")[0]["detail"]
+
+
+def test_rows_set_aside_are_written_in_small_parts_also_where_their_text_has_gone(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("m365dq_dagster.stages.intake.RAW_BATCH", 1)
+    _write(folder / "a.csv", UAL, _audit(1), *["x,y,z,w,,1,1,e2"] * 3)
+    whole = take_in(folder)
+    monkeypatch.setattr("m365dq_dagster.stages.intake.raw_records", lambda _: iter(()))
+    gone = take_in(folder)
+
+    assert whole.ledger("a.csv") == gone.ledger("a.csv") == (4, 1, 0, 3)
+    assert [row["raw"] for row in whole.rows("SELECT raw FROM quarantine")] == ["x,y,z,w,,1,1,e2"] * 3
+    assert [row["raw"] for row in gone.rows("SELECT raw FROM quarantine")] == [None] * 3
+
+
+def test_one_address_has_one_spelling_and_what_is_none_stays(folder: Path) -> None:
+    spellings = ("2001:DB8:0:0::1", "2001:db8::1", "[2001:0db8:0000::0001]:443", "1::2::3")
+    _write(folder / "a.csv", PORTAL, *(_portal(at, address=text) for at, text in enumerate(spellings)))
+    taken = take_in(folder)
+
+    assert [row["address"] for row in taken.events()] == ["2001:db8::1"] * 3 + ["1::2::3"]
 
 
 def test_a_row_that_was_set_aside_comes_in_once_its_file_is_put_right(folder: Path) -> None:
