@@ -12,11 +12,6 @@ DECISIVE = ("t.mail_access_type", "t.is_throttled", "intake_settings(t.parameter
 """What a copy of an audit record may have lost to a type name while its other values are whole."""
 
 
-def macros() -> str:
-    """The macros every other statement here rests on."""
-    return named_statements("intake")["macros"]
-
-
 def statement(name: str) -> str:
     """A fixed statement of the import, by name."""
     return named_statements("intake")[name]

@@ -1,6 +1,7 @@
 import os
 import sqlite3
 import stat
+import threading
 from concurrent.futures import ProcessPoolExecutor
 from datetime import datetime
 from multiprocessing import get_context
@@ -15,7 +16,7 @@ from alembic.script import ScriptDirectory
 from filelock import FileLock
 
 from m365dq_dagster.adapters.registry import Registry, migrate
-from m365dq_dagster.adapters.registry.engine import create_engine, parse_url
+from m365dq_dagster.adapters.registry.engine import create_engine, parse_url, switch_to_wal
 from m365dq_dagster.adapters.registry.tables import APPEND_ONLY, metadata
 from m365dq_dagster.core.errors import BadInput, InternalFault
 from tests.support.registry_work import open_and_register
@@ -197,3 +198,21 @@ def test_a_registry_on_a_disk_without_room_is_said_at_once(tmp_path: Path, monke
     with pytest.raises(InternalFault, match=r"the disk is full\. The last published state is untouched"):
         Registry.open(f"sqlite:///{tmp_path / 'registry.sqlite3'}")
     assert tried == [1]
+
+
+def test_a_registry_that_another_process_holds_for_a_moment_is_waited_for(tmp_path: Path) -> None:
+    address = tmp_path / "registry.sqlite3"
+    holder = sqlite3.connect(address, isolation_level=None, check_same_thread=False)
+    holder.execute("CREATE TABLE x (y)")
+    holder.execute("BEGIN EXCLUSIVE")
+    engine = create_engine(parse_url(f"sqlite:///{address}"))
+    released = threading.Timer(0.3, holder.execute, ("ROLLBACK",))
+    released.start()
+    try:
+        switch_to_wal(engine)
+        with engine.connect() as connection:
+            assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
+    finally:
+        released.join()
+        holder.close()
+        engine.dispose()

@@ -85,3 +85,11 @@ def test_progress_draws_a_bar_where_stderr_is_a_terminal() -> None:
     with terminal.StderrProgress(stream).shown() as progress:
         progress.step("intake", "a.csv", 1, 2)
     assert "intake: a.csv" in stream.getvalue()
+
+
+def test_columns_that_have_no_room_beside_each_other_are_wrapped_and_nothing_is_cut() -> None:
+    names = ("A", "B", "C", "D", "E")
+    out = printed(terminal.table("T", names, [tuple(name.lower() * 43 for name in names)]))
+
+    assert max(len(line) for line in out.splitlines()) <= terminal.WIDE
+    assert all(out.count(name.lower()) == 43 for name in names)

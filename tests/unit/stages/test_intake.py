@@ -596,6 +596,25 @@ def test_records_of_two_formats_of_one_log_are_each_read_by_their_own(folder: Pa
     assert taken.leads("OVERLAP") == []
 
 
+def test_keys_that_come_late_in_a_mixed_document_are_read_and_told(folder: Path) -> None:
+    first = {
+        "id": "g0",
+        "createdDateTime": "2025-03-01T09:15:00Z",
+        "userPrincipalName": "ann@contoso.example",
+        "appDisplayName": "Office",
+        "status": {"errorCode": 0},
+    }
+    late = {"riskState": "atRisk", "unknownKey": 1}
+    rows = [first | {"id": f"g{number}"} for number in range(300)] + [first | late | {"id": "late"}, {"other": 1}]
+    _write(folder / "a.jsonl", *map(json.dumps, rows))
+    taken = take_in(folder)
+
+    assert taken.ledger("a.jsonl") == (302, 301, 0, 1)
+    assert taken.rows("SELECT event_id FROM sign_in_logs WHERE risk_state = 'atRisk'") == [{"event_id": "late"}]
+    assert taken.provenance("risk_state") == "source:riskState"
+    assert taken.provenance("user_agent") == "absent"
+
+
 def test_rows_without_ids_are_compared_whatever_the_name_or_the_order_of_columns_of_their_file(folder: Path) -> None:
     turned = ",".join(reversed(PS.split(",")))
     row = _ps("2025-03-14T07:22:01Z")

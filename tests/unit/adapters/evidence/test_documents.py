@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from pathlib import Path
 
 import pytest
 
@@ -14,6 +15,7 @@ from m365dq_dagster.adapters.evidence.documents import (
     document_head,
     looks_like_json,
     read_records,
+    strip_wrapper,
 )
 from m365dq_dagster.core.ledger import QuarantineReason
 
@@ -197,3 +199,9 @@ def test_the_objects_within_an_envelope_are_those_of_its_texts() -> None:
 )
 def test_a_document_without_records_is_told_from_a_broken_one(text: str, inside: str | None, nothing: bool) -> None:
     assert documents.holds_nothing(text, inside) is nothing
+
+
+def test_a_document_that_is_no_page_has_no_wrapper_to_strip(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text('[{"a": 1}]')
+
+    assert not strip_wrapper(tmp_path / "a.json", "utf-8", tmp_path / "copy")

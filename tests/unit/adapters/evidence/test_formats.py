@@ -255,3 +255,16 @@ def test_a_time_of_collection_does_not_identify() -> None:
     assert with_both.time_identifies
     assert only_stored
     assert not only_stored.time_identifies
+
+
+def test_what_a_name_tells_stands_behind_a_key_that_may_come_later() -> None:
+    records = {
+        **MINIMAL,
+        "container": "json",
+        "fields": {**MINIMAL["fields"], "sign_in_event_type": "Kind"},
+        "name_values": {"sign_in_event_type": {"Night": "nonInteractiveUser"}},
+    }
+    plan = recognise(["When", "Who"], "json", [parse_format(records, "tiny")], path="in/Night.json")
+
+    assert plan
+    assert plan.provenance("sign_in_event_type") == "derived:file_name from Night.json where Kind is absent"
