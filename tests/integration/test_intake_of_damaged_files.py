@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from m365dq_dagster.adapters.evidence import landing
+from m365dq_dagster.adapters.evidence.landing import Landing
 from tests.support.intake_case import take_in
 
 
@@ -69,3 +71,30 @@ def test_documents_of_lines_with_blank_ones_among_them_are_read(tmp_path: Path) 
     taken = take_in(tmp_path)
 
     assert [taken.ledger(f"{name}.json") for name in "ab"] == [(5, 5, 0, 0)] * 2
+
+
+@pytest.mark.parametrize("tail", ['"a lost quote', 'a,"b', '"3/14/2025 7:22:01 AM","ann@contoso.example","Auth'])
+@pytest.mark.parametrize("place", [0, 150, 300])
+def test_what_follows_a_lost_quote_in_one_of_several_tables_is_read(tmp_path: Path, tail: str, place: int) -> None:
+    header = "CreatedDateTime,UserPrincipalName,ClientAppUsed,AppDisplayName,Status"
+    for name in "abcdef":
+        rows = [f'3/14/2025 7:22:01 AM,ann@contoso.example,SMTP,"{name}\n{number}",50126' for number in range(300)]
+        (tmp_path / f"{name}.csv").write_text("\n".join((header, *rows[:place], tail, *rows[place:])))
+
+    taken = take_in(tmp_path)
+
+    read, imported = ([taken.ledger(f"{name}.csv")[at] for name in "abcdef"] for at in (0, 1))
+    assert min(read) >= 301
+    assert min(imported) >= 299
+
+
+def test_tables_with_line_ends_in_their_cells_are_read_by_the_engine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    header = "CreatedDateTime,UserPrincipalName,ClientAppUsed,AppDisplayName,Status"
+    rows = [f'3/14/2025 7:22:01 AM,ann@contoso.example,SMTP,"said ""{at}""\n\n\n",50126' for at in range(300)]
+    (tmp_path / "a.csv").write_text("\n".join((header, *rows)))
+    monkeypatch.setattr(landing, "CHUNK", 7)
+    monkeypatch.setattr(Landing, "_tolerant", None)
+
+    assert take_in(tmp_path).ledger("a.csv") == (300, 300, 0, 0)

@@ -336,10 +336,10 @@ def _relation(seen: RecognisedFile, paths: Sequence[Path]) -> str:
 
 
 def _plausible(landed: Landed, seen: RecognisedFile) -> bool:
-    """An independent look, since the engine can read nothing, or leave the last line out, and report no error: a table
-    has as many records as lines, or fewer where quoted cells hold some; so has a document of lines, or fewer where some
-    are blank. A file of which this is not true is read record by record, and so is one with records of another log, and
-    one that is said to hold none."""
+    """An independent look, since the engine can read nothing, or leave out what follows a lost quote or the last line,
+    and report no error: a table has as many records as lines, or as line ends outside of quotes; so has a document of
+    lines, or fewer where some are blank. A file of which this is not true is read record by record, and so is one with
+    records of another log, and one that is said to hold none."""
     if seen.document and seen.document.shape is not DocumentShape.LINES:
         return not landed.foreign
     if landed.rows == 0 or landed.foreign:
@@ -347,7 +347,7 @@ def _plausible(landed: Landed, seen: RecognisedFile) -> bool:
     lines = _lines(seen) - (seen.table.skip_lines if seen.table else 0)
     if seen.document:
         return landed.rows == lines or landed.rows == _filled_lines(seen)
-    return landed.rows == lines or (landed.rows < lines and _holds_quotes(seen.file))
+    return landed.rows == lines or (landed.rows < lines and landed.rows == lines - _quoted_lines(seen.file))
 
 
 def _lines(seen: RecognisedFile) -> int:
@@ -365,9 +365,15 @@ def _filled_lines(seen: RecognisedFile) -> int:
         return sum(1 for _ in documents.read_records(stream, seen.document.shape))
 
 
-def _holds_quotes(file: FoundFile) -> bool:
+def _quoted_lines(file: FoundFile) -> int:
+    """Line ends within quotes; -1 where a quote is never closed."""
+    inside, found = 0, 0
     with open_bytes(file.location) as stream:
-        return any(b'"' in chunk for chunk in iter(lambda: stream.read(CHUNK), b""))
+        for chunk in iter(lambda: stream.read(CHUNK), b""):
+            parts = chunk.split(b'"')
+            found += sum(part.count(b"\n") for part in parts[1 - inside :: 2])
+            inside ^= (len(parts) - 1) % 2
+    return -1 if inside else found
 
 
 def _cells(seen: RecognisedFile) -> range:
