@@ -98,3 +98,26 @@ def test_tables_with_line_ends_in_their_cells_are_read_by_the_engine(
     monkeypatch.setattr(Landing, "_tolerant", None)
 
     assert take_in(tmp_path).ledger("a.csv") == (300, 300, 0, 0)
+
+
+def test_columns_are_gathered_however_their_names_are_written(tmp_path: Path) -> None:
+    names = "Date (UTC),CorrelationId,Service,Category,Activity,Result,ActorType,Target1Type,Target1ObjectId"
+    row = "2025-03-01T09:15:00.1234567Z,c1,Core Directory,RoleManagement,Add member,success,User,User,t1"
+    (tmp_path / "a.csv").write_text(f"{names}\n{row}\n")
+    (tmp_path / "b.csv").write_text(f" {names.upper().replace(',', ' , ')}\n{row.replace('c1', 'c2')}\n")
+
+    found = [event["target_resources"] for event in take_in(tmp_path).events("entra_audit_logs")]
+
+    assert found[0] == '{"Target1Type":"User","Target1ObjectId":"t1"}'
+    assert found[1] == found[0].replace("Target1Type", "TARGET1TYPE").replace("Target1ObjectId", "TARGET1OBJECTID")
+
+
+def test_a_table_whose_first_name_begins_like_json_is_read(tmp_path: Path) -> None:
+    header = '"{""odd"": 1}",CreatedDateTime,UserPrincipalName,ClientAppUsed,AppDisplayName,Status'
+    row = ",3/14/2025 7:22:01 AM,ann@contoso.example,SMTP,Exchange,50126"
+    (tmp_path / "a.csv").write_text(f"{header}\n{row}\n")
+    (tmp_path / "b.csv").write_text(header.replace('"', "") + f"\n{row}x\n")
+
+    taken = take_in(tmp_path)
+
+    assert [taken.ledger(name)[0] for name in ("a.csv", "b.csv")] == [1, 1]

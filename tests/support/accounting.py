@@ -22,6 +22,7 @@ import pytest
 
 from m365dq_dagster.adapters.case_store import CONNECT_CONFIG, confine, create_schema
 from m365dq_dagster.adapters.evidence import documents, landing
+from m365dq_dagster.adapters.evidence.delimited import header_key
 from m365dq_dagster.adapters.evidence.documents import DocumentShape
 from m365dq_dagster.adapters.evidence.folder import evidence_files
 from m365dq_dagster.adapters.evidence.formats import FormatDefinition, parse_formats
@@ -317,10 +318,14 @@ def _value(value: Any) -> Any:
     text = unnamed(value)
     if text[:1] in "{[":
         try:
-            return json.dumps(json.loads(text), sort_keys=True)
+            return json.dumps(json.loads(text, object_pairs_hook=_folded), sort_keys=True)
         except ValueError:
             return text
     return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _folded(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    return {header_key(name): value for name, value in pairs}
 
 
 def _difference(one: Counter[Event], other: Counter[Event]) -> str:

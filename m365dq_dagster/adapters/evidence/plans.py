@@ -302,11 +302,15 @@ def _places(sources: Iterable[Source], at: Mapping[str, Sequence[Column]]) -> tu
 def _resolved(source: Source, at: Mapping[str, Sequence[Column]]) -> Iterable[Place]:
     if source.gather:
         every = sorted((one for found in at.values() for one in found), key=lambda column: column.position)
-        matching = tuple(column for column in every if re.search(source.gather, column.name.split("#")[0].strip()))
+        matching = tuple(column for column in every if _gathers(source.gather, column.name))
         return [Place(matching[0], gather=matching)] if matching else []
     return [
         Place(column, source.path, source.named, source.part, source.when) for column in _columns(source.columns, at)
     ]
+
+
+def _gathers(pattern: str, name: str) -> bool:
+    return re.search(pattern, header_key(name.split("#")[0]), re.IGNORECASE) is not None
 
 
 def _columns(names: Iterable[str], at: Mapping[str, Sequence[Column]]) -> list[Column]:

@@ -85,6 +85,9 @@ def look_at(
     if isinstance(head, FileReason):
         return NotRecognised(file, head)
     seen = _document(file, head, formats) if looks_like_json(head.text) else _table(file, head, formats)
+    if isinstance(seen, NotRecognised) and seen.reason is FileReason.BROKEN_JSON:
+        as_table = _table(file, head, formats)
+        seen = as_table if isinstance(as_table, RecognisedFile) else seen
     if isinstance(seen, RecognisedFile):
         return seen
     return read_sidecar(file, head.text, sidecars) or _told_by_its_beginning(file, head) or seen
