@@ -1,11 +1,11 @@
 import os
 import sqlite3
 import stat
-import threading
 from concurrent.futures import ProcessPoolExecutor
 from datetime import datetime
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -200,19 +200,27 @@ def test_a_registry_on_a_disk_without_room_is_said_at_once(tmp_path: Path, monke
     assert tried == [1]
 
 
-def test_a_registry_that_another_process_holds_for_a_moment_is_waited_for(tmp_path: Path) -> None:
-    address = tmp_path / "registry.sqlite3"
-    holder = sqlite3.connect(address, isolation_level=None, check_same_thread=False)
-    holder.execute("CREATE TABLE x (y)")
-    holder.execute("BEGIN EXCLUSIVE")
-    engine = create_engine(parse_url(f"sqlite:///{address}"))
-    released = threading.Timer(0.3, holder.execute, ("ROLLBACK",))
-    released.start()
-    try:
-        switch_to_wal(engine)
-        with engine.connect() as connection:
-            assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
-    finally:
-        released.join()
-        holder.close()
-        engine.dispose()
+class HeldOnce:
+    """An engine whose file another process holds at the first try."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self.engine = engine
+        self.tries = 0
+
+    def raw_connection(self) -> sa.PoolProxiedConnection:
+        self.tries += 1
+        if self.tries == 1:
+            raise sqlite3.OperationalError("database is locked")
+        return self.engine.raw_connection()
+
+
+def test_a_registry_that_another_process_holds_for_a_moment_is_tried_again(tmp_path: Path) -> None:
+    engine = create_engine(parse_url(f"sqlite:///{tmp_path / 'registry.sqlite3'}"))
+    held: Any = HeldOnce(engine)
+
+    switch_to_wal(held)
+
+    with engine.connect() as connection:
+        assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
+    assert held.tries == 2
+    engine.dispose()
