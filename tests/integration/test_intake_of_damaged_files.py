@@ -7,8 +7,11 @@ from pathlib import Path
 import pytest
 
 from m365dq_dagster.adapters.evidence import landing
+from m365dq_dagster.adapters.evidence.folder import evidence_files
+from m365dq_dagster.adapters.evidence.formats import parse_formats
 from m365dq_dagster.adapters.evidence.landing import Landing
-from tests.support.intake_case import take_in
+from m365dq_dagster.adapters.evidence.recognition import RecognisedFile, look_at, raw_records
+from tests.support.intake_case import shipped_formats, take_in
 
 
 @pytest.mark.parametrize("end", ["\n", "\r"])
@@ -121,3 +124,34 @@ def test_a_table_whose_first_name_begins_like_json_is_read(tmp_path: Path) -> No
     taken = take_in(tmp_path)
 
     assert [taken.ledger(name)[0] for name in ("a.csv", "b.csv")] == [1, 1]
+
+
+@pytest.mark.parametrize("before", ["", "#TYPE x\n", "sep=,\n\n"])
+def test_rows_below_a_header_with_a_line_end_in_a_name_are_all_read(tmp_path: Path, before: str) -> None:
+    header = 'CreatedDateTime,UserPrincipalName,ClientAppUsed,AppDisplayName,Status,"two\nlines"'
+    rows = [f"3/14/2025 7:22:01 AM,ann@contoso.example,SMTP,app {number},50126," for number in range(4)]
+    (tmp_path / "a.csv").write_text("\n".join((before + header, *rows, "")))
+
+    taken = take_in(tmp_path)
+
+    assert taken.ledger("a.csv") == (4, 4, 0, 0)
+    assert [event["app_display_name"] for event in taken.events("legacy_auth_logs")] == [f"app {at}" for at in range(4)]
+
+
+@pytest.mark.parametrize("chunk", [1, 7, landing.CHUNK])
+def test_a_return_within_a_line_of_a_document_moves_no_record_to_another_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chunk: int
+) -> None:
+    monkeypatch.setattr(landing, "CHUNK", chunk)
+    lines = [SIGN_IN.format(number) for number in range(3)]
+    (tmp_path / "a.json").write_text("\n".join([lines[0].replace(", ", ",\r", 1), *lines[1:], ""]), newline="")
+    (tmp_path / "b.json").write_text("\r\n".join([*lines, ""]).replace("-03-", "-04-"), newline="")
+
+    taken = take_in(tmp_path)
+    seen = look_at(evidence_files(tmp_path)[0], parse_formats(shipped_formats()))
+
+    assert isinstance(seen, RecognisedFile)
+    assert taken.ledger("a.json")[0] == len(list(raw_records(seen)))
+    for event in taken.rows("SELECT row_no, event_id FROM sign_in_logs WHERE file_id = 1"):
+        assert f'"id": "{event["event_id"]}"' in list(raw_records(seen))[event["row_no"] - 1]
+    assert taken.ledger("b.json") == (3, 3, 0, 0)

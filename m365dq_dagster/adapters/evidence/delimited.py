@@ -26,12 +26,13 @@ takes of one record, so that both find the same records."""
 
 @dataclass(frozen=True)
 class TableHead:
-    """How a delimited file begins. `skip_lines` physical lines stand before its first record, the header's own
-    included."""
+    """How a delimited file begins. `skip_lines` physical lines stand before its first record, of which `header_lines`
+    are the header's own: more than one where a name holds a line end."""
 
     delimiter: str
     columns: tuple[str, ...]
     skip_lines: int
+    header_lines: int = 1
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ def table_head(text: str) -> TableHead | None:
     cells, used = _first_record(lines[skip : skip + 200], chosen)
     if len(cells) < 2:
         return None
-    return TableHead(chosen, _distinct(cells), skip + used)
+    return TableHead(chosen, _distinct(cells), skip + used, used)
 
 
 def header_key(name: str) -> str:

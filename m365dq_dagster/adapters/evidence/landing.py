@@ -87,7 +87,7 @@ class Landing:
         those which the engine cannot read by itself: all, where it stumbled; else the ones whose line ends speak
         against the number of its rows, or in which records of another log turned up."""
         seen = next(iter(files.values()))
-        if len(_cells(seen)) > landing.MAX_COLUMNS:
+        if len(_cells(seen)) > landing.MAX_COLUMNS or (seen.table and seen.table.header_lines > 1):
             return {}
         log_type = seen.plan.definition.log_type
         with ExitStack() as copies:
@@ -346,7 +346,7 @@ def _plausible(landed: Landed, seen: RecognisedFile) -> bool:
         return False
     lines = _lines(seen) - (seen.table.skip_lines if seen.table else 0)
     if seen.document:
-        return landed.rows == lines or landed.rows == _filled_lines(seen)
+        return (landed.rows == lines or landed.rows == _filled_lines(seen)) and not _bare_returns(seen.file)
     return landed.rows == lines or (landed.rows < lines and landed.rows == lines - _quoted_lines(seen.file))
 
 
@@ -357,6 +357,16 @@ def _lines(seen: RecognisedFile) -> int:
         end = stream.read()
     ended = b"\n" in end if seen.head.encoding.startswith("utf-16") else end.endswith(b"\n")
     return (seen.file.fingerprint.newlines if seen.file.fingerprint else 0) + (not ended)
+
+
+def _bare_returns(file: FoundFile) -> int:
+    """Returns that no line end follows: the engine reads over them, and the reader of records ends a line there."""
+    found, last = 0, b""
+    with open_bytes(file.location) as stream:
+        for chunk in iter(lambda: stream.read(CHUNK), b""):
+            found += chunk.count(b"\r") - (last + chunk).count(b"\r\n")
+            last = chunk[-1:] if chunk.endswith(b"\r") else b""
+    return found
 
 
 def _filled_lines(seen: RecognisedFile) -> int:

@@ -21,7 +21,7 @@ from m365dq_dagster.core.ledger import QuarantineReason
         ('#TYPE System.X\r\n"a","b"\r\n', TableHead(",", ("a", "b"), 2)),
         ('\u00ef\u00bb\u00bf"a",b\n', TableHead(",", ("a", "b"), 1)),
         ("\n\na,b\n", TableHead(",", ("a", "b"), 3)),
-        ('"two\nlines",b\n', TableHead(",", ("two\nlines", "b"), 2)),
+        ('"two\nlines",b\n', TableHead(",", ("two\nlines", "b"), 2, 2)),
         (
             "Incoming token type,x,Incoming  token type ,\n",
             TableHead(",", ("Incoming token type", "x", "Incoming  token type #2", ""), 1),
