@@ -16,10 +16,12 @@ from typing import TypeVar
 
 from m365dq_dagster.adapters.synthetic.audit_writers import write_audit_log, write_legacy_log
 from m365dq_dagster.adapters.synthetic.bulk import counted, many_audit_records, many_legacy_attempts, many_sign_ins
-from m365dq_dagster.adapters.synthetic.events import WINDOW_END, WINDOW_START, AuditRecord, LegacyAttempt, SignIn
+from m365dq_dagster.adapters.synthetic.calendars import USUAL, Calendar
+from m365dq_dagster.adapters.synthetic.events import AuditRecord, LegacyAttempt, SignIn
 from m365dq_dagster.adapters.synthetic.labels import Tally, field_states, recommended
 from m365dq_dagster.adapters.synthetic.sign_in_writers import Rendering, write_sign_ins
-from m365dq_dagster.adapters.synthetic.stories import Story, tell
+from m365dq_dagster.adapters.synthetic.stories import STORIES, tell
+from m365dq_dagster.adapters.synthetic.story import Story
 from m365dq_dagster.adapters.synthetic.tenant import HOME_COUNTRY
 from m365dq_dagster.adapters.synthetic.vocabulary import AUDIT_SHAPES, SIGN_IN_SHAPES, Family, Shape, Variant
 from m365dq_dagster.core.errors import BadInput
@@ -31,9 +33,7 @@ EXPECTED = "expected.json"
 CONTEXT = "case.toml"
 DEFAULT_ROWS = 10_000
 MOST_ROWS = 20_000_000
-BULK = (Family.SIGNINS, Family.UAL, Family.LEGACY)
 DAMAGES = (Variant.TYPE_NAME, Variant.INVENTED_ONE)
-WINDOW = f"{WINDOW_START:%Y-%m-%d}_{WINDOW_END:%Y-%m-%d}"
 SINGLE_LOG_WHY = "A single log for measuring: its rows are labelled, and no verdict on a case is claimed."
 
 Name = TypeVar("Name", bound=StrEnum)
@@ -70,7 +70,11 @@ class _Draft:
 
     parts: list[Part]
     tally: Tally
-    story: Story | None
+    story: Story | None = None
+
+    @property
+    def home_countries(self) -> tuple[str, ...]:
+        return self.story.home_countries if self.story else (HOME_COUNTRY,)
 
 
 def generate(
@@ -98,16 +102,16 @@ def generate(
     """
     order = _checked(family, rows, shape, variant, audit_shape)
     style = Rendering(order.variant, devices)
-    if order.family in BULK:
-        draft = _single_log(order, seed, style)
-    else:
+    if order.family in STORIES:
         draft = _whole_case(order, seed, style, mfa_steps=mfa_steps)
+    else:
+        draft = _single_log(order, seed, style)
     names = tuple(name for name, _ in draft.parts)
     _claim(out, (*names, CONTEXT, EXPECTED))
     for name, write in draft.parts:
         write(out / name)
     if context:
-        _write_text(out / CONTEXT, f'case = "{order.family}"\nhome_countries = ["{HOME_COUNTRY}"]\n')
+        _write_text(out / CONTEXT, _context(order.family, draft.home_countries))
     label = _label(order, seed, draft, names)
     _write_text(out / EXPECTED, json.dumps(label, indent=2, sort_keys=True) + "\n")
     written = tuple(out / name for name in names)
@@ -116,7 +120,7 @@ def generate(
 
 def _checked(family: str, rows: int | None, shape: str | None, variant: str | None, audit_shape: str | None) -> _Order:
     kind = _named(Family, family, "family", tuple(Family))
-    whole = kind not in BULK
+    whole = kind in STORIES
     if rows is not None and whole:
         raise BadInput(
             f"'{kind}' is a whole case of fixed size; leave out the number of rows, or generate a single log."
@@ -156,13 +160,18 @@ def _claim(out: Path, names: tuple[str, ...]) -> None:
     (out / CONTEXT).unlink(missing_ok=True)
 
 
+def _context(family: Family, home_countries: tuple[str, ...]) -> str:
+    codes = ", ".join(f'"{code}"' for code in home_countries)
+    return f'case = "{family}"\nhome_countries = [{codes}]\n'
+
+
 def _write_text(path: Path, text: str) -> None:
     path.write_text(text, encoding="utf-8", newline="")
 
 
 def _whole_case(order: _Order, seed: int, style: Rendering, *, mfa_steps: bool) -> _Draft:
     story = tell(order.family, seed, mfa_steps=mfa_steps)
-    tally = Tally(order.variant, frozenset({HOME_COUNTRY}))
+    tally = Tally(order.variant, frozenset(story.home_countries))
     for event in story.sign_ins:
         tally.sign_in(event)
     for record in story.audit:
@@ -175,16 +184,22 @@ def _whole_case(order: _Order, seed: int, style: Rendering, *, mfa_steps: bool) 
 def _sign_in_parts(order: _Order, story: Story, style: Rendering) -> list[Part]:
     """The portal exports interactive and non-interactive sign-ins apart; every other shape holds both in one file."""
     if order.shape is not Shape.PORTAL_CSV:
-        return [(_sign_in_name(order), partial(_sign_in_file, story.sign_ins, order.shape, style))]
+        return [(_sign_in_name(order, story.calendar), partial(_sign_in_file, story.sign_ins, order.shape, style))]
     interactive = [event for event in story.sign_ins if event.interactive]
     quiet = [event for event in story.sign_ins if not event.interactive]
-    parts = [(_sign_in_name(order), interactive), (f"NonInteractiveSignIns_{WINDOW}.csv", quiet)]
+    names = (_sign_in_name(order, story.calendar), f"NonInteractiveSignIns_{_window(story.calendar)}.csv")
+    parts = zip(names, (interactive, quiet), strict=True)
     return [(name, partial(_sign_in_file, events, order.shape, style)) for name, events in parts if events]
 
 
-def _sign_in_name(order: _Order) -> str:
+def _window(calendar: Calendar) -> str:
+    """The window as exports carry it in their names: first day, and the day after the last."""
+    return f"{calendar.start:%Y-%m-%d}_{calendar.end:%Y-%m-%d}"
+
+
+def _sign_in_name(order: _Order, calendar: Calendar) -> str:
     if order.shape is Shape.PORTAL_CSV:
-        return f"InteractiveSignIns_{WINDOW}.csv"
+        return f"InteractiveSignIns_{_window(calendar)}.csv"
     if order.shape is Shape.PS_CSV:
         return f"01_{_title(order.family)}_SignInLogs.csv"
     if order.shape is Shape.SENTINEL_CSV:
@@ -204,15 +219,15 @@ def _other_parts(order: _Order, story: Story) -> list[Part]:
     parts: list[Part] = []
     if story.audit:
         write = partial(_audit_file, story.audit, len(story.audit), order.audit_shape)
-        parts.append((_audit_name(order.family, order.audit_shape), write))
+        parts.append((_audit_name(order.family, order.audit_shape, story.calendar), write))
     if story.legacy:
         parts.append((f"10_{_title(order.family)}_LegacyAuth.csv", partial(_legacy_file, story.legacy)))
     return parts
 
 
-def _audit_name(family: Family, shape: Shape) -> str:
+def _audit_name(family: Family, shape: Shape, calendar: Calendar) -> str:
     if shape is Shape.PURVIEW_CSV:
-        return f"AuditLog_{WINDOW}.csv"
+        return f"AuditLog_{_window(calendar)}.csv"
     return f"07_{_title(family)}_FullAuditLog.csv"
 
 
@@ -229,14 +244,14 @@ def _single_log(order: _Order, seed: int, style: Rendering) -> _Draft:
     tally = Tally(order.variant, frozenset({HOME_COUNTRY}))
     if order.family is Family.SIGNINS:
         sign_ins = counted(many_sign_ins(seed, order.rows), tally.sign_in)
-        part: Part = (_sign_in_name(order), partial(_sign_in_file, sign_ins, order.shape, style))
+        part: Part = (_sign_in_name(order, USUAL), partial(_sign_in_file, sign_ins, order.shape, style))
     elif order.family is Family.UAL:
         records = counted(many_audit_records(seed, order.rows), tally.audit_record)
-        part = (_audit_name(order.family, order.shape), partial(_audit_file, records, order.rows, order.shape))
+        part = (_audit_name(order.family, order.shape, USUAL), partial(_audit_file, records, order.rows, order.shape))
     else:
         attempts = counted(many_legacy_attempts(seed, order.rows), tally.legacy_attempt)
         part = ("10_LegacyAuth.csv", partial(_legacy_file, attempts))
-    return _Draft([part], tally, None)
+    return _Draft([part], tally)
 
 
 def _label(order: _Order, seed: int, draft: _Draft, names: tuple[str, ...]) -> dict[str, object]:

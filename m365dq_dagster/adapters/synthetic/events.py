@@ -6,22 +6,22 @@ Times are UTC without an offset, to the second. Nothing here knows a file format
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import NamedTuple
 
+from .calendars import USUAL
 from .draws import Draws
 from .tenant import App, Device, Person, Place
 from .vocabulary import WORDING, ConditionalAccess, Deed
 
-WINDOW_START = datetime(2025, 11, 1)
-WINDOW_DAYS = 30
-WINDOW_END = WINDOW_START + timedelta(days=WINDOW_DAYS)
-LOCAL_OFFSET = timedelta(hours=11)
-"""How far local time in the tenant's country is ahead of UTC in the window."""
+WINDOW_START, WINDOW_DAYS, WINDOW_END = USUAL.start, USUAL.days, USUAL.end
 
 
 class SignIn(NamedTuple):
-    """One row of a sign-in log. ``policies`` is what Conditional Access said, ``deed`` what the sign-in came to."""
+    """One row of a sign-in log. ``policies`` is what Conditional Access said, ``deed`` what the sign-in came to.
+
+    ``intruder``: somebody other than the owner of the account did it. No export shape shows this; labels do.
+    """
 
     time: datetime
     person: Person
@@ -35,6 +35,7 @@ class SignIn(NamedTuple):
     request: str
     correlation: str
     session: str
+    intruder: bool = False
 
 
 class AuditRecord(NamedTuple):
@@ -63,6 +64,7 @@ class LegacyAttempt(NamedTuple):
     address: str
     place: Place
     deed: Deed
+    intruder: bool = False
 
 
 def sign_in(
@@ -79,6 +81,7 @@ def sign_in(
     policies: ConditionalAccess | None = None,
     correlation: str | None = None,
     session: str | None = None,
+    intruder: bool = False,
 ) -> SignIn:
     """A sign-in with fresh identifiers; what is not given is the person's own at home, worded as the deed implies."""
     return SignIn(
@@ -94,4 +97,5 @@ def sign_in(
         draws.guid(),
         correlation or draws.guid(),
         session or draws.guid(),
+        intruder,
     )

@@ -10,8 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from .calendars import USUAL
 from .draws import Draws
-from .events import LOCAL_OFFSET, WINDOW_DAYS, WINDOW_START, SignIn, sign_in
+from .events import WINDOW_DAYS, SignIn, sign_in
 from .tenant import BROWSER_APPS, ENROLLMENT, OFFICE, PEOPLE_APPS, Person
 from .vocabulary import ConditionalAccess, Deed
 
@@ -40,13 +41,13 @@ class Interruptions:
 
 
 def local(day: int, minute: int, second: int = 0) -> datetime:
-    """UTC time of a local minute of the day, ``day`` counted from the first of the window."""
-    return WINDOW_START - LOCAL_OFFSET + timedelta(days=day, minutes=minute, seconds=second)
+    """UTC time of a local minute of the day in the usual window, ``day`` counted from its first."""
+    return USUAL.local(day, minute, second)
 
 
 def working_days() -> list[int]:
-    """Days of the window, counted from 0, that are Monday to Friday in local time."""
-    return [day for day in range(WINDOW_DAYS) if (WINDOW_START + timedelta(days=day)).weekday() < 5]
+    """Days of the usual window, counted from 0, that are Monday to Friday in local time."""
+    return USUAL.working_days()
 
 
 def ordinary_life(

@@ -94,6 +94,7 @@ def _takeover(draws: Draws, victim: Person, quota: int, index: int) -> list[Sign
                 device=_attack_device(draws, victim, number, interactive=interactive),
                 address=foothold.address,
                 place=foothold.place,
+                intruder=True,
             )
         )
     return rows
@@ -120,6 +121,7 @@ def _first_guess(draws: Draws, success: SignIn) -> SignIn:
         device=success.device,
         address=success.address,
         place=success.place,
+        intruder=True,
     )
 
 
@@ -136,6 +138,7 @@ def _prompt(draws: Draws, success: SignIn) -> SignIn:
         place=success.place,
         correlation=success.correlation,
         session=success.session,
+        intruder=True,
     )
 
 
@@ -152,6 +155,7 @@ def spray(draws: Draws, targets: Sequence[Person]) -> list[SignIn]:
             device=ATTACK_SCRIPT,
             address=foothold.address,
             place=foothold.place,
+            intruder=True,
         )
         for index, target in enumerate(targets)
     ]
@@ -196,4 +200,5 @@ def _legacy_attempt(draws: Draws, targets: Sequence[Person], number: int, deed: 
         f"192.0.2.{1 + proxy}",
         HOME_CITIES[proxy % len(HOME_CITIES)],
         deed,
+        intruder=True,
     )

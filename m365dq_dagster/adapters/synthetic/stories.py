@@ -1,20 +1,22 @@
 """The whole cases: which people, days and incidents make up each family, and what is true of it.
 
-A story is rows and claims about them. Files, shapes and damage belong to the writers; single logs of any length belong
-to ``bulk``.
+Here belong the one table of who tells which family, and the stories around the Oculus incident; the others stand in
+modules of their own and are entered in the table. Files, shapes and damage belong to the writers; single logs of any
+length belong to ``bulk``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from operator import attrgetter
+from types import MappingProxyType
 
 from .auditing import everyday_records, file_theft, hiding_rules, logons, mail_theft
 from .draws import Draws
-from .events import AuditRecord, LegacyAttempt, SignIn, sign_in
+from .events import AuditRecord, SignIn, sign_in
 from .homelife import Interruptions, local, ordinary_life, working_days
 from .incident import ATTACK_DAYS, FOOTHOLDS, attack, legacy_spray, spray, travel
+from .story import Setting, Story, Teller
 from .tenant import ATTACK_BROWSERS, HOME_COUNTRY, OUTLOOK, Person, service, staff
 from .vocabulary import Deed, Family
 
@@ -24,41 +26,16 @@ OCULUS_STAFF = 70
 SERVICES = ("backup", "scanner", "payroll")
 
 
-@dataclass(frozen=True)
-class Story:
-    """Rows of a case in order of time, with what is true of the case as a whole."""
-
-    sign_ins: list[SignIn]
-    verdict: str
-    why: str
-    audit: list[AuditRecord] = field(default_factory=list)
-    legacy: list[LegacyAttempt] = field(default_factory=list)
-    compromised: tuple[str, ...] = ()
-
-
-def tell(family: Family, seed: int, *, mfa_steps: bool) -> Story:
-    """The story of a whole-case family. ``mfa_steps`` speaks of the attacker and matters only where there is one."""
-    draws = Draws(seed, family.value)
-    if family in (Family.OCULUS, Family.HEALTHY):
-        return _breach(Draws(seed, "breach"), mfa_steps=mfa_steps)
-    if family is Family.ALL_BLOCKED:
-        return _all_blocked(draws)
-    if family is Family.SINGLE_COUNTRY:
-        return _single_country(draws)
-    if family is Family.MOSTLY_SUCCESS:
-        return _mostly_success(draws)
-    return _one_user(draws)
-
-
 def _services(draws: Draws) -> list[Person]:
     return [service(draws, name, number) for number, name in enumerate(SERVICES)]
 
 
-def _breach(draws: Draws, *, mfa_steps: bool) -> Story:
+def _breach(setting: Setting) -> Story:
     """A tenant with 97 % success, an attacker on eight accounts, blocked travel and a spray over old protocols."""
+    draws = setting.draws
     everyone = staff(draws, OCULUS_STAFF)
     victims, others = everyone[:8], everyone[8:]
-    stolen = attack(draws, victims, mfa_steps=mfa_steps)
+    stolen = attack(draws, victims, mfa_steps=setting.mfa_steps)
     abroad = spray(draws, others[30:34]) + travel(draws, others[40:42])
     usual = ordinary_life(
         draws,
@@ -78,7 +55,6 @@ def _breach(draws: Draws, *, mfa_steps: bool) -> Story:
         "were blocked by policy, four sprayed accounts saw a wrong password, and every legacy attempt failed.",
         audit=_breach_audit(draws, sign_ins, stolen, others, OCULUS_EVENTS - len(sign_ins) - len(legacy)),
         legacy=legacy,
-        compromised=tuple(sorted(person.account for person in victims)),
     )
 
 
@@ -92,8 +68,9 @@ def _breach_audit(
     return sorted(telling + ordinary, key=attrgetter("time"))
 
 
-def _all_blocked(draws: Draws) -> Story:
+def _all_blocked(setting: Setting) -> Story:
     """A spray from abroad over forty accounts, nothing else in the export, no success at all."""
+    draws = setting.draws
     people = staff(draws, 40)
     deeds = [Deed.MISTYPED_PASSWORD] * 420 + [Deed.LOCKED_OUT] * 180
     rows = []
@@ -110,6 +87,7 @@ def _all_blocked(draws: Draws) -> Story:
                 device=draws.one(ATTACK_BROWSERS),
                 address=foothold.address,
                 place=foothold.place,
+                intruder=True,
             )
         )
     return Story(
@@ -119,8 +97,9 @@ def _all_blocked(draws: Draws) -> Story:
     )
 
 
-def _single_country(draws: Draws) -> Story:
+def _single_country(setting: Setting) -> Story:
     """Everybody at home and every row a success; policies cover all but a few rows, so a second witness agrees."""
+    draws = setting.draws
     rows = ordinary_life(
         draws, staff(draws, 40), _services(draws), rows=2_000, interruptions=Interruptions(), outside_policies=40
     )
@@ -132,8 +111,9 @@ def _single_country(draws: Draws) -> Story:
     )
 
 
-def _mostly_success(draws: Draws) -> Story:
+def _mostly_success(setting: Setting) -> Story:
     """A healthy tenant: 97 % of the rows carry code 0, the rest are typos and pages in between."""
+    draws = setting.draws
     people = staff(draws, 60)
     rows = ordinary_life(
         draws,
@@ -154,8 +134,9 @@ def _mostly_success(draws: Draws) -> Story:
     )
 
 
-def _one_user(draws: Draws) -> Story:
+def _one_user(setting: Setting) -> Story:
     """The export of one person: identity, country and address are uniform, and that is normal."""
+    draws = setting.draws
     person = staff(draws, 1)[0]
     interruptions = Interruptions(mistyped=4, stay_signed_in=6, mfa=5)
     rows = ordinary_life(draws, [person], [], rows=240, interruptions=interruptions, outside_policies=6)
@@ -165,3 +146,24 @@ def _one_user(draws: Draws) -> Story:
         f"One person at home on {len(working_days())} working days; 15 rows are typing errors and pages in between. "
         "Account and country hold one value because the export is one person's.",
     )
+
+
+STORIES: Mapping[Family, Teller] = MappingProxyType(
+    {
+        Family.OCULUS: _breach,
+        Family.HEALTHY: _breach,
+        Family.ALL_BLOCKED: _all_blocked,
+        Family.SINGLE_COUNTRY: _single_country,
+        Family.MOSTLY_SUCCESS: _mostly_success,
+        Family.ONE_USER: _one_user,
+    }
+)
+"""Who tells each whole case. A family that stands here needs nothing else to be generated, damaged and labelled."""
+
+TOPICS: Mapping[Family, str] = MappingProxyType({Family.OCULUS: "breach", Family.HEALTHY: "breach"})
+"""Families that tell the same story from the same chance; every other family has a stream of its own name."""
+
+
+def tell(family: Family, seed: int, *, mfa_steps: bool) -> Story:
+    """The story of a whole-case family. ``mfa_steps`` speaks of the attacker and matters only where there is one."""
+    return STORIES[family](Setting(Draws(seed, TOPICS.get(family, family.value)), mfa_steps))

@@ -12,7 +12,8 @@ from typing import NamedTuple
 
 
 class Family(StrEnum):
-    """The kinds of labelled evidence; the first six are whole cases, the last three are single logs of any length."""
+    """The kinds of labelled evidence: whole cases, each with its teller in ``stories``; the last three are single logs
+    of any length."""
 
     OCULUS = "oculus"
     HEALTHY = "healthy"
