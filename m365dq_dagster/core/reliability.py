@@ -601,7 +601,7 @@ def recommend(log_type: LogType, fields: Sequence[FieldJudgement]) -> Recommenda
     if not able:
         return None
     best = min(able, key=lambda one: (-round(one.score or 0.0, 6), one.spec.precedence))
-    rejected = [one for one in fields if _is_rejected(one)]
+    rejected = [one for one in fields if is_rejected(one)]
     return Recommendation(
         log_type,
         best.spec.field,
@@ -612,7 +612,8 @@ def recommend(log_type: LogType, fields: Sequence[FieldJudgement]) -> Recommenda
     )
 
 
-def _is_rejected(one: FieldJudgement) -> bool:
+def is_rejected(one: FieldJudgement) -> bool:
+    """True for a witness that is there and may not testify."""
     witness = one.spec.witness in (Witness.PRIMARY, Witness.SECONDARY)
     return witness and not one.may_testify and one.state is not FieldState.NOT_APPLICABLE
 
