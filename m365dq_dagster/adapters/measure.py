@@ -314,6 +314,8 @@ def account_evidence(
         ("foreign_successes", None),
         ("prior_failures", {"days": limits.prior_failure_days}),
         ("sprayed_addresses", None),
+        ("home_sprayers", {"spray_accounts": limits.spray_accounts, **early}),
+        ("home_sprayed", None),
         ("overlapping", hours),
         ("critical_operations", None),
         ("followed_by_critical", {"hours": limits.indicator_hours, "habit_days": limits.habit_days}),
@@ -374,6 +376,7 @@ ACCOUNT_COLUMNS = (
     "spray_victims",
     "prior_failures",
     "overlapping",
+    "home_spray_victims",
     "critical_operation",
 )
 

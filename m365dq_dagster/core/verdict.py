@@ -116,6 +116,7 @@ class AccountEvidence:
     spray_victims: int = 0
     prior_failures: int = 0
     overlapping: int = 0
+    home_spray_victims: int = 0
     critical_operation: str | None = None
     own_homes: tuple[str, ...] = ()
     leads: tuple[LeadKind, ...] = ()
@@ -209,7 +210,7 @@ def _grounds(evidence: AccountEvidence, home: CaseHome, policy: Policy) -> tuple
     limits = policy.breach
     met = {
         "V2": evidence.prior_failures >= limits.prior_failures and evidence.any_device,
-        "V3": evidence.spray_victims >= limits.spray_accounts,
+        "V3": max(evidence.spray_victims, evidence.home_spray_victims) >= limits.spray_accounts,
         "V4": evidence.overlapping >= limits.overlap_successes,
         "V5": evidence.critical_operation is not None,
     }
@@ -335,10 +336,7 @@ def _ground_sentence(ground: str, evidence: AccountEvidence, policy: Policy) -> 
             f"V2: {plural(evidence.prior_failures, 'failure')} from the country of a foreign success came in the "
             f"{plural(limits.prior_failure_days, 'day')} before it."
         ),
-        "V3": (
-            f"V3: the address of a foreign success failed on {plural(evidence.spray_victims, 'other account')} that "
-            "never succeeded from it."
-        ),
+        "V3": _spray_sentence(evidence),
         "V4": (
             f"V4: {plural(evidence.overlapping, 'foreign success', 'foreign successes')} from an unknown device came "
             f"within {plural(limits.overlap_hours, 'hour')} of a success at home."
@@ -348,6 +346,17 @@ def _ground_sentence(ground: str, evidence: AccountEvidence, policy: Policy) -> 
             f"address or session, by {evidence.critical_operation}."
         ),
     }[ground]
+
+
+def _spray_sentence(evidence: AccountEvidence) -> str:
+    if evidence.spray_victims >= evidence.home_spray_victims:
+        victims = plural(evidence.spray_victims, "other account")
+        return f"V3: the address of a foreign success failed on {victims} that never succeeded from it."
+    victims = plural(evidence.home_spray_victims, "other account")
+    return (
+        f"V3: an address that appeared late, not from abroad, was refused on {victims} that it never entered, and "
+        "succeeded here."
+    )
 
 
 def _rate_sentence(evidence: AccountEvidence) -> str:
@@ -626,10 +635,11 @@ def _breach(
     names = [one.evidence.account for one in compromised]
     rate = evidence.foreign_attempt_success_rate
     rate_text = f"; {percent(rate)} of the foreign attempts succeeded" if rate is not None else ""
+    held = f"{plural(evidence.foreign_success_rows, 'successful foreign sign-in')}{rate_text}"
     headline = (
         f"Case {case_id}: breach indicated. Somebody else seems to use {plural(len(names), 'account')}: "
-        f"{_some(names, 8)}. The evidence holds "
-        f"{plural(evidence.foreign_success_rows, 'successful foreign sign-in')}{rate_text}."
+        f"{_some(names, 8)}. "
+        + (f"The evidence holds {held}." if evidence.foreign_success_rows else "None of it came from abroad.")
     )
     confidence = max((one.confidence for one in compromised), key=lambda one: one.rank)
     if not evidence.sure_foreign_success:

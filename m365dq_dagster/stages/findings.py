@@ -30,8 +30,10 @@ CLAIMS = {
     ),
 }
 
+FROM_HOME = "Somebody else seems to use {account}, from where its owner is at home."
+
 PROOF = {
-    AccountVerdict.COMPROMISE_INDICATED: "foreign success",
+    AccountVerdict.COMPROMISE_INDICATED: "intruder",
     AccountVerdict.SUSPICIOUS: "attempts",
     AccountVerdict.CANNOT_CONCLUDE: "unclear",
     AccountVerdict.CREDENTIAL_EXPOSED: "exposed",
@@ -69,12 +71,14 @@ def _taint(run: CaseRun) -> dict[str, str]:
 
 def _case_finding(run: CaseRun, case: CaseJudgement, scores: Scores) -> dict[str, Any]:
     severity = {CaseVerdict.BREACH_INDICATED: Severity.CRITICAL, CaseVerdict.CANNOT_CONCLUDE: Severity.WARNING}
-    kind = "foreign success" if case.verdict is CaseVerdict.BREACH_INDICATED else "all"
+    kind = "intruder" if case.verdict is CaseVerdict.BREACH_INDICATED else "all"
     return _finding(run, case.headline, severity.get(case.verdict, Severity.INFO), case.confidence, kind, None, scores)
 
 
 def _account_finding(run: CaseRun, one: AccountJudgement, scores: Scores) -> dict[str, Any]:
     claim, severity = CLAIMS[one.verdict]
+    if one.verdict is AccountVerdict.COMPROMISE_INDICATED and not one.evidence.foreign_success:
+        claim = FROM_HOME
     text = claim.format(account=one.evidence.account, count=one.evidence.foreign_success)
     body = _finding(run, text, severity, one.confidence, PROOF[one.verdict], one.evidence.account, scores)
     return {**body, "account": one.evidence.account, "reasons": list(one.reasons)}

@@ -90,6 +90,35 @@ FROM (
 ) AS failed
 GROUP BY address
 
+-- name: home_sprayers
+-- Addresses that appeared late, guessed wrong on several accounts that they never entered, and entered fewer than that: a sprayer whose
+-- address is placed at home, or nowhere. An office that opens late enters more accounts than it fails on.
+CREATE OR REPLACE TEMP TABLE home_sprayers AS
+SELECT address, count(*) FILTER (WHERE refused AND NOT entered) AS victims
+FROM (
+    SELECT
+        address, account, min(event_time) AS first_seen, bool_or(outcome = 'SUCCESS') AS entered,
+        bool_or(outcome IN ('REJECTED', 'NOT_EVALUATED')) AS refused
+    FROM events
+    WHERE counted AND address IS NOT NULL AND account IS NOT NULL AND address NOT IN (SELECT address FROM known_egress)
+    GROUP BY address, account
+) AS per_account
+GROUP BY address
+HAVING count(*) FILTER (WHERE refused AND NOT entered) >= $spray_accounts
+   AND count(*) FILTER (WHERE refused AND NOT entered) > count(*) FILTER (WHERE entered)
+   AND count(*) FILTER (WHERE entered) > 0
+   AND min(first_seen) > CAST($baseline_end AS TIMESTAMP)
+
+-- name: home_sprayed
+-- Accounts that such an address entered from where it is not foreign, from no device that the account used before.
+CREATE OR REPLACE TEMP TABLE home_sprayed AS
+SELECT e.account, max(s.victims) AS victims
+FROM events AS e
+JOIN home_sprayers AS s ON s.address = e.address
+LEFT JOIN home_devices AS i ON i.kind = 'id' AND i.account = e.account AND i.signature = lower(e.device_id) AND i.first_used < e.event_time
+WHERE e.counted AND e.outcome = 'SUCCESS' AND NOT e.is_foreign AND e.account IS NOT NULL AND i.account IS NULL
+GROUP BY e.account
+
 -- name: overlapping
 -- Interactive foreign successes from an unknown device close in time to an interactive home success of the account.
 CREATE OR REPLACE TEMP TABLE overlapping AS
@@ -279,8 +308,8 @@ SELECT
     coalesce(p.egress, 0) AS egress, coalesce(p.naming_device, 0) AS naming_device, coalesce(p.by_access, 0) AS by_access,
     coalesce(p.high, 0) AS high, coalesce(p.timed, 0) AS timed, coalesce(p.countries, 0) AS countries, coalesce(p.days, 0) AS days,
     coalesce(p.home_days, 0) AS home_days, coalesce(p.spray_victims, 0) AS spray_victims,
-    coalesce(v.failures, 0) AS prior_failures, coalesce(o.successes, 0) AS overlapping, k.operation AS critical_operation,
-    h.homes
+    coalesce(v.failures, 0) AS prior_failures, coalesce(o.successes, 0) AS overlapping,
+    coalesce(y.victims, 0) AS home_spray_victims, k.operation AS critical_operation, h.homes
 FROM (
     SELECT
         account, count(*) AS row_count,
@@ -313,6 +342,7 @@ LEFT JOIN (
 LEFT JOIN foreign_profile AS p ON p.account = e.account
 LEFT JOIN prior_failures AS v ON v.account = e.account
 LEFT JOIN overlapping AS o ON o.account = e.account
+LEFT JOIN home_sprayed AS y ON y.account = e.account
 LEFT JOIN followed_by_critical AS k ON k.account = e.account
 LEFT JOIN (SELECT account, list(country ORDER BY country) AS homes FROM own_homes GROUP BY account) AS h ON h.account = e.account
 ORDER BY e.account
@@ -362,7 +392,9 @@ WHERE u.log_type = 'unified_audit_log' AND NOT u.counted AND u.outcome = 'SUCCES
   )
 
 -- name: sure_foreign_successes
-SELECT count(*) FROM foreign_successes WHERE confidence <> 'LOW'
+-- Successes that may be an intruder's, from abroad or from a sprayer's address, and are told by more than a uniform field.
+SELECT count(*) FROM events
+WHERE counted AND outcome = 'SUCCESS' AND confidence <> 'LOW' AND (is_foreign OR address IN (SELECT address FROM home_sprayers))
 
 -- name: nameless_successes
 -- Successes outside the case's home that name no account and are of no application: nobody's home can be held against them.

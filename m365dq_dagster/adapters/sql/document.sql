@@ -175,7 +175,7 @@ SELECT e.file_id, e.row_no, e.log_type, e.contradiction, e.decided_by
 FROM events AS e
 WHERE e.counted AND ($account IS NULL OR e.account = $account)
   AND CASE $kind
-    WHEN 'foreign success' THEN e.outcome = 'SUCCESS' AND e.is_foreign
+    WHEN 'intruder' THEN e.outcome = 'SUCCESS' AND (e.is_foreign OR e.address IN (SELECT address FROM home_sprayers))
     WHEN 'attempts' THEN e.normalized_status <> 'UNKNOWN'
     WHEN 'unclear' THEN (e.outcome = 'SUCCESS' AND e.is_foreign) OR e.unknown_code
     WHEN 'exposed' THEN e.accepted AND e.is_foreign AND e.outcome <> 'SUCCESS'

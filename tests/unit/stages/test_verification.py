@@ -259,6 +259,47 @@ def test_an_address_that_also_entered_one_of_three_is_not_v3() -> None:
     assert account(judge(at_home(), sprayed, entered, abroad(times=1, address=EVE))) == ("CANNOT_CONCLUDE", [])
 
 
+def sprayer(country: str | None, entered: Sequence[str] = (ANN,), victims: Sequence[str] = tuple(OTHERS)) -> list[Row]:
+    """An address that appears late, is refused on some accounts and enters others."""
+    refused = [sign_in(name, at(30, n), country, "50126", address=EVE) for n, name in enumerate(victims)]
+    return [*refused, *(sign_in(name, at(30, 30 + n), country, address=EVE) for n, name in enumerate(entered))]
+
+
+@pytest.mark.parametrize("country", ["AU", None])
+def test_v3_holds_for_a_late_address_at_home_or_nowhere(country: str | None) -> None:
+    found = judge(at_home(), sprayer(country))
+    assert account(found) == ("COMPROMISE_INDICATED", ["V3"])
+    assert found["status"] == "BREACH_INDICATED"
+    assert found["headline"].endswith("None of it came from abroad.")
+    assert "refused on 3 other accounts" in found["by_account"][ANN]["reasons"][0]
+    finding = next(one for one in found["findings"] if one.get("account") == ANN)
+    assert finding["claim"] == f"Somebody else seems to use {ANN}, from where its owner is at home."
+    assert len(finding["evidence"]) == 1
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        pytest.param(sprayer("AU", entered=[ANN, BOB, "fay@contoso.example"]), id="an office that opens late"),
+        pytest.param([sign_in(BOB, at(1), address=EVE), *sprayer("AU")], id="an address known from the first days"),
+        pytest.param(sprayer("AU", victims=OTHERS[:2]), id="two colleagues who mistype"),
+    ],
+)
+def test_an_address_that_others_work_from_is_no_sprayer(rows: list[Row]) -> None:
+    assert account(judge(at_home(), rows))[0] == "NO_INDICATION"
+
+
+def test_the_owners_device_at_a_late_address_is_not_the_sprayers() -> None:
+    rows = [
+        row if row.columns["account"] != ANN else Row(row.table, {**row.columns, **LAPTOP}) for row in sprayer("AU")
+    ]
+    assert account(judge(at_home(**LAPTOP), rows)) == ("NO_INDICATION", [])
+
+
+def test_a_late_address_of_a_known_egress_is_no_sprayer() -> None:
+    assert account(judge(at_home(), sprayer("AU"), egress_ranges=[EVE])) == ("NO_INDICATION", [])
+
+
 def test_v4_foreign_successes_from_an_unknown_device_within_hours_of_home() -> None:
     found = judge(at_home(**CHROME), abroad(times=2, **EDGE))
     assert account(found) == ("COMPROMISE_INDICATED", ["V4"])
