@@ -179,8 +179,23 @@ class LogBench:
         return counts.distinct == 1 or one_word
 
     def contradicted(self, name: str, uniform: bool) -> bool:
-        """Against the consensus on most rows of a class; or uniform while another witness shows the opposite."""
-        return self._against_consensus(name) or (uniform and self._against_another(name))
+        """Against the consensus on most rows of a class; or uniform while another witness shows the opposite, or while
+        Conditional Access, which varies, shows on most rows what the one failure code rules out.
+        """
+        return self._against_consensus(name) or (uniform and (self._against_another(name) or self._stuck(name)))
+
+    def _stuck(self, name: str) -> bool:
+        """A failure code on every row that cannot be true of at least half of them: no policy is looked at before the
+        first factor is accepted, so the column and not Conditional Access is at fault.
+        """
+        answers = {combo.access for combo in self.combos if isinstance(combo.access, Access)}
+        least = max(self.policy.field_states.contradicted_rows, self.rows / 2)
+        return (
+            name == self.names.code
+            and self._one_failure_code()
+            and len(answers) > 1
+            and self._ruled_out_rows() >= least
+        )
 
     def _against_consensus(self, name: str) -> bool:
         limits = self.policy.field_states
@@ -255,14 +270,16 @@ class LogBench:
     def is_firm(self, name: str, state: FieldState, testifying: Iterable[str]) -> bool:
         """May a verdict rest on the field: it testifies and varies, or is uniform with a failure code, or is confirmed.
 
-        A uniform failure code is not firm where Conditional Access shows on many rows what that code rules out: then
-        the column may be stuck, and "all blocked" would be said on a field that cannot tell.
+        A uniform failure code is not firm where Conditional Access shows on many rows what that code rules out, nor is
+        a uniform text beside it: then both may be stuck, and "all blocked" would be said on fields that cannot tell.
         """
         if not state.may_testify:
             return False
         if state is not FieldState.UNIFORM:
             return True
-        if name == self.names.code and self._one_failure_code() and self._ruled_out_rows() < self._too_many:
+        if self._one_failure_code() and self._ruled_out_rows() >= self._too_many:
+            return False
+        if name == self.names.code and self._one_failure_code():
             return True
         return any(self._confirms(name, other) for other in testifying if other != name and other in self.witnesses)
 
@@ -275,13 +292,18 @@ class LogBench:
             combo.rows
             for combo in self.combos
             if isinstance(combo.access, Access)
-            and (self._access_implied(combo.access, combo.code) is False or self._satisfied_yet_stopped(combo))
+            and (self._access_implied(combo.access, combo.code) is False or self._cannot_be(combo))
         )
 
-    def _satisfied_yet_stopped(self, combo: Combo) -> bool:
-        """Conditional Access says that every policy was met, the code that a second factor or policy was not."""
+    def _cannot_be(self, combo: Combo) -> bool:
+        """Conditional Access says that every policy was met, the code that a second factor or policy was not; or it
+        was asked at all although the code says that the password was never looked at.
+        """
         row = self._vocabulary.codes.get(combo.code)
-        return combo.access is Access.SUCCESS and row is not None and row.subcategory.startswith(("mfa", "ca"))
+        if row is None or combo.access not in (Access.SUCCESS, Access.FAILURE):
+            return False
+        unasked = row.category == "throttling_lockout" and row.first_factor == "not_evaluated"
+        return unasked or (combo.access is Access.SUCCESS and row.subcategory.startswith(("mfa", "ca")))
 
     def _confirms(self, name: str, other: str) -> bool:
         limits = self.policy.field_states
@@ -304,7 +326,7 @@ def judge_fields(
     """
     counted = {spec.field: _over_domain(bench, spec, counts[spec.field]) for spec in specs}
     witnesses = [spec.field for spec in specs if spec.field in bench.witnesses]
-    early = {name: _early_state(bench, name, counted[name]) for name in witnesses}
+    early = _same_default(bench, counted, {name: _early_state(bench, name, counted[name]) for name in witnesses})
     struck = frozenset(name for name, state in early.items() if state is not None)
     states = {name: early[name] or _late_state(bench, name, counted[name], struck) for name in witnesses}
     court = Court(bench, struck, tuple(name for name, state in states.items() if state.may_testify))
@@ -330,6 +352,19 @@ def _early_state(bench: LogBench, name: str, counts: ColumnCounts) -> FieldState
     if bench.contradicted(name, bench.uniform(name, counts)):
         return FieldState.CONTRADICTED
     return None
+
+
+def _same_default(
+    bench: LogBench, counted: Mapping[str, ColumnCounts], early: Mapping[str, FieldState | None]
+) -> dict[str, FieldState | None]:
+    """A text that never varies, beside a code column that was lost or filled with a default, comes of that default."""
+    code, word = bench.names.code, bench.names.word
+    found = dict(early)
+    lost = found.get(code) in (FieldState.CORRUPTED, FieldState.CONTRADICTED)
+    if lost and found.get(word, FieldState.CORRUPTED) is None and bench.uniform(word, counted[word]):
+        one_way = counted[code].type_names == counted[code].applicable or bench.uniform(code, counted[code])
+        found[word] = FieldState.CORRUPTED if one_way else None
+    return found
 
 
 def _serialisation_lost(counts: ColumnCounts, policy: Policy) -> bool:
@@ -490,7 +525,7 @@ def _cause(bench: LogBench, spec: FieldSpec, counts: ColumnCounts, state: FieldS
         if _serialisation_lost(counts, bench.policy):
             return FieldCause.SERIALISATION_LOST
         # A word that no table knows may be of another language; a code that no directory gives was invented on the way.
-        invented = uniform and spec.field == bench.names.code
+        invented = uniform and (spec.field == bench.names.code or counts.in_domain == counts.present)
         return FieldCause.IMPORTER_DEFAULT if invented else FieldCause.UNKNOWN_VALUES
     if state is FieldState.CONTRADICTED and uniform and spec.witness is Witness.PRIMARY:
         return FieldCause.IMPORTER_DEFAULT
@@ -549,6 +584,11 @@ def _stands(spec: FieldSpec, counts: ColumnCounts) -> str:
 def _corrupted(spec: FieldSpec, counts: ColumnCounts, cause: FieldCause | None) -> str:
     if cause is FieldCause.SERIALISATION_LOST:
         return _lost(spec, counts)
+    if cause is FieldCause.IMPORTER_DEFAULT and counts.in_domain:
+        return (
+            f"{_stands(spec, counts)}, beside a code column that was lost or filled with one value: it was made of the "
+            "same default and tells nothing. Export again from the source."
+        )
     if cause is FieldCause.IMPORTER_DEFAULT:
         return (
             f"{_stands(spec, counts)}, which is no value of this field: an importer or exporter wrote a default where "

@@ -342,8 +342,8 @@ def test_a_field_is_firm_when_it_varies_or_is_one_failure_code_or_is_confirmed(c
 
 
 def test_a_uniform_rejection_is_not_firm_where_conditional_access_shows_what_it_rules_out() -> None:
-    found = judged([row("50126", access=OK, rows=300), row("50126", access=Access.NOT_APPLIED, rows=700)])
-    assert (found[CODE].state, found[CODE].firm) == (FieldState.UNIFORM, False)
+    found = judged([row("50126", Word.FAILURE, OK, rows=300), row("50126", Word.FAILURE, Access.NOT_APPLIED, rows=700)])
+    assert [(found[name].state, found[name].firm) for name in (CODE, TEXT)] == [(FieldState.UNIFORM, False)] * 2
     assert judged([row("50126", access=OK, rows=4), row("50126", access=Access.NOT_APPLIED, rows=700)])[CODE].firm
     assert judged([row("65001", access=OK, rows=300)])[CODE].firm
     assert not judged([row("50074", access=OK, rows=300), row("50074", rows=100)])[CODE].firm
@@ -544,12 +544,32 @@ def test_overwriting_the_code_of_a_healthy_bench_rejects_it_and_moves_the_recomm
     assert best(found) == TEXT
 
 
-@given(st.sampled_from(["50126", "50053", "53003"]))
-def test_no_verdict_rests_on_a_stuck_failure_code_beside_conditional_access_that_it_rules_out(code: str) -> None:
-    found = judged(stuck(without_text(HEALTHY), code))
+@pytest.mark.parametrize("code", ["50126", "50053", "53003", "50074"])
+@pytest.mark.parametrize("word", [Mark.BLANK, Word.FAILURE])
+def test_a_failure_code_that_cannot_be_true_of_half_of_the_rows_is_stuck_and_so_is_its_text(
+    code: str, word: Word | Mark
+) -> None:
+    found = judged([replace(one, word=word) for one in stuck(without_text(HEALTHY), code)])
+    assert (found[CODE].state, found[CODE].cause) == (FieldState.CONTRADICTED, FieldCause.IMPORTER_DEFAULT)
+    if word is Word.FAILURE:
+        assert (found[TEXT].state, found[TEXT].cause) == (FieldState.CORRUPTED, FieldCause.IMPORTER_DEFAULT)
+        assert "made of the same default" in found[TEXT].reasons[0]
+    assert best(found) == CA
+
+
+def test_a_text_that_never_varies_is_no_witness_beside_an_invented_code() -> None:
+    rows = [row(Mark.OUT_OF_DOMAIN, Word.FAILURE, access, rows=9) for access in (OK, Access.NOT_APPLIED)]
+    found = judged(rows)
+    assert states(found) == {CODE: "CORRUPTED", TEXT: "CORRUPTED", CA: "RELIABLE"}
+    varied = judged([*rows, row(Mark.OUT_OF_DOMAIN, Word.SUCCESS, OK, rows=9)])
+    assert varied[TEXT].may_testify
+
+
+def test_a_failure_code_beside_conditional_access_that_never_varies_leaves_both_in_doubt() -> None:
+    found = judged([row("50126", access=OK, rows=90)])
     assert found[CODE].state is FieldState.UNIFORM
-    if code != "50053":
-        assert not found[CODE].firm
+    assert not found[CODE].firm
+    assert not found[CA].firm
 
 
 @given(BENCHES)
