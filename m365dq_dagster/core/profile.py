@@ -91,6 +91,14 @@ class ColumnCounts:
         return min(1.0, (math.exp(self.entropy) - 1) / (self.distinct - 1))
 
 
+def is_one_sided(top_rows: int, rows: int) -> bool:
+    """The specification's flag: one value, blank counting as a value, on strictly more than 95 % of the rows.
+
+    Counted in whole numbers, so that exactly 95 % is never above it.
+    """
+    return 100 * top_rows > 95 * rows
+
+
 def share(part: float, whole: float) -> float:
     """The part over the whole, and 0.0 where there is no whole."""
     return part / whole if whole else 0.0

@@ -35,6 +35,10 @@ EMPTY_SIGN_INS: Mapping[str, Any] = {
     "foreign_share_of_success": None,
     "foreign_share_of_all": None,
     "foreign_successes": 0,
+    "foreign_attempts": 0,
+    "foreign_success_flows": 0,
+    "success_flows": 0,
+    "home_countries": [],
 }
 
 

@@ -61,7 +61,7 @@ def run(run: CaseRun) -> VerificationReport:
     accounts = tuple(judge_account(one, home, policy) for one in evidence)
     case_evidence = _case_evidence(run, fields, window)
     case = judge_case(run.case_id, case_evidence, accounts, home, policy)
-    _keep(run, case, case_evidence, accounts, leads)
+    _keep(run, case, case_evidence, accounts, leads, home)
     found = findings(run, case, accounts, fields)
     measure.keep_json(con, "findings", found)
     stamp(run, STAGE)
@@ -197,6 +197,7 @@ def _keep(
     evidence: CaseEvidence,
     accounts: Sequence[AccountJudgement],
     leads: Sequence[Lead],
+    home: CaseHome,
 ) -> None:
     con = run.con
     measure.keep_json(con, "account_verdicts", (account_row(one) for one in accounts))
@@ -216,10 +217,10 @@ def _keep(
     )
     measure.keep_json(con, "conflicts", _conflicts(run))
     measure.keep_json(con, "indicators", _indicators(run))
-    measure.keep_json(con, "case_verdict", [_case_row(case, evidence)])
+    measure.keep_json(con, "case_verdict", [_case_row(case, evidence, home)])
 
 
-def _case_row(case: CaseJudgement, evidence: CaseEvidence) -> dict[str, Any]:
+def _case_row(case: CaseJudgement, evidence: CaseEvidence, home: CaseHome) -> dict[str, Any]:
     outcomes = {str(outcome): count for outcome, count in sorted(evidence.by_outcome.items())}
     failures = sum(count for outcome, count in evidence.by_outcome.items() if outcome.is_failure)
     return {
@@ -243,6 +244,9 @@ def _case_row(case: CaseJudgement, evidence: CaseEvidence) -> dict[str, Any]:
             "foreign_share_of_all": evidence.foreign_share_of_all,
             "foreign_successes": evidence.foreign_success_rows,
             "foreign_attempts": evidence.foreign_attempts,
+            "foreign_success_flows": evidence.foreign_success_flows,
+            "success_flows": evidence.success_flows,
+            "home_countries": list(home.countries),
         },
     }
 
@@ -261,6 +265,7 @@ def account_row(one: AccountJudgement) -> dict[str, Any]:
         "unknown": evidence.unknown,
         "foreign_success": evidence.foreign_success,
         "foreign_attempts": evidence.foreign_attempts,
+        "foreign_success_flows": evidence.foreign_success_flows,
         "foreign_attempt_success_rate": rate,
         "foreign_attempt_success_rate_unknown_as_failure": low,
         "foreign_share_of_success": evidence.foreign_success_flows / evidence.success_flows
