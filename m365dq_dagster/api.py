@@ -30,6 +30,7 @@ from m365dq_dagster.core.outcome import (
     FieldCause,
     FieldState,
     LogType,
+    Role,
     Severity,
 )
 from m365dq_dagster.core.profile import is_one_sided, share
@@ -387,7 +388,9 @@ class FieldReliabilityCheck:
     def fields(self, table: str) -> tuple[FieldJudgement, ...]:
         """The judged fields of a table; none where it holds no rows."""
         if table not in self.profile.columns:
-            raise BadInput(f"{self.profile.path}: there is no table {table[:60]!r}, so none of its fields can be judged.")
+            raise BadInput(
+                f"{self.profile.path}: there is no table {table[:60]!r}, so none of its fields can be judged."
+            )
         if table not in borrowed.JUDGED:
             raise BadInput(f"{table[:60]}: fields are judged in the tables {', '.join(borrowed.JUDGED)}.")
         return self.profile.fields.get(LogType(table), ())
