@@ -132,8 +132,8 @@ def test_fields_are_ranked_for_a_purpose(db: Path, purpose: str) -> None:
     ranked = scorer.recommend_fields(table, purpose)
     assert [one.score for one in ranked] == sorted((one.score for one in ranked), reverse=True)
     assert {(one.table, one.purpose) for one in ranked} == {(table, purpose)}
-    wanted = {"outcome": "status_error_code", "attribution": "account", "timeline": "event_time"}
-    assert wanted.get(purpose, "operation") in [one.field for one in ranked]
+    wanted = {"outcome": "status_error_code", "attribution": "user_principal_name", "timeline": "event_time"}
+    assert wanted.get(purpose, "user_id") in [one.field for one in ranked]
 
 
 def test_the_literal_ratio_is_distinct_values_over_rows_and_crowns_identifiers(db: Path) -> None:
