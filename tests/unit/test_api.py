@@ -13,8 +13,9 @@ from m365dq_dagster import api
 from m365dq_dagster.adapters.registry import Registry
 from m365dq_dagster.core.errors import BadInput
 from m365dq_dagster.core.outcome import AccountVerdict, CaseVerdict, Confidence, FieldCause, FieldState, Severity
+from m365dq_dagster.stages import borrowed
 from m365dq_dagster.stages.case_run import Override
-from tests.support.case_runs import run_folder
+from tests.support.case_runs import run_folder, shipped_pack
 from tests.support.evidence import ANN, EVE, abroad, at, at_home, legacy, logon, operation, rejected, sign_in
 from tests.support.handed_database import write_rows, write_tables
 from tests.support.sign_in_folder import TYPE_NAME, write_sign_ins
@@ -42,6 +43,11 @@ def digest(path: str) -> dict[str, str]:
         for file in sorted(Path(path).parent.iterdir())
         if file.is_file()
     }
+
+
+@pytest.fixture(autouse=True)
+def pack_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(borrowed, "load_rule_pack", shipped_pack)
 
 
 @pytest.fixture
@@ -376,7 +382,15 @@ def test_the_file_is_never_changed_also_while_a_notebook_holds_it_open(db: Path)
     assert api.verify_sign_in_status(str(db)).events == 1
     assert api.FieldReliabilityCheck(str(db)).check_discriminatory_power("sign_in_logs", "conditional_access_status")
     assert digest(str(db)) == before
+    con.execute("CHECKPOINT")
+    assert api.verify_sign_in_status(str(db)).events == 1
     con.close()
+
+
+def test_a_log_that_no_verdict_looks_at_is_named_as_not_tested(db: Path) -> None:
+    other = {"file_id": 9, "row_no": 1, "event_time": START, "event_time_raw": "x"}
+    found = api.verify_sign_in_status(write_tables(db, sign_in_logs=[plain()], somebodys_logs=[other]))
+    assert any("somebodys_logs" in sentence for sentence in found.not_tested)
 
 
 def test_a_view_is_read_and_reaches_no_other_file(db: Path, tmp_path: Path) -> None:
