@@ -240,9 +240,10 @@ def keep_decisions(con: duckdb.DuckDBPyConnection, decided: Iterable[tuple[LogTy
 
 
 def join_decisions(con: duckdb.DuckDBPyConnection, policy: Policy) -> Window:
-    """Give every logon its outcome and the country it is judged by; tells the window of the counted sign-ins."""
+    """Give every logon its outcome and the country it is judged by; tells the window of the counted sign-ins. Asks
+    `places.settle_addresses` to have run.
+    """
     home = policy.home
-    run_named(con, "address_countries", {"share": home.address_country_share, "days": home.address_country_days})
     run_named(con, "judged")
     if run_named(con, "decided_by_access")[0][0]:
         run_named(con, "corroborate", file="accounts")

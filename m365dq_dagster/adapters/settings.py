@@ -37,6 +37,7 @@ class Settings(BaseSettings):
     home: Path = Field(default_factory=default_home)
     registry_url_override: SecretStr | None = Field(default=None, validation_alias="M365DQ_REGISTRY_URL")
     inbox_override: Path | None = Field(default=None, validation_alias="M365DQ_INBOX")
+    country_database: Path | None = None
     smtp_host: str | None = None
     smtp_port: int = 25
     smtp_user: str | None = None

@@ -65,6 +65,15 @@ class HomePolicy:
 
 
 @dataclass(frozen=True)
+class PlacePolicy:
+    """When a location is believed."""
+
+    database_max_days: float
+    database_min_agreement: float
+    database_min_differing: int
+
+
+@dataclass(frozen=True)
 class BreachPolicy:
     """V1 to V5."""
 
@@ -117,6 +126,7 @@ class Policy:
     scoring: ScoringPolicy
     flows: FlowPolicy
     home: HomePolicy
+    places: PlacePolicy
     breach: BreachPolicy
     leads: LeadPolicy
     case: CasePolicy
@@ -136,6 +146,7 @@ class Policy:
             scoring=_section(ScoringPolicy, data, "scoring"),
             flows=_section(FlowPolicy, data, "flows"),
             home=_section(HomePolicy, data, "home"),
+            places=_section(PlacePolicy, data, "places"),
             breach=_section(BreachPolicy, data, "breach"),
             leads=_section(LeadPolicy, data, "leads"),
             case=_section(CasePolicy, data, "case"),

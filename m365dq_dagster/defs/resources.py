@@ -157,6 +157,7 @@ class CaseWorkspace:
             override=override,
             more_folders=prepared.more_folders,
             options=prepared.options,
+            country_database=prepared.country_database,
         )
 
     def _prepared(self, registry: Registry, pack: Any, form: CaseForm) -> Any:

@@ -19,6 +19,7 @@ from m365dq_dagster.adapters.case_store import CaseStore, open_reader
 from m365dq_dagster.adapters.clock import Clock, SystemClock
 from m365dq_dagster.adapters.evidence.archives import LEFTOVER, unpacking
 from m365dq_dagster.adapters.evidence.folder import case_files, evidence_digest
+from m365dq_dagster.adapters.places import CountryDatabase
 from m365dq_dagster.adapters.registry import Registry
 from m365dq_dagster.adapters.rule_pack import RulePack, load_rule_pack
 from m365dq_dagster.adapters.settings import Settings
@@ -44,8 +45,8 @@ VERIFIERS = ("sign_in_logs", "unified_audit_log", "legacy_auth_logs")
 class PreparedCase:
     """A registered case, ready to be run.
 
-    `identity` is the digest of evidence, context, rule pack and override; `unchanged` says that the published
-    generation was judged from exactly that; `judged_at` is when.
+    `identity` is the digest of evidence, context, rule pack, override and database of countries; `unchanged` says that
+    the published generation was judged from exactly that; `judged_at` is when.
     """
 
     case_id: str
@@ -57,6 +58,7 @@ class PreparedCase:
     judged_at: datetime | None = None
     more_folders: tuple[Path, ...] = ()
     options: Mapping[str, str] = field(default_factory=dict)
+    country_database: CountryDatabase | None = None
 
 
 def prepare_case(
@@ -92,7 +94,8 @@ def prepare_case(
     options = {FORGET_MISSING: "yes"} if forget_missing else {}
     _register(registry, name, folders, context, options, now)
     skipped = override or override_in_force(registry, name, now)
-    prepared = _prepared(registry, store, pack, name, folders, context, skipped, options)
+    places = CountryDatabase.open(settings.country_database)
+    prepared = _prepared(registry, store, pack, name, folders, context, skipped, options, places)
     if prepared.unchanged:
         _put_right(registry, store, prepared, now)
     return prepared
@@ -130,7 +133,8 @@ def open_case(settings: Settings, registry: Registry, store: CaseStore, case_id:
         data.update(_read_toml(folders[0] / CONTEXT_FILE))
     context = parse_context(data, str(folders[0] / CONTEXT_FILE))
     override = override_in_force(registry, case_id, SystemClock().now())
-    return _prepared(registry, store, load_rule_pack(), case_id, folders, context, override, options)
+    places = CountryDatabase.open(settings.country_database)
+    return _prepared(registry, store, load_rule_pack(), case_id, folders, context, override, options, places)
 
 
 def override_in_force(registry: Registry, case_id: str, now: datetime) -> Override | None:
@@ -198,15 +202,18 @@ def _prepared(
     context: CaseContext,
     override: Override | None,
     options: Mapping[str, str],
+    places: CountryDatabase | None,
 ) -> PreparedCase:
-    identity = identity_of(evidence_of(folders), context, pack, override)
+    identity = identity_of(evidence_of(folders), context, pack, override, places)
     record = registry.case(case_id)
     current = store.current(case_id)
     unchanged = False
     if current is not None:
         unchanged = _judged_from(current) == identity and not (options and _has_kept(current))
     judged_at = record.last_run if record else None
-    return PreparedCase(case_id, folders[0], context, identity, unchanged, current, judged_at, folders[1:], options)
+    return PreparedCase(
+        case_id, folders[0], context, identity, unchanged, current, judged_at, folders[1:], options, places
+    )
 
 
 def _judged_from(published: Path) -> str | None:
@@ -225,10 +232,16 @@ def evidence_of(folders: Sequence[Path]) -> str:
     return evidence_digest(case_files(folders))
 
 
-def identity_of(evidence: str, context: CaseContext, pack: RulePack, override: Override | None) -> str:
+def identity_of(
+    evidence: str,
+    context: CaseContext,
+    pack: RulePack,
+    override: Override | None,
+    places: CountryDatabase | None = None,
+) -> str:
     """What a verdict is judged from, as one digest: the same identity, the same verdict."""
     skipped = [override.reason, override.actor, override.expires] if override else []
-    parts = [evidence, context.digest(), pack.content_hash, skipped]
+    parts = [evidence, context.digest(), pack.content_hash, skipped, *([places.edition.sha256] if places else [])]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
@@ -324,4 +337,4 @@ def identity_judged(run: CaseRun) -> str:
     read: dict[str, str] = dict(measure.run_named(run.con, "read_files", file="document"))
     if any(file.sha256 != read.get(file.path) for file in found if file.sha256):
         return ""
-    return identity_of(evidence_digest(found), run.context, run.pack, run.override)
+    return identity_of(evidence_digest(found), run.context, run.pack, run.override, run.country_database)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import duckdb
 
     from m365dq_dagster.adapters.clock import Clock
+    from m365dq_dagster.adapters.places import CountryDatabase
     from m365dq_dagster.adapters.registry import Registry
     from m365dq_dagster.adapters.rule_pack import RulePack
     from m365dq_dagster.core.context import CaseContext
@@ -61,6 +62,7 @@ class CaseRun:
     override: Override | None = None
     options: Mapping[str, str] = field(default_factory=dict)
     more_folders: tuple[Path, ...] = ()
+    country_database: CountryDatabase | None = None
     begun: float = field(default_factory=time.monotonic)
 
     @property

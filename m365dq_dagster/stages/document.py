@@ -19,6 +19,7 @@ from m365dq_dagster.core.checks import CheckResult, failed_blocking
 from m365dq_dagster.core.errors import BadInput
 from m365dq_dagster.core.ledger import REMEDIES
 from m365dq_dagster.core.outcome import CaseVerdict, Confidence, LogType
+from m365dq_dagster.stages import places
 from m365dq_dagster.stages.case_run import CaseRun
 from m365dq_dagster.stages.stamps import stale_tables
 
@@ -59,7 +60,8 @@ def build(run: CaseRun, *, stage: str) -> dict[str, Any]:
         "quality": _quality(run, failed, blocked=blocked),
         **_ledger(run.con),
         "by_log_type": by_log_type(run.con, blocked=blocked),
-        "fields": measure.read_json(run.con, "field_profiles"),
+        "fields": _fields(run),
+        "country_database": places.kept(run).get("database"),
         "recommended": _recommended(run.con),
         "unknown_codes": _unknown_codes(run.con),
         "unknown_values": _unknown_values(run.con),
@@ -161,6 +163,18 @@ def _judged_logs(con: duckdb.DuckDBPyConnection, *, blocked: bool) -> dict[str, 
         entry["logons"] = logons
         entry["decision_coverage"] = round((logons - open_rows) / logons, 6) if logons else None
     return found
+
+
+def _fields(run: CaseRun) -> list[dict[str, Any]]:
+    """The profiles, with what was found out about locations told of the field `country`."""
+    rows = measure.read_json(run.con, "field_profiles")
+    remarks = places.kept(run).get("remarks", {})
+    origins = measure.provenance(run.con) if remarks else {}
+    for row in rows:
+        if row["field"] == "country" and row["log_type"] in remarks:
+            row["reasons"] += remarks[row["log_type"]]
+            row["provenance"] = "; ".join(origins.get((row["log_type"], "country"), ())) or "absent"
+    return rows
 
 
 def _recommended(con: duckdb.DuckDBPyConnection) -> dict[str, Any]:

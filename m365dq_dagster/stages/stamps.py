@@ -36,4 +36,11 @@ def stale_tables(run: CaseRun) -> list[str]:
 def _made_from(run: CaseRun) -> tuple[str, str, str]:
     files = sorted(measure.run_named(run.con, "read_files", file="document"))
     evidence = hashlib.sha256(json.dumps(files).encode()).hexdigest()
-    return evidence, run.context.digest(), run.pack.content_hash
+    return evidence, _known(run), run.pack.content_hash
+
+
+def _known(run: CaseRun) -> str:
+    """What was known of the case beforehand: its context, and the database of countries where there is one."""
+    if run.country_database is None:
+        return run.context.digest()
+    return hashlib.sha256(f"{run.context.digest()} {run.country_database.edition.sha256}".encode()).hexdigest()

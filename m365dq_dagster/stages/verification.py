@@ -23,6 +23,7 @@ from m365dq_dagster.core.verdict import (
     judge_account,
     judge_case,
 )
+from m365dq_dagster.stages import places
 from m365dq_dagster.stages.case_run import CaseRun
 from m365dq_dagster.stages.findings import findings
 from m365dq_dagster.stages.quality import Judged, judged_fields
@@ -49,6 +50,7 @@ def run(run: CaseRun) -> VerificationReport:
     """Adjudicate, count, judge, keep."""
     con, policy = run.con, run.pack.policy
     measure.load_pack_tables(con, run.pack)
+    place = places.find(run)
     run.progress.step(STAGE, "adjudicating sign-ins")
     fields = judged_fields(run)
     measure.keep_decisions(con, _decisions(run, fields))
@@ -67,7 +69,7 @@ def run(run: CaseRun) -> VerificationReport:
     stamp(run, STAGE)
     checks = (verdict_check(run.case_id, case, accounts),)
     now = run.clock.now()
-    run.registry.record_checks(run.case_id, run.run_id, checks, now)
+    run.registry.record_checks(run.case_id, run.run_id, (*place.checks, *checks), now)
     run.registry.set_stage(run.case_id, CaseStage.VERIFIED, now)
     return VerificationReport(case, case_evidence, accounts, tuple(leads), len(fields), checks)
 
@@ -215,7 +217,7 @@ def _keep(
             for one in leads
         ),
     )
-    measure.keep_json(con, "conflicts", _conflicts(run))
+    measure.keep_json(con, "conflicts", [*_conflicts(run), *places.kept(run)["conflicts"]])
     measure.keep_json(con, "indicators", _indicators(run))
     measure.keep_json(con, "case_verdict", [_case_row(case, evidence, home)])
 

@@ -12,6 +12,7 @@ import duckdb
 
 from m365dq_dagster.adapters.case_store import CONNECT_CONFIG, CaseStore, create_schema
 from m365dq_dagster.adapters.clock import FixedClock
+from m365dq_dagster.adapters.places import CountryDatabase
 from m365dq_dagster.adapters.registry import Registry
 from m365dq_dagster.adapters.rule_pack import RulePack, load_rule_pack
 from m365dq_dagster.adapters.settings import Settings
@@ -65,6 +66,7 @@ class Bench:
 
     registry: Any = field(default_factory=Listener)
     folder: Path = Path("/nowhere")
+    country_database: CountryDatabase | None = None
 
     @contextmanager
     def run(
@@ -96,6 +98,7 @@ class Bench:
                 self.registry,
                 FixedClock(NOW),
                 override=override,
+                country_database=self.country_database,
             )
         finally:
             con.close()
@@ -168,6 +171,7 @@ def run_folder(
                 override=override,
                 options=prepared.options,
                 more_folders=prepared.more_folders,
+                country_database=prepared.country_database,
             )
             blocked = _through(stages, run)
             body = case.finish_run(run, blocked)

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import duckdb
 import pytest
 
-from m365dq_dagster.adapters import measure
+from m365dq_dagster.adapters import measure, places
 from m365dq_dagster.core.adjudication import Access, Client, Decision, Mark, Word
 from m365dq_dagster.core.checks import CheckResult
 from m365dq_dagster.core.outcome import Confidence, LogType, Outcome, Severity
@@ -107,6 +107,7 @@ def test_unknown_words_are_told_the_commonest_first_and_bounded(con: duckdb.Duck
 def test_a_window_has_its_baseline_in_its_first_quarter(con: duckdb.DuckDBPyConnection) -> None:
     logons(con, sign_in(), sign_in(when=datetime(2026, 1, 9, 9)), sign_in(when=None))
     measure.keep_decisions(con, [])
+    places.settle_addresses(con, PACK.policy)
     nothing = measure.join_decisions(con, PACK.policy)
     assert (nothing.begins, nothing.baseline_end) == (None, None)
     decision = Decision(Outcome.SUCCESS, Confidence.HIGH, "status_error_code")

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from m365dq_dagster.adapters import measure, sql
+from m365dq_dagster.adapters import measure, places, sql
 from m365dq_dagster.adapters.case_store import CONNECT_CONFIG, create_schema
 from m365dq_dagster.adapters.sql.profile import count_column
 from m365dq_dagster.core import adjudication
@@ -66,6 +66,7 @@ def judged(
         for key, combo in found.items()
     ]
     measure.keep_decisions(con, decided)
+    places.settle_addresses(con, POLICY)
     window = measure.join_decisions(con, POLICY)
     measure.build_events(con, CaseContext(), homes, window, POLICY)
     if accounts:

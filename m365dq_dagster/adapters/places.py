@@ -1,0 +1,127 @@
+"""Where addresses are: the database of countries that the settings name, a local MMDB file that is read and never
+fetched, and the counting of what exports and database say. Whether any of it may be believed is judged in
+`core.places`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import duckdb
+import maxminddb
+from maxminddb import InvalidDatabaseError, Reader
+
+from m365dq_dagster.adapters.measure import run_named
+from m365dq_dagster.adapters.sql.places import distinct_addresses
+from m365dq_dagster.core.errors import BadInput
+from m365dq_dagster.core.places import Agreement, Edition, country_of, is_public
+from m365dq_dagster.core.policy import Policy
+from m365dq_dagster.core.printable import printable
+
+REMEDY = "name a readable MMDB file in M365DQ_COUNTRY_DATABASE, or unset it to judge without one."
+
+
+@dataclass(frozen=True)
+class CountryDatabase:
+    """A database of countries as it was when the run was prepared."""
+
+    path: Path
+    edition: Edition
+
+    @classmethod
+    def open(cls, path: Path | None) -> CountryDatabase | None:
+        """The database at a path, None where none is named. Raises `BadInput` where it is missing or none at all."""
+        if path is None or path == Path():
+            return None
+        place = path.expanduser().absolute()
+        with _reader(place) as reader:
+            about = reader.metadata()
+        try:
+            built = datetime.fromtimestamp(about.build_epoch, UTC).replace(tzinfo=None)
+        except (OverflowError, OSError, ValueError):
+            raise BadInput(f"The country database {place} does not say when it was built; {REMEDY}") from None
+        kind = printable(about.database_type)[:80]
+        return cls(place, Edition(printable(place.name)[:200], kind, built, _sha256(place)))
+
+    def countries(self, addresses: Iterable[str]) -> dict[str, str]:
+        """The country of each address that it knows one of; private and reserved addresses have none.
+
+        Raises `BadInput` where the file was changed since the run was prepared, or is damaged.
+        """
+        with _reader(self.path) as reader:
+            if _sha256(self.path) != self.edition.sha256:
+                raise BadInput(f"The country database {self.path} changed while the case was judged; run it again.")
+            four_only = reader.metadata().ip_version == 4
+            try:
+                found = {
+                    address: country_of(reader.get(address))
+                    for address in addresses
+                    if is_public(address) and not (four_only and ":" in address)
+                }
+            except InvalidDatabaseError as error:
+                raise BadInput(f"The country database {self.path} is damaged ({error}); {REMEDY}") from None
+        return {address: country for address, country in found.items() if country}
+
+
+def _reader(path: Path) -> Reader:
+    try:
+        return maxminddb.open_database(path)
+    except InvalidDatabaseError:
+        raise BadInput(f"The country database {path} is no MMDB file; {REMEDY}") from None
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or "it holds nothing"
+        raise BadInput(f"The country database {path} cannot be read ({why}); {REMEDY}") from None
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def settle_addresses(con: duckdb.DuckDBPyConnection, policy: Policy) -> None:
+    """The country of every address as the exports tell it, and an empty table for what a database adds."""
+    home = policy.home
+    run_named(con, "address_countries", {"share": home.address_country_share, "days": home.address_country_days})
+    run_named(con, "address_places", file="places")
+    run_named(con, "forget_database", file="places")
+
+
+def look_up(con: duckdb.DuckDBPyConnection, database: CountryDatabase) -> tuple[int, int]:
+    """Ask the database for every address of the case, each once; tells how many there are and how many it places."""
+    tables = [str(name) for (name,) in run_named(con, "tables_with_addresses", file="places")]
+    addresses = [str(address) for (address,) in con.execute(distinct_addresses(tables)).fetchall()]
+    found = database.countries(addresses)
+    if found:
+        run_named(con, "add_places", {"addresses": list(found), "countries": list(found.values())}, file="places")
+    return len(addresses), len(found)
+
+
+def agreement(con: duckdb.DuckDBPyConnection) -> Agreement:
+    """How the database compares with the exports, over the addresses that both place."""
+    compared, differing, rows, examples = run_named(con, "agreement", file="places")[0]
+    return Agreement(int(compared), int(differing), int(rows), tuple(tuple(one) for one in examples))
+
+
+def reach(con: duckdb.DuckDBPyConnection) -> tuple[datetime | None, datetime | None]:
+    """First and last moment of the logons."""
+    first, last = run_named(con, "reach", file="places")[0]
+    return first, last
+
+
+def forget_places(con: duckdb.DuckDBPyConnection) -> None:
+    """Place nothing by the database."""
+    run_named(con, "clear_places", file="places")
+
+
+def keep_origin(con: duckdb.DuckDBPyConnection, edition: Edition) -> dict[str, int]:
+    """Write into the provenance of every file which of its countries the database gave; tells the rows by log type."""
+    found: dict[str, int] = {}
+    for log_type, file_id, rows in run_named(con, "placed_rows", file="places"):
+        values = {"origin": edition.origin, "log_type": log_type, "file_id": file_id}
+        run_named(con, "add_origin", values, file="places")
+        found[log_type] = found.get(log_type, 0) + int(rows)
+    return found
