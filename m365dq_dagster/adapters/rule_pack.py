@@ -33,6 +33,9 @@ from m365dq_dagster.core.profile import FieldSpec, Witness
 OPERATIONS_FILE = "operations.toml"
 """Recipients and windows: operations, not judgement, so not part of the hash."""
 
+LABELS_FILE = "real_cases.toml"
+"""What is known of real evidence: for measuring the judge, who never reads it, so not part of the hash either."""
+
 
 @dataclass(frozen=True)
 class ValueRow:
@@ -84,7 +87,7 @@ class RulePack:
             for path in sorted(
                 p for p in base.rglob("*") if p.is_file() and p.suffix in {".csv", ".toml", ".yaml", ".json"}
             ):
-                if path.name == OPERATIONS_FILE:
+                if path.name in (OPERATIONS_FILE, LABELS_FILE):
                     continue
                 text = path.read_bytes().replace(b"\r\n", b"\n")
                 digest.update(f"{base.name}/{path.relative_to(base).as_posix()}".encode() + b"\0" + text + b"\0")

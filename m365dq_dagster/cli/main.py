@@ -17,7 +17,21 @@ import typer
 from typer.core import TyperGroup
 
 from m365dq_dagster import __version__
-from m365dq_dagster.cli import alerts, bench, cases, codes, dashboard, generate, logs, report, run, show, terminal, ui
+from m365dq_dagster.cli import (
+    alerts,
+    bench,
+    cases,
+    codes,
+    dashboard,
+    generate,
+    logs,
+    report,
+    run,
+    show,
+    terminal,
+    ui,
+    validate,
+)
 from m365dq_dagster.core.errors import M365dqError
 from m365dq_dagster.core.printable import printable
 
@@ -127,6 +141,7 @@ app.command("show")(show.show)
 app.command("report")(report.report)
 app.command("generate")(generate.generate)
 app.command("bench")(bench.bench)
+app.command("validate")(validate.validate)
 app.command("ui")(ui.ui)
 app.command("dashboard")(dashboard.dashboard)
 app.add_typer(alerts.app, name="alerts")
