@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
@@ -17,8 +17,10 @@ from typing import TypeVar
 from m365dq_dagster.adapters.synthetic.audit_writers import write_audit_log, write_legacy_log
 from m365dq_dagster.adapters.synthetic.bulk import counted, many_audit_records, many_legacy_attempts, many_sign_ins
 from m365dq_dagster.adapters.synthetic.calendars import USUAL, Calendar
+from m365dq_dagster.adapters.synthetic.corpus import CaseOrder, corpus
+from m365dq_dagster.adapters.synthetic.damage import shown, told
 from m365dq_dagster.adapters.synthetic.events import AuditRecord, LegacyAttempt, SignIn
-from m365dq_dagster.adapters.synthetic.labels import Tally, field_states, recommended
+from m365dq_dagster.adapters.synthetic.labels import Tally, field_states, recommended, truth
 from m365dq_dagster.adapters.synthetic.sign_in_writers import Rendering, write_sign_ins
 from m365dq_dagster.adapters.synthetic.stories import STORIES, tell
 from m365dq_dagster.adapters.synthetic.story import Story
@@ -26,14 +28,26 @@ from m365dq_dagster.adapters.synthetic.tenant import HOME_COUNTRY
 from m365dq_dagster.adapters.synthetic.vocabulary import AUDIT_SHAPES, SIGN_IN_SHAPES, Family, Shape, Variant
 from m365dq_dagster.core.errors import BadInput
 
-__all__ = ["EXPECTED", "Family", "GeneratedCase", "Shape", "Variant", "generate"]
+__all__ = [
+    "EXPECTED",
+    "CaseOrder",
+    "Family",
+    "GeneratedCase",
+    "Shape",
+    "Variant",
+    "corpus",
+    "generate",
+    "generate_order",
+]
 
 EXPECTED = "expected.json"
 """The file with the truth; a run never reads it."""
 CONTEXT = "case.toml"
 DEFAULT_ROWS = 10_000
 MOST_ROWS = 20_000_000
-DAMAGES = (Variant.TYPE_NAME, Variant.INVENTED_ONE)
+DAMAGES = tuple(variant for variant in Variant if variant is not Variant.INTACT)
+JUDGED_AS_TOLD = (Variant.INTACT, Variant.TYPE_NAME, Variant.INVENTED_ONE)
+"""Variants of which a verdict is claimed where the story claims one; of the others the truth alone is told."""
 SINGLE_LOG_WHY = "A single log for measuring: its rows are labelled, and no verdict on a case is claimed."
 
 Name = TypeVar("Name", bound=StrEnum)
@@ -62,6 +76,7 @@ class _Order:
     shape: Shape
     audit_shape: Shape
     rows: int
+    audit: bool
 
 
 @dataclass(frozen=True)
@@ -89,18 +104,22 @@ def generate(
     mfa_steps: bool = True,
     devices: bool = True,
     context: bool = True,
+    audit: bool = True,
 ) -> GeneratedCase:
     """Writes one labelled case into ``out`` and says what was written. The same arguments give the same bytes.
 
     ``rows`` applies to the single logs (signins, ual, legacy; 10,000 unless told). ``shape`` is the flavour of the
     sign-ins, or of the audit log for the family ual; ``audit_shape`` that of the audit log in a whole case. ``variant``
-    is how the sign-in status was damaged; oculus is type-name unless told, and takes no intact one (that is healthy).
+    is how the sign-in status was damaged; a whole case is intact unless told. Oculus is type-name unless told, and
+    takes no intact one (that is healthy, which takes no other). A single log is always intact.
     ``mfa_steps``: the attacker meets MFA prompts that the owners approve. ``devices``: the export names devices.
-    ``context``: a case.toml with the home country stands beside the evidence.
+    ``context``: a case.toml with the home countries stands beside the evidence. ``audit``: the audit log of a whole
+    case is in it.
 
-    Raises BadInput where a name is unknown, options do not fit the family, or ``out`` holds files of something else.
+    Raises BadInput where a name is unknown, options do not fit the family, a damage would change nothing in the case,
+    or ``out`` holds files of something else.
     """
-    order = _checked(family, rows, shape, variant, audit_shape)
+    order = _checked(family, rows, shape, variant, audit_shape, audit=audit)
     style = Rendering(order.variant, devices)
     if order.family in STORIES:
         draft = _whole_case(order, seed, style, mfa_steps=mfa_steps)
@@ -118,7 +137,25 @@ def generate(
     return GeneratedCase(order.family, order.variant, out, written, draft.tally.events.total(), out / EXPECTED)
 
 
-def _checked(family: str, rows: int | None, shape: str | None, variant: str | None, audit_shape: str | None) -> _Order:
+def generate_order(order: CaseOrder, out: Path) -> GeneratedCase:
+    """Writes one case of the corpus into ``out``. Raises BadInput as ``generate`` does."""
+    return generate(
+        order.family,
+        out,
+        seed=order.seed,
+        shape=order.shape,
+        variant=order.variant,
+        audit_shape=order.audit_shape,
+        mfa_steps=order.mfa_steps,
+        devices=order.devices,
+        context=order.context,
+        audit=order.audit_shape is not None,
+    )
+
+
+def _checked(
+    family: str, rows: int | None, shape: str | None, variant: str | None, audit_shape: str | None, *, audit: bool
+) -> _Order:
     kind = _named(Family, family, "family", tuple(Family))
     whole = kind in STORIES
     if rows is not None and whole:
@@ -127,16 +164,24 @@ def _checked(family: str, rows: int | None, shape: str | None, variant: str | No
         )
     if rows is not None and not 1 <= rows <= MOST_ROWS:
         raise BadInput(f"{rows} rows cannot be generated; give a number from 1 to {MOST_ROWS}.")
-    damages = DAMAGES if kind is Family.OCULUS else (Variant.INTACT,)
+    variants = _variants(kind)
     shapes = {Family.UAL: AUDIT_SHAPES, Family.LEGACY: (Shape.LEGACY_CSV,)}.get(kind, SIGN_IN_SHAPES)
     usual = Shape.PS_CSV if kind is Family.OCULUS else shapes[0]
     return _Order(
         kind,
-        _named(Variant, variant or damages[0], f"variant of '{kind}'", damages),
+        _named(Variant, variant or variants[0], f"variant of '{kind}'", variants),
         _named(Shape, shape or usual, f"shape for '{kind}'", shapes),
         _named(Shape, audit_shape or AUDIT_SHAPES[0], "shape of the audit log", AUDIT_SHAPES),
         rows or DEFAULT_ROWS,
+        audit,
     )
+
+
+def _variants(family: Family) -> tuple[Variant, ...]:
+    """The variants that the family takes, the usual one first. Oculus and healthy are one story, damaged and intact."""
+    if family is Family.OCULUS:
+        return DAMAGES
+    return (Variant.INTACT,) if family is Family.HEALTHY or family not in STORIES else tuple(Variant)
 
 
 def _named(kind: type[Name], value: str, what: str, allowed: tuple[Name, ...]) -> Name:
@@ -171,6 +216,12 @@ def _write_text(path: Path, text: str) -> None:
 
 def _whole_case(order: _Order, seed: int, style: Rendering, *, mfa_steps: bool) -> _Draft:
     story = tell(order.family, seed, mfa_steps=mfa_steps)
+    story = story if order.audit else replace(story, audit=[])
+    if order.variant is not Variant.INTACT and not _changes(story, order):
+        raise BadInput(
+            f"'{order.variant}' would change nothing in '{order.family}' of seed {seed}: its sign-in log would hold "
+            "what the intact one holds; take another variant or leave it out."
+        )
     tally = Tally(order.variant, frozenset(story.home_countries))
     for event in story.sign_ins:
         tally.sign_in(event)
@@ -181,15 +232,24 @@ def _whole_case(order: _Order, seed: int, style: Rendering, *, mfa_steps: bool) 
     return _Draft(_sign_in_parts(order, story, style) + _other_parts(order, story), tally, story)
 
 
+def _changes(story: Story, order: _Order) -> bool:
+    """Whether at least one row shows another status than in the intact export."""
+    return any(shown(event, order.variant, order.shape) != told(event.deed) for event in story.sign_ins)
+
+
 def _sign_in_parts(order: _Order, story: Story, style: Rendering) -> list[Part]:
-    """The portal exports interactive and non-interactive sign-ins apart; every other shape holds both in one file."""
+    """The portal exports interactive and non-interactive sign-ins apart; every other shape holds both in one file.
+
+    An export without a row is a file all the same.
+    """
     if order.shape is not Shape.PORTAL_CSV:
         return [(_sign_in_name(order, story.calendar), partial(_sign_in_file, story.sign_ins, order.shape, style))]
     interactive = [event for event in story.sign_ins if event.interactive]
     quiet = [event for event in story.sign_ins if not event.interactive]
     names = (_sign_in_name(order, story.calendar), f"NonInteractiveSignIns_{_window(story.calendar)}.csv")
     parts = zip(names, (interactive, quiet), strict=True)
-    return [(name, partial(_sign_in_file, events, order.shape, style)) for name, events in parts if events]
+    kept = [(name, events) for name, events in parts if events] or [(names[0], interactive)]
+    return [(name, partial(_sign_in_file, events, order.shape, style)) for name, events in kept]
 
 
 def _window(calendar: Calendar) -> str:
@@ -259,17 +319,19 @@ def _label(order: _Order, seed: int, draft: _Draft, names: tuple[str, ...]) -> d
 
     ``events``, ``by_outcome`` and ``true_outcome`` count rows by log type; of the audit log, outcomes speak of logons
     only. ``by_outcome`` is what the evidence can show after the damage of the variant, ``true_outcome`` what happened.
-    ``recommended`` and ``field_states`` (of the sign-in log) list answers of which any one is right. ``verdict`` is
-    null where no case is told.
+    ``recommended`` and ``field_states`` (of the sign-in log) list answers of which any one is right; ``field_states``
+    is empty and ``verdict`` null where none is claimed. ``truth`` is what a whole case is labelled with, null for a
+    single log.
     """
     tally, story = draft.tally, draft.story
+    claimed = order.variant in JUDGED_AS_TOLD and not (story and story.verdict is None)
     return {
         "family": order.family,
         "variant": order.variant,
         "shape": order.shape,
         "seed": seed,
         "files": list(names),
-        "verdict": story.verdict if story else None,
+        "verdict": story.verdict if story and claimed else None,
         "why": story.why if story else SINGLE_LOG_WHY,
         "compromised_accounts": list(story.compromised) if story else [],
         "foreign_successes": tally.foreign_successes,
@@ -281,5 +343,6 @@ def _label(order: _Order, seed: int, draft: _Draft, names: tuple[str, ...]) -> d
         "mail_items_accessed": tally.mail_items_accessed,
         "legacy_attempts": tally.legacy_attempts,
         "recommended": recommended(tally),
-        "field_states": field_states(tally),
+        "field_states": field_states(tally) if claimed else {},
+        "truth": truth(tally, story) if story else None,
     }

@@ -9,13 +9,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from .calendars import USUAL, Calendar
 from .draws import Draws
-from .events import WINDOW_DAYS, AuditRecord, SignIn
+from .events import AuditRecord, SignIn
 from .homelife import local, working_days
 from .tenant import DOMAIN, TENANT_ID, Person
 from .vocabulary import WORDING, Deed
 
-SITE = "https://contoso.example/sites/projects/Shared Documents/"
 SYSTEM_ACCOUNT = "NT AUTHORITY\\SYSTEM (Microsoft.Exchange.Servicehost)"
 
 SYNC_BY_ATTACKER = 3
@@ -25,6 +25,14 @@ SYNC_BY_OWNERS = 24
 RULES_BY_ATTACKER = 2
 
 LOGON_RECORD = 15
+
+
+def _domain(person: Person) -> str:
+    return person.account.partition("@")[2]
+
+
+def _site(person: Person) -> str:
+    return f"https://{_domain(person)}/sites/projects/Shared Documents/"
 
 
 class Routine(NamedTuple):
@@ -112,7 +120,7 @@ def logons(draws: Draws, events: Iterable[SignIn]) -> list[AuditRecord]:
 def routine(draws: Draws, time: datetime, person: Person) -> AuditRecord:
     """One ordinary operation of a person at home."""
     kind = _weighted(draws.share())
-    document = f"{SITE}{draws.one(('plan', 'minutes', 'budget', 'roster'))}-{draws.below(400):03d}.docx"
+    document = f"{_site(person)}{draws.one(('plan', 'minutes', 'budget', 'roster'))}-{draws.below(400):03d}.docx"
     details: dict[str, object] = {"ClientIP": _with_port(draws, person), "ObjectId": document}
     if kind.workload == "Exchange":
         details = _mailbox(person, person.address, "Client=OWA;Action=ViaProxy") | {"ResultStatus": kind.result}
@@ -148,7 +156,7 @@ def _mailbox(person: Person, address: str, client: str) -> dict[str, object]:
         "LogonUserSid": "S-1-5-21-1-2-3-1000",
         "MailboxGuid": person.user_id,
         "MailboxOwnerUPN": person.account,
-        "OrganizationName": DOMAIN,
+        "OrganizationName": _domain(person),
         "OriginatingServer": "SYP01 (15.20.7025.01)",
     }
 
@@ -190,7 +198,7 @@ def mail_read(draws: Draws, time: datetime, person: Person, address: str, *, syn
     if sync:
         details["Item"] = {"Id": draws.guid(), "ParentFolder": {"Path": "\\Inbox", "Name": "Inbox"}}
     else:
-        message = {"InternetMessageId": f"<{draws.guid()}@{DOMAIN}>", "SizeInBytes": 1000 + draws.below(90000)}
+        message = {"InternetMessageId": f"<{draws.guid()}@{_domain(person)}>", "SizeInBytes": 1000 + draws.below(90000)}
         details["Folders"] = [{"FolderItems": [message], "Id": draws.guid(), "Path": "\\Inbox"}]
     return _record(draws, time, 2 if sync else 50, "MailItemsAccessed", person, "Exchange", details)
 
@@ -246,10 +254,10 @@ def hiding_rules(draws: Draws, takeovers: Sequence[SignIn]) -> list[AuditRecord]
     ]
 
 
-def housekeeping(draws: Draws, number: int) -> AuditRecord:
+def housekeeping(draws: Draws, number: int, *, calendar: Calendar = USUAL, domain: str = DOMAIN) -> AuditRecord:
     """The mail system's own maintenance of a mailbox: an admin operation by no person."""
     return AuditRecord(
-        local(1 + number % (WINDOW_DAYS - 1), 100 + draws.below(60), draws.below(60)),
+        calendar.local(1 + number % (calendar.days - 1), 100 + draws.below(60), draws.below(60)),
         1,
         "Set-Mailbox",
         SYSTEM_ACCOUNT,
@@ -259,7 +267,7 @@ def housekeeping(draws: Draws, number: int) -> AuditRecord:
         draws.guid(),
         {
             "ResultStatus": "True",
-            "ObjectId": f"{DOMAIN}/mailbox-{draws.below(90):03d}",
+            "ObjectId": f"{domain}/mailbox-{draws.below(90):03d}",
             "ExternalAccess": True,
             "Parameters": [{"Name": "RecipientLimits", "Value": "500"}],
         },
@@ -267,13 +275,15 @@ def housekeeping(draws: Draws, number: int) -> AuditRecord:
     )
 
 
-def everyday_records(draws: Draws, people: Sequence[Person], count: int) -> list[AuditRecord]:
+def everyday_records(
+    draws: Draws, people: Sequence[Person], count: int, *, calendar: Calendar = USUAL, domain: str = DOMAIN
+) -> list[AuditRecord]:
     """``count`` ordinary records: one in forty by the system, the rest by people on working days."""
-    days = working_days()
+    days = calendar.working_days()
     return [
-        housekeeping(draws, number)
+        housekeeping(draws, number, calendar=calendar, domain=domain)
         if number % 40 == 0
-        else routine(draws, local(draws.one(days), 530 + draws.below(530), draws.below(60)), draws.one(people))
+        else routine(draws, calendar.local(draws.one(days), 530 + draws.below(530), draws.below(60)), draws.one(people))
         for number in range(count)
     ]
 
@@ -282,7 +292,18 @@ def file_theft(draws: Draws, takeovers: Iterable[SignIn]) -> Iterator[AuditRecor
     """Each sign-in of the attacker that opened a session reads one document."""
     for event in takeovers:
         if event.interactive:
-            name = f"{SITE}payroll-{draws.below(90):02d}.xlsx"
+            name = f"{_site(event.person)}payroll-{draws.below(90):02d}.xlsx"
             details: dict[str, object] = {"ClientIP": event.address, "ObjectId": name}
             time = event.time + timedelta(seconds=90 + draws.below(60))
             yield _record(draws, time, 6, "FileAccessed", event.person, "SharePoint", details)
+
+
+def plunder(draws: Draws, takeovers: Sequence[SignIn], records: int) -> list[AuditRecord]:
+    """``records`` readings of mail minutes after the attacker's sign-ins, from their addresses; one in six a sync."""
+    rows: list[AuditRecord] = []
+    for number in range(records if takeovers else 0):
+        entry = takeovers[number % len(takeovers)]
+        time = entry.time + timedelta(minutes=1 + draws.below(9), seconds=draws.below(60))
+        sync = number % 6 == 0
+        rows.append(mail_read(draws, time, entry.person, entry.address, sync=sync, session=entry.session))
+    return rows

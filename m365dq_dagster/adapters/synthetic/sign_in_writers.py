@@ -1,7 +1,7 @@
 """Sign-ins as the export shapes lay them out.
 
-Rows are streamed: nothing is held beyond the row being written. What a damaged variant does to the status is done
-here, because the damage happened in the export and not in the story.
+Rows are streamed: nothing is held beyond the row being written. What a damaged variant leaves of a status belongs to
+``damage``.
 """
 
 from __future__ import annotations
@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
+from .damage import BLANK, INVENTED, TYPED, Status, shown
 from .events import SignIn
-from .tenant import DOMAIN, TENANT_ID
+from .tenant import TENANT_ID
 from .text_dates import american, iso, workspace
-from .vocabulary import INVENTED_CODE, PORTAL_POLICIES, TYPE_NAME, WORDING, Shape, Variant
+from .vocabulary import INVENTED_CODE, PORTAL_POLICIES, TYPE_NAME, Shape, Variant
 
 PORTAL_COLUMNS = (
     "Date (UTC)",
@@ -209,25 +210,16 @@ def _write_graph(path: Path, objects: Iterator[dict[str, object]], shape: Shape)
     opening, between, closing = {
         Shape.GRAPH_JSON: ("[\n", ",\n", "\n]\n"),
         Shape.GRAPH_JSON_VALUE: ('{"value": [\n', ",\n", "\n]}\n"),
-        Shape.GRAPH_JSONL: ("", "\n", "\n"),
+        Shape.GRAPH_JSONL: ("", "", ""),
     }[shape]
+    end = "\n" if shape is Shape.GRAPH_JSONL else ""
     with path.open("w", encoding="utf-8", newline="") as file:
         file.write(opening)
         for number, item in enumerate(objects):
             if number:
                 file.write(between)
-            file.write(json.dumps(item, ensure_ascii=False))
+            file.write(json.dumps(item, ensure_ascii=False) + end)
         file.write(closing)
-
-
-def _code_and_status(event: SignIn, variant: Variant) -> tuple[object, str, str]:
-    """The code, the status text and the failure reason as this variant of the export holds them."""
-    if variant is Variant.TYPE_NAME:
-        return TYPE_NAME, TYPE_NAME, ""
-    if variant is Variant.INVENTED_ONE:
-        return INVENTED_CODE, str(INVENTED_CODE), ""
-    words = WORDING[event.deed]
-    return words.code, words.status, words.reason
 
 
 def _device(event: SignIn, rendering: Rendering) -> tuple[str, str, str, str, str]:
@@ -243,7 +235,7 @@ def _requirement(event: SignIn) -> str:
 
 
 def _portal_row(event: SignIn, rendering: Rendering) -> Row:
-    code, status, reason = _code_and_status(event, rendering.variant)
+    code, status, reason = shown(event, rendering.variant, Shape.PORTAL_CSV)
     _, device_id, browser, system, join_type = _device(event, rendering)
     person, app, place = event.person, event.app, event.place
     managed = "Yes" if join_type else ""
@@ -259,7 +251,7 @@ def _portal_row(event: SignIn, rendering: Rendering) -> Row:
         "Member",
         "none",
         token,
-        "none",
+        app.protocol,
         event.request.replace("-", "")[:22],
         "none",
         "none",
@@ -273,7 +265,7 @@ def _portal_row(event: SignIn, rendering: Rendering) -> Row:
         TENANT_ID,
         TENANT_ID,
         TENANT_ID,
-        "Contoso",
+        person.account.partition("@")[2].partition(".")[0].capitalize(),
         event.address,
         f"{place.city}, {place.state}, {place.country}",
         status,
@@ -310,7 +302,7 @@ def _portal_row(event: SignIn, rendering: Rendering) -> Row:
 
 
 def _ps_row(event: SignIn, rendering: Rendering) -> Row:
-    code, _, _ = _code_and_status(event, rendering.variant)
+    code, _, _ = shown(event, rendering.variant, Shape.PS_CSV)
     name, _, browser, system, _ = _device(event, rendering)
     return (
         american(event.time),
@@ -331,14 +323,13 @@ def _ps_row(event: SignIn, rendering: Rendering) -> Row:
     )
 
 
-def _status_object(event: SignIn, variant: Variant) -> object:
+def _status_object(status: Status) -> object:
     """Graph's nested status, or what became of it."""
-    if variant is Variant.TYPE_NAME:
+    if status == TYPED:
         return TYPE_NAME
-    if variant is Variant.INVENTED_ONE:
+    if status == INVENTED:
         return {"errorCode": INVENTED_CODE}
-    words = WORDING[event.deed]
-    return {"errorCode": words.code, "failureReason": words.reason, "additionalDetails": None}
+    return {"errorCode": status.code, "failureReason": status.reason or None, "additionalDetails": None}
 
 
 def _device_object(event: SignIn, rendering: Rendering) -> dict[str, object]:
@@ -393,12 +384,12 @@ def _graph_object(event: SignIn, rendering: Rendering) -> dict[str, object]:
         "resourceId": app.resource_id,
         "resourceTenantId": TENANT_ID,
         "homeTenantId": TENANT_ID,
-        "status": _status_object(event, rendering.variant),
+        "status": _status_object(shown(event, rendering.variant, Shape.GRAPH_JSON)),
         "deviceDetail": _device_object(event, rendering),
         "location": _location_object(event),
         "appliedConditionalAccessPolicies": [],
         "authenticationDetails": [],
-        "authenticationProtocol": "none",
+        "authenticationProtocol": app.protocol,
         "authenticationRequirement": _requirement(event),
         "incomingTokenType": "none" if event.interactive else "primaryRefreshToken",
         "originalTransferMethod": "none",
@@ -413,10 +404,17 @@ def _graph_object(event: SignIn, rendering: Rendering) -> dict[str, object]:
     }
 
 
+def _status_cell(status: Status) -> str:
+    """The nested status as the text of a cell; a blank status leaves the cell blank."""
+    if status == BLANK:
+        return ""
+    nested = _status_object(status)
+    return nested if isinstance(nested, str) else json.dumps(nested)
+
+
 def _sentinel_row(event: SignIn, rendering: Rendering) -> Row:
-    code, _, reason = _code_and_status(event, rendering.variant)
+    known = shown(event, rendering.variant, Shape.SENTINEL_CSV)
     person, app = event.person, event.app
-    status = _status_object(event, rendering.variant)
     return (
         TENANT_ID,
         "Azure AD",
@@ -425,9 +423,9 @@ def _sentinel_row(event: SignIn, rendering: Rendering) -> Row:
         "Sign-in activity",
         "1.0",
         "SignInLogs",
-        code,
+        known.code,
         "None",
-        "" if code == 0 else reason,
+        "" if known.code == 0 else known.reason,
         "0",
         event.correlation,
         "Microsoft.aadiam",
@@ -468,7 +466,7 @@ def _sentinel_row(event: SignIn, rendering: Rendering) -> Row:
         app.resource_id,
         "",
         "",
-        status if isinstance(status, str) else json.dumps(status),
+        _status_cell(known),
         "",
         "AzureAD",
         event.device.agent if rendering.devices else "",
@@ -478,7 +476,7 @@ def _sentinel_row(event: SignIn, rendering: Rendering) -> Row:
         TENANT_ID,
         "Member",
         "",
-        f"{person.account.partition('@')[0]}@{DOMAIN}",
+        person.account,
         "",
         TENANT_ID,
         TENANT_ID,

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from operator import attrgetter
 from types import MappingProxyType
 
+from . import attack_stories, company_stories
 from .auditing import everyday_records, file_theft, hiding_rules, logons, mail_theft
 from .draws import Draws
 from .events import AuditRecord, SignIn, sign_in
@@ -156,6 +157,23 @@ STORIES: Mapping[Family, Teller] = MappingProxyType(
         Family.SINGLE_COUNTRY: _single_country,
         Family.MOSTLY_SUCCESS: _mostly_success,
         Family.ONE_USER: _one_user,
+        Family.OFFICE_LIFE: company_stories.office_life,
+        Family.FORGOTTEN_PASSWORD: company_stories.forgotten_password,
+        Family.SERVICES_ABROAD: company_stories.services_abroad,
+        Family.TAKEOVER: attack_stories.takeover,
+        Family.SPRAY: attack_stories.spray,
+        Family.SPRAY_HIT: attack_stories.spray_hit,
+        Family.QUIET_USE: attack_stories.quiet_use,
+        Family.MFA_HELD: attack_stories.mfa_held,
+        Family.MFA_FATIGUE: attack_stories.mfa_fatigue,
+        Family.NEW_VICTIMS: attack_stories.new_victims,
+        Family.MIMICRY: attack_stories.mimicry,
+        Family.LEGACY_TAKEOVER: attack_stories.legacy_takeover,
+        Family.PASSWORD_GRANT: attack_stories.password_grant,
+        Family.TINY_CLEAN: company_stories.tiny_clean,
+        Family.TINY_FAILURES: company_stories.tiny_failures,
+        Family.TINY_INTRUSION: attack_stories.tiny_intrusion,
+        Family.NO_ROWS: company_stories.no_rows,
     }
 )
 """Who tells each whole case. A family that stands here needs nothing else to be generated, damaged and labelled."""

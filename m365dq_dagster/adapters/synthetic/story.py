@@ -7,12 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from operator import attrgetter
+from typing import TypeVar
 
 from .calendars import USUAL, Calendar
 from .draws import Draws
 from .events import AuditRecord, LegacyAttempt, SignIn
 from .tenant import HOME_COUNTRY
 from .vocabulary import WORDING
+
+Row = TypeVar("Row", SignIn, AuditRecord, LegacyAttempt)
 
 
 @dataclass(frozen=True)
@@ -54,9 +58,9 @@ def _succeeded(row: SignIn | LegacyAttempt) -> bool:
     return WORDING[row.deed].outcome == "SUCCESS"
 
 
-def in_order(rows: Iterable[SignIn], calendar: Calendar) -> list[SignIn]:
-    """The rows that the window holds, in order of time."""
-    return sorted((row for row in rows if calendar.holds(row.time)), key=lambda row: (row.time, row.request))
+def in_order(rows: Iterable[Row], calendar: Calendar) -> list[Row]:
+    """The rows that the window holds, in order of time; rows of one second stay in the order given."""
+    return sorted((row for row in rows if calendar.holds(row.time)), key=attrgetter("time"))
 
 
 @dataclass(frozen=True)

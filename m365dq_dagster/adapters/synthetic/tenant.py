@@ -46,6 +46,7 @@ class App(NamedTuple):
     resource: str
     resource_id: str
     client: str
+    protocol: str = "none"
 
 
 class Person(NamedTuple):

@@ -21,6 +21,23 @@ class Family(StrEnum):
     SINGLE_COUNTRY = "single-country"
     MOSTLY_SUCCESS = "mostly-success"
     ONE_USER = "one-user"
+    OFFICE_LIFE = "office-life"
+    FORGOTTEN_PASSWORD = "forgotten-password"
+    SERVICES_ABROAD = "services-abroad"
+    TAKEOVER = "takeover"
+    SPRAY = "spray"
+    SPRAY_HIT = "spray-hit"
+    QUIET_USE = "quiet-use"
+    MFA_HELD = "mfa-held"
+    MFA_FATIGUE = "mfa-fatigue"
+    NEW_VICTIMS = "new-victims"
+    MIMICRY = "mimicry"
+    LEGACY_TAKEOVER = "legacy-takeover"
+    PASSWORD_GRANT = "password-grant"
+    TINY_CLEAN = "tiny-clean"
+    TINY_FAILURES = "tiny-failures"
+    TINY_INTRUSION = "tiny-intrusion"
+    NO_ROWS = "no-rows"
     SIGNINS = "signins"
     UAL = "ual"
     LEGACY = "legacy"
@@ -34,6 +51,14 @@ class Variant(StrEnum):
     """The status object was never expanded: its .NET type name stands in every row."""
     INVENTED_ONE = "invented-one"
     """An earlier importer filled the missing code with 1, which is no code of the vendor."""
+    STUCK_FAILURE = "stuck-failure"
+    """The importer's default for a lost status is a failure: a failing code, or the word where no code has a column."""
+    STUCK_ZERO = "stuck-zero"
+    """The importer's default for a lost status is 0, which means success."""
+    BLANK_CODES = "blank-codes"
+    """Code and status are blank in every row."""
+    CODES_MISSING = "codes-missing"
+    """Code and status are blank in three rows of ten, whatever those rows came to; the others are honest."""
 
 
 class Shape(StrEnum):
@@ -60,6 +85,11 @@ SIGN_IN_SHAPES = (
 )
 AUDIT_SHAPES = (Shape.UAL_CSV, Shape.PURVIEW_CSV)
 
+WHOLE_STATUS_LOST = frozenset(Variant) - {Variant.INTACT, Variant.CODES_MISSING}
+"""Damages that leave no row its own status."""
+MISSING_SHARE = 0.3
+"""Share of the rows that lose their status where codes are missing."""
+
 TYPE_NAME = "Microsoft.Graph.PowerShell.Models.MicrosoftGraphSignInStatus"
 INVENTED_CODE = 1
 
@@ -83,6 +113,17 @@ class Deed(StrEnum):
     MISTYPED_PASSWORD = "wrong password"
     LOCKED_OUT = "locked out"
     BLOCKED_BY_POLICY = "blocked by policy"
+    ASKED_FOR_MFA_BY_POLICY = "asked for a second factor by policy"
+    MFA_DENIED = "second factor refused or not answered"
+    ASKED_TO_ENROL_MFA = "asked to enrol a second factor"
+    PASSWORD_EXPIRED = "password expired"
+    UNKNOWN_ACCOUNT = "no such account"
+    DISABLED_ACCOUNT = "account disabled"
+    TOKEN_REVOKED = "token revoked"
+
+
+STUCK_FAILURE = Deed.MISTYPED_PASSWORD
+"""The deed whose words stand in every row where the importer's default is a failure."""
 
 
 class Wording(NamedTuple):
@@ -154,6 +195,65 @@ WORDING = MappingProxyType(
             "BlockedByConditionalAccess",
             ConditionalAccess.FAILURE,
             "BLOCKED_AFTER_FIRST_FACTOR",
+        ),
+        Deed.ASKED_FOR_MFA_BY_POLICY: Wording(
+            50076,
+            "Failure",
+            "Due to a configuration change made by your administrator, or because you moved to a new location, you "
+            "must use multi-factor authentication to access the resource.",
+            "UserStrongAuthClientAuthNRequired",
+            ConditionalAccess.FAILURE,
+            "BLOCKED_AFTER_FIRST_FACTOR",
+        ),
+        Deed.MFA_DENIED: Wording(
+            500121,
+            "Failure",
+            "Authentication failed during strong authentication request.",
+            "AuthenticationFailedDuringStrongAuthenticationRequest",
+            ConditionalAccess.FAILURE,
+            "BLOCKED_AFTER_FIRST_FACTOR",
+        ),
+        Deed.ASKED_TO_ENROL_MFA: Wording(
+            50072,
+            "Interrupted",
+            "Due to a configuration change made by your administrator, or because you moved to a new location, you "
+            "must enroll in multi-factor authentication to access the resource.",
+            "UserStrongAuthEnrollmentRequiredInterrupt",
+            ConditionalAccess.FAILURE,
+            "BLOCKED_AFTER_FIRST_FACTOR",
+        ),
+        Deed.PASSWORD_EXPIRED: Wording(
+            50055,
+            "Interrupted",
+            "The password is expired.",
+            "InvalidPasswordExpiredPassword",
+            ConditionalAccess.NOT_APPLIED,
+            "BLOCKED_AFTER_FIRST_FACTOR",
+        ),
+        Deed.UNKNOWN_ACCOUNT: Wording(
+            50034,
+            "Failure",
+            "The user account does not exist in the directory. To sign into this application, the account must be "
+            "added to the directory.",
+            "UserAccountNotFound",
+            ConditionalAccess.NOT_APPLIED,
+            "REJECTED",
+        ),
+        Deed.DISABLED_ACCOUNT: Wording(
+            50057,
+            "Failure",
+            "The user account is disabled.",
+            "UserDisabled",
+            ConditionalAccess.NOT_APPLIED,
+            "NOT_GRANTED",
+        ),
+        Deed.TOKEN_REVOKED: Wording(
+            50173,
+            "Failure",
+            "The provided grant has expired due to it being revoked, a fresh auth token is needed.",
+            "FreshTokenNeeded",
+            ConditionalAccess.NOT_APPLIED,
+            "NOT_GRANTED",
         ),
     }
 )

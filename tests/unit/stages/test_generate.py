@@ -1,14 +1,16 @@
 import json
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from m365dq_dagster.adapters.synthetic.corpus import CaseOrder, corpus
 from m365dq_dagster.core.errors import BadInput
-from m365dq_dagster.stages.generate import EXPECTED, GeneratedCase, generate
+from m365dq_dagster.stages.generate import EXPECTED, GeneratedCase, generate, generate_order
 
 
-def truth(case: GeneratedCase) -> dict[str, object]:
+def truth(case: GeneratedCase) -> dict[str, Any]:
     return json.loads(case.expected.read_text(encoding="utf-8"))
 
 
@@ -76,6 +78,75 @@ def test_each_sibling_states_its_verdict(tmp_path: Path, family: str, verdict: s
     assert expected["compromised_accounts"] == []
     assert expected["foreign_successes"] == 0
     assert expected["why"]
+
+
+def test_the_truth_of_a_case_is_what_happened_whatever_its_export_shows(tmp_path: Path) -> None:
+    told = [
+        truth(generate("takeover", tmp_path / variant, seed=5, variant=variant))["truth"]
+        for variant in ("intact", "codes-missing", "stuck-failure")
+    ]
+    assert [one.pop("outcome_field") for one in told] == [
+        "status_error_code",
+        "status_error_code",
+        "conditional_access_status",
+    ]
+    assert [one.pop("healthy_export") for one in told] == [True, False, False]
+    assert told[0] == told[1] == told[2]
+    assert told[0]["breach"]
+    assert told[0]["any_success"]
+    assert set(told[0]["compromised_accounts"]) <= set(told[0]["attacked_accounts"])
+    assert told[0]["rows"] > told[0]["sign_in_rows"]
+
+
+def test_nothing_tells_where_the_status_is_lost_and_the_policies_are_silent(tmp_path: Path) -> None:
+    told = truth(generate("all-blocked", tmp_path / "case", variant="stuck-zero"))["truth"]
+    assert told["outcome_field"] is None
+    assert (told["breach"], told["any_success"], len(told["attacked_accounts"])) == (False, False, 40)
+
+
+def test_nothing_tells_where_there_is_no_row_and_the_export_is_a_file_all_the_same(tmp_path: Path) -> None:
+    case = generate("no-rows", tmp_path / "case")
+    told = truth(case)
+    assert [path.name.partition("_")[0] for path in case.files] == ["InteractiveSignIns"]
+    assert told["truth"]["outcome_field"] is None
+    assert told["truth"]["rows"] == 0
+    assert "recommended" in told
+    assert not told["recommended"]
+
+
+def test_of_a_story_that_claims_no_verdict_the_truth_alone_is_told(tmp_path: Path) -> None:
+    expected = truth(generate("spray", tmp_path / "case"))
+    assert expected["verdict"] is None
+    assert expected["field_states"] == {}
+    assert expected["truth"]["attacked_accounts"]
+
+
+def test_of_a_damage_that_may_hide_the_story_no_verdict_is_claimed(tmp_path: Path) -> None:
+    expected = truth(generate("one-user", tmp_path / "case", variant="blank-codes"))
+    assert expected["verdict"] is None
+    assert expected["truth"]["any_success"]
+
+
+@pytest.mark.parametrize("order", corpus(25), ids=lambda order: f"{order.family}-{order.shape}-{order.variant}")
+def test_an_order_of_the_corpus_is_made_as_it_says(tmp_path: Path, order: CaseOrder) -> None:
+    case = generate_order(order, tmp_path / "case")
+    expected = truth(case)
+    assert (expected["family"], expected["variant"], expected["shape"]) == (order.family, order.variant, order.shape)
+    assert expected["seed"] == order.seed
+    assert (case.folder / "case.toml").exists() is order.context
+    audited = "unified_audit_log" in expected["events"]
+    assert not audited or order.audit_shape is not None
+    assert expected["truth"]["healthy_export"] is (order.variant == "intact")
+
+
+@pytest.mark.parametrize(
+    ("family", "variant"),
+    [("single-country", "stuck-zero"), ("tiny-clean", "stuck-zero"), ("no-rows", "type-name")],
+)
+def test_a_damage_that_would_change_nothing_is_refused(tmp_path: Path, family: str, variant: str) -> None:
+    with pytest.raises(BadInput, match=f"'{variant}' would change nothing in '{family}' of seed 7: .* leave it out"):
+        generate(family, tmp_path / "case", variant=variant)
+    assert not (tmp_path / "case").exists()
 
 
 @pytest.mark.parametrize(("family", "log_type"), [("ual", "unified_audit_log"), ("legacy", "legacy_auth_logs")])

@@ -112,6 +112,52 @@ def test_an_invented_one_fills_every_status_cell(tmp_path: Path, shape: Shape) -
 
 
 @pytest.mark.parametrize("shape", SIGN_IN_SHAPES)
+def test_a_blank_status_is_blank_in_every_status_cell(tmp_path: Path, shape: Shape) -> None:
+    blanks = [
+        cell for row in written(tmp_path, shape, Rendering(Variant.BLANK_CODES)) for cell in status_cells(row, shape)
+    ]
+    told = {json.dumps(cell.get("errorCode")) if isinstance(cell, dict) else str(cell) for cell in blanks}
+    assert told <= {"", "null"}
+
+
+@pytest.mark.parametrize("shape", SIGN_IN_SHAPES)
+def test_a_stuck_zero_reads_like_a_success_in_every_row(tmp_path: Path, shape: Shape) -> None:
+    honest = written(tmp_path, shape, Rendering())
+    success = next(
+        status_cells(row, shape) for row, event in zip(honest, EVENTS, strict=True) if not WORDING[event.deed].code
+    )
+    for row in written(tmp_path, shape, Rendering(Variant.STUCK_ZERO)):
+        assert status_cells(row, shape) == success
+
+
+@pytest.mark.parametrize("shape", SIGN_IN_SHAPES)
+def test_a_stuck_failure_is_the_word_or_a_failing_code(tmp_path: Path, shape: Shape) -> None:
+    rows = written(tmp_path, shape, Rendering(Variant.STUCK_FAILURE))
+    text = json.dumps([status_cells(row, shape) for row in rows])
+    assert text.count("Failure" if shape is Shape.PS_CSV else "50126") >= ROWS
+
+
+@pytest.mark.parametrize("shape", SIGN_IN_SHAPES)
+def test_where_codes_are_missing_the_other_rows_are_as_they_were(tmp_path: Path, shape: Shape) -> None:
+    honest = written(tmp_path, shape, Rendering())
+    damaged = written(tmp_path, shape, Rendering(Variant.CODES_MISSING))
+    same = sum(one == other for one, other in zip(honest, damaged, strict=True))
+    assert same / ROWS == pytest.approx(0.7, abs=0.1)
+
+
+@pytest.mark.parametrize("shape", SIGN_IN_SHAPES)
+def test_an_export_without_rows_is_read_as_one(tmp_path: Path, shape: Shape) -> None:
+    path = tmp_path / "log"
+    write_sign_ins(path, [], shape, Rendering())
+    if shape in CSV_SHAPES:
+        assert table(path) == (list(CSV_SHAPES[shape]), [])
+    elif shape is Shape.GRAPH_JSONL:
+        assert path.read_bytes() == b""
+    else:
+        assert json.loads(path.read_text(encoding="utf-8")) in ([], {"value": []})
+
+
+@pytest.mark.parametrize("shape", SIGN_IN_SHAPES)
 def test_the_policies_tell_in_every_shape_and_variant(tmp_path: Path, shape: Shape) -> None:
     column = {Shape.PORTAL_CSV: "Conditional Access", Shape.PS_CSV: "ConditionalAccessStatus"}
     column[Shape.SENTINEL_CSV] = "ConditionalAccessStatus"
