@@ -27,7 +27,10 @@ def generate(
     ] = None,
     mfa_steps: Annotated[bool, typer.Option(help="The attacker meets second factors that owners approve.")] = True,
     devices: Annotated[bool, typer.Option(help="The export names devices.")] = True,
-    context: Annotated[bool, typer.Option(help="A case.toml with the home country stands beside the evidence.")] = True,
+    context: Annotated[
+        bool, typer.Option(help="A case.toml with the home countries stands beside the evidence.")
+    ] = True,
+    audit: Annotated[bool, typer.Option(help="A whole case holds its audit log.")] = True,
     as_json: AsJson = False,
 ) -> None:
     """Make labelled evidence; the truth stands beside it in expected.json, which `run` never reads."""
@@ -42,6 +45,7 @@ def generate(
         mfa_steps=mfa_steps,
         devices=devices,
         context=context,
+        audit=audit,
     )
     if as_json:
         terminal.emit(made)

@@ -170,7 +170,7 @@ def new_victims(setting: Setting) -> Story:
     business = company(draws)
     attacker, begin = intruder(draws, business), break_in(draws, business, after=0.5)
     count = 1 + draws.below(3)
-    fresh = hired(draws, business.domain, business.land, business.circuit, count, start=len(business.people))
+    fresh = hired(draws, business, count)
     stolen: list[SignIn] = []
     for victim in fresh:
         stolen += visits(draws, business, attacker, victim, begin, 3 + draws.below(12), steps=_prompt(setting))

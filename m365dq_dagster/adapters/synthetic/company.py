@@ -7,7 +7,7 @@ Here belongs who exists. Their days belong to ``office_days``, their attackers t
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -128,7 +128,8 @@ class Circuit:
 class Company:
     """A tenant at home in one country, each of its people in one city, with an office address in every city.
 
-    ``policed``: Conditional Access is in use at all; then it covers every application but those ``outside``.
+    ``names_from`` is where the list of names begins. ``policed``: Conditional Access is in use at all; then it covers
+    every application but those ``outside``.
     """
 
     domain: str
@@ -137,6 +138,7 @@ class Company:
     people: tuple[Person, ...]
     offices: dict[str, str]
     circuit: Circuit
+    names_from: int
     policed: bool
     outside: tuple[App, ...]
 
@@ -160,16 +162,18 @@ def company(draws: Draws, *, land: Land | None = None) -> Company:
     calendar = _calendar(draws, home)
     domain = f"{draws.one(COMPANIES)}.example"
     circuit = Circuit(draws)
-    return Company(
+    business = Company(
         domain,
         home,
         calendar,
-        hired(draws, domain, home, circuit, _headcount(draws, calendar)),
+        (),
         {place.city: circuit.office() for place in home.cities},
         circuit,
+        names_from=draws.below(len(FIRST_NAMES)),
         policed=draws.share() < POLICED_SHARE,
         outside=draws.one(OUTSIDE),
     )
+    return replace(business, people=hired(draws, business, _headcount(draws, calendar)))
 
 
 def _calendar(draws: Draws, land: Land) -> Calendar:
@@ -183,22 +187,22 @@ def _headcount(draws: Draws, calendar: Calendar) -> int:
     return min(highest, max(fewest, (least + draws.below(most - least)) // len(calendar.working_days())))
 
 
-def hired(draws: Draws, domain: str, land: Land, circuit: Circuit, count: int, *, start: int = 0) -> tuple[Person, ...]:
-    """``count`` people with a name of their own; ``start`` is the number of the first, so that names never repeat."""
-    shift = draws.below(len(FIRST_NAMES)) if not start else 0
-    return tuple(_hire(draws, domain, land, circuit, start + number, shift) for number in range(count))
+def hired(draws: Draws, business: Company, count: int) -> tuple[Person, ...]:
+    """``count`` people who join those of the company, with names that nobody there has (35 people at most)."""
+    staff = len(business.people)
+    return tuple(_hire(draws, business, staff + number) for number in range(count))
 
 
-def _hire(draws: Draws, domain: str, land: Land, circuit: Circuit, number: int, shift: int) -> Person:
-    first = FIRST_NAMES[(number * 5 + shift) % len(FIRST_NAMES)]
-    last = LAST_NAMES[(number * 3 + number // 10 + shift) % len(LAST_NAMES)]
+def _hire(draws: Draws, business: Company, number: int) -> Person:
+    first = FIRST_NAMES[(number * 11 + business.names_from) % len(FIRST_NAMES)]
+    last = LAST_NAMES[(number * 7 + business.names_from) % len(LAST_NAMES)]
     return Person(
-        account=f"{first}.{last}@{domain}".lower(),
+        account=f"{first}.{last}@{business.domain}".lower(),
         name=f"{first} {last}",
         user_id=draws.guid(),
-        place=draws.one(land.cities),
-        address=circuit.household(),
-        mobile_address=circuit.mobile(),
+        place=draws.one(business.land.cities),
+        address=business.circuit.household(),
+        mobile_address=business.circuit.mobile(),
         desktop=desktop(draws, number),
         phone=phone(draws),
     )

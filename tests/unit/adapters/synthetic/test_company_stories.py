@@ -5,7 +5,7 @@ from functools import cache
 
 import pytest
 
-from m365dq_dagster.adapters.synthetic.company import Circuit
+from m365dq_dagster.adapters.synthetic.company import Circuit, company, hired
 from m365dq_dagster.adapters.synthetic.corpus import families
 from m365dq_dagster.adapters.synthetic.draws import Draws
 from m365dq_dagster.adapters.synthetic.events import SignIn
@@ -183,6 +183,14 @@ def test_phones_with_an_old_password_fail_often_and_from_home() -> None:
 
 def test_the_shares_of_the_pages_sum_to_one() -> None:
     assert sum(share for share, _ in PAGES) == pytest.approx(1)
+
+
+def test_nobody_shares_a_name_with_a_newcomer() -> None:
+    for seed in range(40):
+        draws = Draws(seed, "names")
+        business = company(draws)
+        everyone = [*business.people, *hired(draws, business, 35 - len(business.people))]
+        assert len({person.account for person in everyone}) == 35
 
 
 def test_a_circuit_hands_out_no_address_twice() -> None:

@@ -1,0 +1,52 @@
+"""Cases of the corpus, taken in: every row of every file arrives, at the time and from the place that is told."""
+
+import json
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from m365dq_dagster.adapters.synthetic.corpus import CaseOrder, corpus
+from m365dq_dagster.adapters.synthetic.stories import tell
+from m365dq_dagster.stages.generate import generate_order
+from tests.support.intake_case import Taken, take_in
+
+QUICK = 12
+
+
+def named(order: CaseOrder) -> str:
+    return f"{order.family}-{order.shape}-{order.variant}-{order.seed}"
+
+
+@pytest.mark.parametrize("order", corpus(QUICK), ids=named)
+def test_a_case_of_the_corpus_arrives_whole(order: CaseOrder, tmp_path: Path) -> None:
+    hold_to_the_story(order, tmp_path)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("order", corpus(520)[QUICK:], ids=named)
+def test_every_case_of_the_corpus_arrives_whole(order: CaseOrder, tmp_path: Path) -> None:
+    hold_to_the_story(order, tmp_path)
+
+
+def hold_to_the_story(order: CaseOrder, tmp_path: Path) -> None:
+    case = generate_order(order, tmp_path / "case")
+    taken = take_in(case.folder)
+    for path in case.files:
+        entry = taken.file(path.name)
+        assert entry["status"] == ("IMPORTED" if case.rows else "EMPTY")
+        assert entry["rows_read"] == entry["rows_imported"]
+        assert entry["date_order"] in (None, "ISO", "MDY")
+    events = json.loads(case.expected.read_text(encoding="utf-8"))["events"]
+    assert {log_type: len(taken.events(log_type)) for log_type in events} == events
+    assert arrived(taken) == told(order)
+
+
+def arrived(taken: Taken) -> Counter[tuple[object, ...]]:
+    rows = taken.rows("SELECT event_time, account, country, address FROM sign_in_logs")
+    return Counter((str(row["event_time"])[:19], row["account"], row["country"], row["address"]) for row in rows)
+
+
+def told(order: CaseOrder) -> Counter[tuple[object, ...]]:
+    story = tell(order.family, order.seed, mfa_steps=order.mfa_steps)
+    return Counter((str(row.time), row.person.account, row.place.country, row.address) for row in story.sign_ins)
