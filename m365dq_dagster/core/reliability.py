@@ -270,14 +270,15 @@ class LogBench:
     def is_firm(self, name: str, state: FieldState, testifying: Iterable[str]) -> bool:
         """May a verdict rest on the field: it testifies and varies, or is uniform with a failure code, or is confirmed.
 
-        A uniform failure code is not firm where Conditional Access shows on many rows what that code rules out, nor is
-        a uniform text beside it: then both may be stuck, and "all blocked" would be said on fields that cannot tell.
+        A uniform failure code is not firm where Conditional Access shows on many rows what that code rules out, or that
+        policies were met on many rows and failed on many others, which do not end alike; nor is a uniform text beside
+        it: then both may be stuck, and "all blocked" would be said on fields that cannot tell.
         """
         if not state.may_testify:
             return False
         if state is not FieldState.UNIFORM:
             return True
-        if self._one_failure_code() and self._ruled_out_rows() >= self._too_many:
+        if self._one_failure_code() and max(self._ruled_out_rows(), self._met_and_failed()) >= self._too_many:
             return False
         if name == self.names.code and self._one_failure_code():
             return True
@@ -294,6 +295,13 @@ class LogBench:
             if isinstance(combo.access, Access)
             and (self._access_implied(combo.access, combo.code) is False or self._cannot_be(combo))
         )
+
+    def _met_and_failed(self) -> int:
+        """Rows on which policies were met, or rows on which one failed, whichever are fewer."""
+        said = Counter[object]()
+        for combo in self.combos:
+            said[combo.access] += combo.rows
+        return min(said[Access.SUCCESS], said[Access.FAILURE])
 
     def _cannot_be(self, combo: Combo) -> bool:
         """Conditional Access says that every policy was met, the code that a second factor or policy was not; or it

@@ -346,6 +346,12 @@ def test_a_uniform_rejection_is_not_firm_where_conditional_access_shows_what_it_
     assert [(found[name].state, found[name].firm) for name in (CODE, TEXT)] == [(FieldState.UNIFORM, False)] * 2
     assert judged([row("50126", access=OK, rows=4), row("50126", access=Access.NOT_APPLIED, rows=700)])[CODE].firm
     assert judged([row("65001", access=OK, rows=300)])[CODE].firm
+
+
+def test_a_uniform_failure_is_not_firm_where_policies_were_met_on_many_rows_and_failed_on_many() -> None:
+    met, failed = row("90072", access=OK, rows=300), row("90072", access=Access.FAILURE, rows=60)
+    assert not judged([met, failed])[CODE].firm
+    assert judged([met, replace(failed, rows=4)])[CODE].firm
     assert not judged([row("50074", access=OK, rows=300), row("50074", rows=100)])[CODE].firm
 
 
