@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from .auditing import file_theft, hiding_rules, plunder
-from .company import Company, company, hired
+from .company import Company, company, hired, service_account
 from .company_stories import MOST_TINY_ROWS, few, few_moments, tale
 from .draws import Draws
 from .events import AuditRecord, SignIn
@@ -30,7 +30,7 @@ from .intrusion import (
     password_only,
     visits,
 )
-from .office_days import Employment, attempt, office_days
+from .office_days import Employment, attempt, office_days, scans
 from .story import Setting, Story
 from .tenant import OUTLOOK, App, Person
 from .vocabulary import ConditionalAccess, Deed
@@ -196,16 +196,19 @@ def mimicry(setting: Setting) -> Story:
 
 
 def legacy_takeover(setting: Setting) -> Story:
-    """Mailboxes opened from abroad over an old protocol with name and password."""
+    """Mailboxes opened from abroad over an old protocol, which the company's scanner uses too; half the cases hold the
+    log of old protocols."""
     draws = setting.draws
     business = company(draws)
     apps = draws.some(MAIL_PROTOCOLS, 1 + draws.below(2))
     stolen, victims = _by_password(draws, business, apps)
+    scanner = service_account(draws, business, "scanner", business.people[0].place)
+    machine = scanner._replace(address=business.offices[scanner.place.city])
+    days = office_days(draws, business) + scans(draws, business, machine)
     why = f"{victims} mailboxes were opened over {' and '.join(app.client for app in apps)}"
-    story = _robbed(setting, business, stolen, why)
-    if draws.share() < 0.5:
-        return story
-    return replace(story, legacy=also_in_the_old_log([row for row in story.sign_ins if row.intruder]))
+    story = _robbed(setting, business, stolen, why, ordinary=days)
+    old = [row for row in story.sign_ins if row.app in MAIL_PROTOCOLS]
+    return replace(story, legacy=also_in_the_old_log(old)) if draws.share() < 0.5 else story
 
 
 def password_grant(setting: Setting) -> Story:

@@ -14,7 +14,7 @@ from .company import RENTED_PLACES, Company
 from .draws import Draws
 from .events import LegacyAttempt, SignIn, sign_in
 from .incident import Foothold
-from .office_days import attempt
+from .office_days import SMTP, attempt
 from .tenant import (
     ATTACK_BROWSERS,
     BROWSER_APPS,
@@ -56,9 +56,7 @@ POWERSHELL = App(
     "Mobile Apps and Desktop clients",
     "ropc",
 )
-MAIL_PROTOCOLS = tuple(
-    OUTLOOK._replace(client=client) for client in ("IMAP4", "Authenticated SMTP", "POP3", "Exchange ActiveSync")
-)
+MAIL_PROTOCOLS = (SMTP, *(OUTLOOK._replace(client=client) for client in ("IMAP4", "POP3", "Exchange ActiveSync")))
 """Old ways to the mailbox, which know a name and a password and nothing else."""
 UNCOVERED = 0.7
 """Share of the tenants whose policies do not look at old protocols and password grants."""

@@ -20,6 +20,7 @@ from .vocabulary import Deed
 LONGEST_STEP = 40
 """Seconds that one page of an attempt takes at most."""
 SHORTEST_STEP = 4
+SMTP = OUTLOOK._replace(client="Authenticated SMTP")
 LOCKED_FOR = timedelta(minutes=11)
 
 PAGES: tuple[tuple[float, tuple[Deed, ...]], ...] = (
@@ -206,4 +207,14 @@ def service_runs(draws: Draws, company: Company, services: Sequence[Person]) -> 
             for turn in range(times):
                 moment = company.calendar.local(day, minute + turn * (1440 // times), draws.below(20))
                 rows += attempt(draws, company, moment, program, OFFICE, interactive=False)
+    return rows
+
+
+def scans(draws: Draws, company: Company, scanner: Person) -> list[SignIn]:
+    """A scanner in the office mails what it scanned over an old protocol, a few times on every working day."""
+    rows: list[SignIn] = []
+    for day in company.calendar.working_days():
+        for _ in range(1 + draws.below(3)):
+            moment = company.calendar.local(day, 500 + draws.below(540), draws.below(60))
+            rows += attempt(draws, company, moment, scanner, SMTP, interactive=False)
     return rows

@@ -7,7 +7,7 @@ from m365dq_dagster.adapters.synthetic.damage import shown, told
 from m365dq_dagster.adapters.synthetic.stories import STORIES, tell
 from m365dq_dagster.adapters.synthetic.vocabulary import AUDIT_SHAPES, SIGN_IN_SHAPES, Family, Shape, Variant
 
-SAMPLE, LONG = 45, 520
+ROUND, LONG = len(families()), 10 * len(families())
 
 
 @pytest.fixture(scope="module")
@@ -21,15 +21,15 @@ def test_the_same_arguments_give_the_same_orders_and_another_seed_others() -> No
 
 
 def test_a_longer_corpus_begins_with_the_shorter_one(orders: tuple[CaseOrder, ...]) -> None:
-    assert orders[:SAMPLE] == corpus(SAMPLE)
+    assert orders[:ROUND] == corpus(ROUND)
 
 
 def test_no_case_stands_in_the_corpus_twice(orders: tuple[CaseOrder, ...]) -> None:
     assert len({(order.family, order.seed) for order in orders}) == LONG
 
 
-def test_a_small_sample_holds_every_family_variant_and_shape(orders: tuple[CaseOrder, ...]) -> None:
-    sample = orders[:SAMPLE]
+def test_a_round_holds_every_family_variant_and_shape(orders: tuple[CaseOrder, ...]) -> None:
+    sample = orders[:ROUND]
     assert {order.family for order in sample} == set(families())
     assert {order.variant for order in sample} == set(Variant)
     assert {order.shape for order in sample} == set(SIGN_IN_SHAPES)
@@ -50,22 +50,20 @@ def test_three_exports_of_five_are_intact_and_the_damages_are_as_frequent_as_one
     assert max(variants.values()) - min(variants.values()) <= 3
 
 
-def test_every_family_goes_through_every_damage_that_it_can_show_and_through_no_other(
+def test_every_family_goes_through_one_damage_after_another_and_none_that_it_cannot_show(
     orders: tuple[CaseOrder, ...],
 ) -> None:
     seen = defaultdict(set)
     for order in orders:
         seen[order.family].add(order.variant)
     for family in families():
-        if LONG // len(families()) * 2 // 5 >= len(expressible(family)):
-            assert seen[family] == {Variant.INTACT, *expressible(family)}
-        assert seen[family] <= {Variant.INTACT, *expressible(family)}
+        assert seen[family] - {Variant.INTACT} <= set(expressible(family))
+        assert len(seen[family]) == 1 + min(4, len(expressible(family)))
 
 
 def test_every_damage_is_shown_in_every_shape(orders: tuple[CaseOrder, ...]) -> None:
-    pairs = Counter((order.variant, order.shape) for order in orders)
-    assert set(pairs) == {(variant, shape) for variant in Variant for shape in SIGN_IN_SHAPES}
-    assert min(pairs.values()) >= 3
+    pairs = {(order.variant, order.shape) for order in orders}
+    assert pairs == {(variant, shape) for variant in Variant for shape in SIGN_IN_SHAPES}
 
 
 @pytest.mark.parametrize("family", families())
