@@ -74,8 +74,9 @@ def corpus(cases: int, seed: int = 7) -> tuple[CaseOrder, ...]:
     """The first ``cases`` of a mix without end; the same arguments give the same orders.
 
     Every family stands once in each round of as many cases as there are families, in an order drawn from the seed, so
-    that a sample shorter than a round is a fair one too. About three exports of five are intact; each of the others has the damage that its family, and then the corpus, had least so far, and the shape is
-    chosen alike. No two cases are the same, and a longer corpus begins with the shorter one.
+    that a sample shorter than a round is a fair one too. About three exports of five are intact; each of the others has
+    the damage that its family, and then the corpus, had least so far, and the shape is chosen alike. No two cases are
+    the same, and a longer corpus begins with the shorter one.
     """
     kinds = Draws(seed, "corpus").some(families(), len(families()))
     options = [_options(Draws(seed, f"corpus/{family}")) for family in kinds]
