@@ -69,7 +69,7 @@ def together(con: duckdb.DuckDBPyConnection) -> Iterator[None]:
 
 
 def load_pack_tables(con: duckdb.DuckDBPyConnection, pack: RulePack) -> None:
-    """Lookup tables for this connection: known codes, words, operations."""
+    """Lookup tables for this connection: known codes and words."""
     vocabulary = pack.vocabulary
     run_named(con, "pack_tables")
     codes = [[c, c in vocabulary.accepted_codes, c in vocabulary.accepted_codes_ropc] for c in vocabulary.codes]
@@ -79,13 +79,11 @@ def load_pack_tables(con: duckdb.DuckDBPyConnection, pack: RulePack) -> None:
         *(["access", value, str(word)] for value, word in vocabulary.access.items()),
         *(["client", value, str(word)] for value, word in vocabulary.clients.items()),
     ]
-    operations = [[o.operation, o.indicator, o.severity, o.mitre] for o in pack.operations]
-    _insert(con, "pack_codes", codes)
-    _insert(con, "pack_words", words)
-    _insert(con, "pack_operations", operations)
+    insert_rows(con, "pack_codes", codes)
+    insert_rows(con, "pack_words", words)
 
 
-def _insert(con: duckdb.DuckDBPyConnection, table: str, rows: Sequence[Sequence[object]]) -> None:
+def insert_rows(con: duckdb.DuckDBPyConnection, table: str, rows: Sequence[Sequence[object]]) -> None:
     """Insert a few thousand rows in one statement; lists are bound, so values are never pasted."""
     if not rows:
         return
@@ -218,7 +216,7 @@ def mappings(
 def keep_decisions(con: duckdb.DuckDBPyConnection, decided: Iterable[tuple[LogType, str, Decision, bool]]) -> None:
     """Keep the decision on every combo; the last value says whether a verdict may rest on it."""
     run_named(con, "decisions_table")
-    _insert(
+    insert_rows(
         con,
         "decisions",
         [
@@ -269,12 +267,12 @@ def build_events(
         {"own_days": learn.own_days, "own_share": learn.own_share, "baseline_end": window.baseline_end},
     )
     run_named(con, "context_tables")
-    _insert(con, "case_homes", [[country] for country in homes])
+    insert_rows(con, "case_homes", [[country] for country in homes])
     for one in context.travel:
         values = {"account": one.account, "country": one.country, "begins": one.begins, "ends": one.ends}
         run_named(con, "add_travel", values)
-    _insert(con, "known_egress", [[address] for address in _inside(con, context.egress_ranges)])
-    _insert(con, "known_bad", [[address] for address in _inside(con, context.known_bad_addresses)])
+    insert_rows(con, "known_egress", [[address] for address in _inside(con, context.egress_ranges)])
+    insert_rows(con, "known_bad", [[address] for address in _inside(con, context.known_bad_addresses)])
     run_named(con, "travelled")
     run_named(con, "flow_starts", {"minutes": policy.flows.minutes})
     run_named(con, "events")
@@ -318,8 +316,9 @@ def account_evidence(
         ("home_sprayers", {"spray_accounts": limits.spray_accounts, **early}),
         ("home_sprayed", None),
         ("overlapping", hours),
+        ("raise_after_foreign", {"hours": limits.indicator_hours}),
         ("critical_operations", None),
-        ("followed_by_critical", {"hours": limits.indicator_hours, "habit_days": limits.habit_days}),
+        ("followed_by_critical", {"hours": limits.indicator_hours}),
         ("foreign_profile", None),
     )
     for name, values in steps:
@@ -434,7 +433,7 @@ def keep_json(con: duckdb.DuckDBPyConnection, table: str, rows: Iterable[object]
     """Keep judged things of one kind, one JSON object a row in their order, as table `<table>(position, body)`."""
     name = sql.quote_identifier(table)
     con.execute(f"CREATE OR REPLACE TABLE {name} (position INTEGER, body VARCHAR)")
-    _insert(con, table, [[index, json.dumps(row, default=str)] for index, row in enumerate(rows)])
+    insert_rows(con, table, [[index, json.dumps(row, default=str)] for index, row in enumerate(rows)])
 
 
 def read_json(con: duckdb.DuckDBPyConnection, table: str) -> list[Any]:

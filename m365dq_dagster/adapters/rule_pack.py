@@ -51,13 +51,16 @@ class ValueRow:
 
 @dataclass(frozen=True)
 class OperationRow:
-    """One operation of the unified audit log and what it may indicate."""
+    """One operation of the audit logs and what it may indicate. `ordinary` is its severity where nothing in its
+    parameters or its origin speaks against whoever did it; empty where that is no other.
+    """
 
     operation: str
     record_types: str
     workload: str
     indicator: str
     severity: str
+    ordinary: str
     mitre: str
     investigation_note: str
 

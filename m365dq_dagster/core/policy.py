@@ -103,6 +103,22 @@ class LeadPolicy:
 
 
 @dataclass(frozen=True)
+class IndicatorPolicy:
+    """When what was done stands out: downloads in an hour, mail that leaves, and which domains are the tenant's own."""
+
+    domain_share: float
+    files_an_hour: int
+    accessed_an_hour: int
+    above_habit: float
+    spray_accounts: int
+    mails_an_hour: int
+    recipients_an_hour: int
+    forwarded_mails: int
+    forward_seconds: int
+    forwarded_share: float
+
+
+@dataclass(frozen=True)
 class CasePolicy:
     """The verdict of a case and its confidence."""
 
@@ -129,6 +145,7 @@ class Policy:
     places: PlacePolicy
     breach: BreachPolicy
     leads: LeadPolicy
+    indicators: IndicatorPolicy
     case: CasePolicy
 
     @classmethod
@@ -149,6 +166,7 @@ class Policy:
             places=_section(PlacePolicy, data, "places"),
             breach=_section(BreachPolicy, data, "breach"),
             leads=_section(LeadPolicy, data, "leads"),
+            indicators=_section(IndicatorPolicy, data, "indicators"),
             case=_section(CasePolicy, data, "case"),
         )
 

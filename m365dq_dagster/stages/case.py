@@ -30,6 +30,7 @@ from m365dq_dagster.core.outcome import CaseStage, DateOrder
 from m365dq_dagster.core.progress import STAGES
 from m365dq_dagster.stages import document, report
 from m365dq_dagster.stages.case_run import CaseRun, Override
+from m365dq_dagster.stages.indicators import VERIFIERS_RAN
 from m365dq_dagster.stages.intake import FORGET_MISSING
 
 CONTEXT_FILE = "case.toml"
@@ -38,7 +39,6 @@ FOLDER_SEPARATOR = "\n"
 TOML_DIGEST = "case_toml"
 OPTIONS = "options"
 IDENTITY = "identity"
-VERIFIERS = ("sign_in_logs", "unified_audit_log", "legacy_auth_logs")
 
 
 @dataclass(frozen=True)
@@ -266,6 +266,7 @@ def remember(registry: Registry, store: CaseStore, case_id: str, now: datetime) 
         return
     with open_reader(published) as con:
         body, identity = document.kept(con), measure.noted(con, IDENTITY) or ""
+        verifiers = int(measure.noted(con, VERIFIERS_RAN) or 0)
     quality = body["quality"]
     registry.record_import(
         case_id,
@@ -275,7 +276,7 @@ def remember(registry: Registry, store: CaseStore, case_id: str, now: datetime) 
         sum(file["rows_read"] for file in body["files"]),
         quality["status"],
         quality["failed_checks"][0]["code"] if quality["failed_checks"] else None,
-        0 if quality["status"] == "FAIL" else len(VERIFIERS),
+        0 if quality["status"] == "FAIL" else verifiers,
         now,
     )
     _set_stage(registry, case_id, body, now)

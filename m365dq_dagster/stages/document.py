@@ -21,10 +21,14 @@ from m365dq_dagster.core.ledger import REMEDIES
 from m365dq_dagster.core.outcome import CaseVerdict, Confidence, LogType
 from m365dq_dagster.stages import places
 from m365dq_dagster.stages.case_run import CaseRun
+from m365dq_dagster.stages.indicators import VERIFIERS
 from m365dq_dagster.stages.stamps import stale_tables
 
 JUDGED = (LogType.SIGN_IN, LogType.LEGACY, LogType.UAL)
-"""The logs that a verdict looks at; every other one is taken in and counted, and nothing is concluded from it."""
+"""The logs that hold logons, whose outcomes a verdict rests on."""
+
+VERIFIED = frozenset(one.log_type for one in VERIFIERS)
+"""The logs that a verifier reads; every other one is taken in and counted, and nothing is concluded from it."""
 
 EMPTY_SIGN_INS: Mapping[str, Any] = {
     "events": 0,
@@ -127,7 +131,7 @@ def _sentence(words: str) -> str:
 
 
 def by_log_type(con: duckdb.DuckDBPyConnection, *, blocked: bool = False) -> dict[str, Any]:
-    """Events of every table of events; outcomes of the logons of those that are judged, `judged: false` for others."""
+    """Events of every table of events; outcomes of the logons of those that hold any, `judged` for others."""
     return {**_judged_logs(con, blocked=blocked), **_other_logs(con)}
 
 
@@ -138,7 +142,7 @@ def _other_logs(con: duckdb.DuckDBPyConnection) -> dict[str, Any]:
             "by_outcome": {},
             "first_event": _iso(first),
             "last_event": _iso(last),
-            "judged": False,
+            "judged": log_type in VERIFIED,
         }
         for log_type, rows, first, last in measure.other_logs(con, JUDGED)
     }

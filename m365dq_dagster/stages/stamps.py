@@ -13,7 +13,7 @@ TABLES: Mapping[str, tuple[str, ...]] = {
     "intake": ("files", "quarantine", "completeness", "sign_in_logs", "legacy_auth_logs", "unified_audit_log"),
     "quality": ("logons", "column_counts", "field_profiles"),
     "reliability": ("recommendations",),
-    "verification": ("events", "flows", "account_verdicts", "findings"),
+    "verification": ("events", "flows", "account_verdicts", "findings", "indicator_rows"),
 }
 """The tables that each stage writes."""
 

@@ -23,7 +23,7 @@ from m365dq_dagster.core.verdict import (
     judge_account,
     judge_case,
 )
-from m365dq_dagster.stages import places
+from m365dq_dagster.stages import indicators, places
 from m365dq_dagster.stages.case_run import CaseRun
 from m365dq_dagster.stages.findings import findings
 from m365dq_dagster.stages.quality import Judged, judged_fields
@@ -58,6 +58,8 @@ def run(run: CaseRun) -> VerificationReport:
     home = _case_home(run)
     run.progress.step(STAGE, "folding flows and learning homes")
     measure.build_events(con, run.context, home.countries, window, policy)
+    run.progress.step(STAGE, "reading operations")
+    indicators.read_acts(run)
     run.progress.step(STAGE, "judging accounts")
     evidence, leads = measure.account_evidence(con, window, policy)
     accounts = tuple(judge_account(one, home, policy) for one in evidence)
@@ -218,7 +220,7 @@ def _keep(
         ),
     )
     measure.keep_json(con, "conflicts", [*_conflicts(run), *places.kept(run)["conflicts"]])
-    measure.keep_json(con, "indicators", _indicators(run))
+    measure.keep_json(con, "indicators", indicators.verify_all(run))
     measure.keep_json(con, "case_verdict", [_case_row(case, evidence, home)])
 
 
@@ -293,9 +295,6 @@ CONTRADICTIONS = {
 }
 
 
-NOT_TOUCHED = "no forwarding, delegation or auditing touched"
-
-
 def _conflicts(run: CaseRun) -> list[dict[str, Any]]:
     found = [
         {"kind": kind, "rows": count, "detail": CONTRADICTIONS[kind], "example_event_ids": examples}
@@ -323,32 +322,3 @@ def _conflicts(run: CaseRun) -> list[dict[str, Any]]:
 def _placed(address: str, countries: int, country: str | None) -> str:
     taken = f"its country is taken as {country}" if country else "its country is taken as unknown"
     return f"{address} was placed in {countries} countries; {taken}."
-
-
-def _indicators(run: CaseRun) -> list[dict[str, Any]]:
-    mailbox: dict[str, int] = dict(measure.run_named(run.con, "mailbox_settings", file="document"))
-    details = {
-        "MailItemsAccessed": _mail_access(measure.run_named(run.con, "mail_access", file="document")),
-        "Set-Mailbox": mailbox,
-    }
-    # A mailbox setting is only critical where it forwards, delegates or touches auditing; the rest is routine.
-    routine = {"Set-Mailbox"} if len(mailbox) < 2 and NOT_TOUCHED in mailbox else set()
-    return [
-        {
-            "type": kind,
-            "operation": operation,
-            "severity": str(Severity.INFO) if operation in routine else severity,
-            "rows": count,
-            "accounts": list(accounts or ())[:100],
-            "detail": details.get(operation, {}),
-            "mitre": mitre,
-        }
-        for kind, operation, severity, count, accounts, mitre in measure.run_named(
-            run.con, "indicators", file="document"
-        )
-    ]
-
-
-def _mail_access(rows: measure.Rows) -> dict[str, int]:
-    throttled = sum(int(row[2]) for row in rows)
-    return {**{str(kind): int(count) for kind, count, _ in rows}, **({"throttled": throttled} if throttled else {})}

@@ -134,39 +134,34 @@ JOIN (
 WHERE f.interactive AND f.unknown_device AND NOT f.own_device AND NOT f.from_egress AND f.flow_id IN (SELECT flow_id FROM flows)
 GROUP BY f.account
 
+-- name: raise_after_foreign
+-- What is ordinary by itself is grave where it follows a foreign success from the same address or session that neither the owner's own
+-- device nor a standing egress explains.
+UPDATE indicator_rows SET severity = 'CRITICAL', followed = TRUE
+WHERE is_person AND after_foreign = 'CRITICAL' AND EXISTS (
+    SELECT 1 FROM foreign_successes AS f
+    WHERE f.account = indicator_rows.account AND NOT f.own_device AND NOT f.from_egress
+      AND indicator_rows.event_time >= f.event_time
+      AND indicator_rows.event_time <= f.event_time + to_hours(CAST($hours AS INTEGER))
+      AND (f.address = indicator_rows.address OR f.session_id = indicator_rows.session_id)
+)
+
 -- name: critical_operations
--- Critical operations of persons in the audit log. Set-Mailbox counts only where it forwards, delegates or touches auditing.
+-- What persons did that is grave by its parameters or by what it followed; habits are taken out before.
 CREATE OR REPLACE TEMP TABLE critical_operations AS
-SELECT u.file_id, u.row_no, u.account, u.address, u.session_id,
-    CASE WHEN f.date_order IS DISTINCT FROM 'AMBIGUOUS' THEN u.event_time END AS event_time, u.operation, o.indicator
-FROM unified_audit_log AS u
-JOIN pack_operations AS o ON o.operation = u.operation
-LEFT JOIN (SELECT file_id, date_order FROM files) AS f ON f.file_id = u.file_id
-WHERE o.severity = 'CRITICAL' AND coalesce(u.is_person, FALSE) AND u.account IS NOT NULL
-  AND (
-    u.operation <> 'Set-Mailbox'
-    OR contains(coalesce(u.parameters, ''), 'ForwardingSmtpAddress') OR contains(coalesce(u.parameters, ''), 'ForwardingAddress')
-    OR contains(coalesce(u.parameters, ''), 'DeliverToMailboxAndForward') OR contains(coalesce(u.parameters, ''), 'GrantSendOnBehalfTo')
-    OR contains(coalesce(u.parameters, ''), 'AuditEnabled')
-  )
+SELECT log_type, file_id, row_no, account, address, session_id, event_time, operation, name, indicator, detail
+FROM indicator_rows
+WHERE severity = 'CRITICAL' AND is_person AND account IS NOT NULL
 
 -- name: followed_by_critical
 -- Foreign successes followed from the same address or session by a critical persistence or exfiltration operation that is no habit.
 CREATE OR REPLACE TEMP TABLE followed_by_critical AS
-WITH habits AS (
-    SELECT c.account, c.operation, c.event_time,
-           (SELECT count(DISTINCT CAST(p.event_time AS DATE)) FROM critical_operations AS p
-            WHERE p.account = c.account AND p.operation = c.operation AND CAST(p.event_time AS DATE) < CAST(c.event_time AS DATE)) AS earlier_days,
-           c.address, c.session_id
-    FROM critical_operations AS c
-    WHERE c.indicator IN ('persistence', 'exfiltration') AND c.event_time IS NOT NULL
-)
-SELECT f.account, min(h.operation) AS operation, count(*) AS row_count
+SELECT f.account, min(c.operation) AS operation, count(*) AS row_count
 FROM foreign_successes AS f
-JOIN habits AS h
-    ON h.account = f.account AND h.earlier_days < $habit_days
-    AND h.event_time >= f.event_time AND h.event_time <= f.event_time + to_hours(CAST($hours AS INTEGER))
-    AND (h.address = f.address OR h.session_id = f.session_id)
+JOIN critical_operations AS c
+    ON c.account = f.account AND c.indicator IN ('persistence', 'exfiltration')
+    AND c.event_time >= f.event_time AND c.event_time <= f.event_time + to_hours(CAST($hours AS INTEGER))
+    AND (c.address = f.address OR c.session_id = f.session_id)
 GROUP BY f.account
 
 -- name: foreign_profile
@@ -418,4 +413,12 @@ WHERE decided_by = 'conditional_access_status' AND outcome = 'SUCCESS' AND confi
   )
 
 -- name: critical_by_persons
-SELECT operation, count(*) AS row_count, count(DISTINCT account) AS accounts FROM critical_operations GROUP BY operation ORDER BY operation
+-- One act that two logs hold is one: the log with more of its rows counts.
+SELECT min(operation) AS operation, max(row_count) AS row_count, max(accounts) AS accounts
+FROM (
+    SELECT name, log_type, min(operation) AS operation, count(*) AS row_count, count(DISTINCT account) AS accounts
+    FROM critical_operations
+    GROUP BY name, log_type
+) AS by_log
+GROUP BY name
+ORDER BY operation

@@ -137,37 +137,6 @@ WHERE a.countries > 1
 ORDER BY a.all_rows DESC, a.address
 LIMIT 100
 
--- name: indicators
-SELECT
-    o.indicator, u.operation, o.severity, count(*) AS row_count,
-    list(DISTINCT u.account ORDER BY u.account) FILTER (WHERE u.account IS NOT NULL AND u.is_person) AS accounts, o.mitre
-FROM unified_audit_log AS u
-JOIN pack_operations AS o ON o.operation = u.operation
-WHERE o.severity <> 'INFO' AND NOT u.is_logon
-GROUP BY o.indicator, u.operation, o.severity, o.mitre
-ORDER BY CASE o.severity WHEN 'CRITICAL' THEN 0 ELSE 1 END, row_count DESC, u.operation
-
--- name: mail_access
-SELECT
-    coalesce(mail_access_type, 'not stated') AS kind, count(*) AS row_count, count(*) FILTER (WHERE is_throttled) AS throttled
-FROM unified_audit_log
-WHERE operation = 'MailItemsAccessed'
-GROUP BY kind
-ORDER BY kind
-
--- name: mailbox_settings
-SELECT
-    CASE
-        WHEN c.row_no IS NULL THEN 'no forwarding, delegation or auditing touched'
-        ELSE 'forwarding, delegation or auditing touched'
-    END AS kind,
-    count(*) AS row_count
-FROM unified_audit_log AS u
-LEFT JOIN critical_operations AS c ON c.file_id = u.file_id AND c.row_no = u.row_no
-WHERE u.operation = 'Set-Mailbox'
-GROUP BY kind
-ORDER BY kind
-
 -- name: proof
 -- The lines a conclusion rests on. `$kind` says which rows prove it, `$account` narrows it to one account.
 CREATE OR REPLACE TEMP TABLE proof AS

@@ -2,8 +2,7 @@
 
 -- name: pack_tables
 CREATE OR REPLACE TEMP TABLE pack_codes (code VARCHAR PRIMARY KEY, accepted BOOLEAN, accepted_ropc BOOLEAN);
-CREATE OR REPLACE TEMP TABLE pack_words (kind VARCHAR, value VARCHAR, word VARCHAR);
-CREATE OR REPLACE TEMP TABLE pack_operations (operation VARCHAR, indicator VARCHAR, severity VARCHAR, mitre VARCHAR)
+CREATE OR REPLACE TEMP TABLE pack_words (kind VARCHAR, value VARCHAR, word VARCHAR)
 
 -- name: column_counts_table
 CREATE OR REPLACE TABLE column_counts (

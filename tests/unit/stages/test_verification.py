@@ -356,14 +356,20 @@ def test_what_is_not_v5(act: Row) -> None:
 
 
 @pytest.mark.parametrize(
-    "word", ["ForwardingSmtpAddress", "DeliverToMailboxAndForward", "GrantSendOnBehalfTo", "AuditEnabled"]
+    ("word", "label"),
+    [
+        ("ForwardingSmtpAddress", "forwards outside"),
+        ("DeliverToMailboxAndForward", "delivers and forwards"),
+        ("GrantSendOnBehalfTo", "lets others send on behalf"),
+        ("AuditEnabled", "switches auditing off"),
+    ],
 )
-def test_a_mailbox_setting_is_critical_where_it_forwards_delegates_or_touches_auditing(word: str) -> None:
+def test_a_mailbox_setting_is_critical_where_it_forwards_delegates_or_touches_auditing(word: str, label: str) -> None:
     act = operation("Set-Mailbox", **RULE, parameters=f'[{{"Name":"{word}","Value":"x"}}]')
     found = judge(at_home(), abroad(times=1, address=EVE), act)
     assert account(found) == ("COMPROMISE_INDICATED", ["V5"])
     indicator = next(one for one in found["indicators"] if one["operation"] == "Set-Mailbox")
-    assert indicator["detail"] == {"forwarding, delegation or auditing touched": 1}
+    assert (indicator["severity"], indicator["detail"][label]) == ("CRITICAL", 1)
 
 
 def test_a_habit_of_three_earlier_days_is_not_v5() -> None:

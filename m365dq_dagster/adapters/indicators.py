@@ -1,0 +1,144 @@
+"""Measures what accounts did and keeps what was judged of it, in SQL. Nothing is judged here; outcomes of sign-ins and
+accounts are `measure`'s.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import duckdb
+
+from m365dq_dagster.adapters.measure import Rows, insert_rows, run_named
+from m365dq_dagster.adapters.sql import quote_identifier
+
+FILE = "indicators"
+
+
+@dataclass(frozen=True)
+class KnownName:
+    """An operation as a log spells it, with what the rule pack says of it; `is_act` where it is read row by row."""
+
+    log_type: str
+    operation: str
+    name: str
+    indicator: str
+    severity: str
+    mitre: str
+    is_act: bool
+    targeted: bool
+
+
+@dataclass(frozen=True)
+class ActKind:
+    """One distinct way in which an operation was done, by number."""
+
+    kind: int
+    name: str
+    actor: str
+    result: str | None
+    parameters: str | None
+    more: str | None
+    target: str | None
+    account: str | None
+
+
+@dataclass(frozen=True)
+class KindReading:
+    """What a kind of act comes to."""
+
+    kind: int
+    detail: str
+    severity: str
+    after_foreign: str
+    indicator: str
+    mitre: str
+
+
+@dataclass(frozen=True)
+class Reach:
+    """Who did it, between when, from where, and lines that show it."""
+
+    begins: datetime | None
+    ends: datetime | None
+    accounts: tuple[str, ...]
+    addresses: tuple[str, ...]
+    examples: tuple[dict[str, Any], ...] = ()
+
+
+def has_rows(con: duckdb.DuckDBPyConnection, table: str) -> bool:
+    """Whether the table of a log holds a row; it is there only once evidence of the log came in."""
+    if not run_named(con, "has_table", {"name": table})[0][0]:
+        return False
+    return con.execute(f"SELECT 1 FROM {quote_identifier(table)} LIMIT 1").fetchone() is not None
+
+
+def start(con: duckdb.DuckDBPyConnection) -> None:
+    """Make the tables that acts are gathered in."""
+    run_named(con, "tables", file=FILE)
+
+
+def operation_names(con: duckdb.DuckDBPyConnection, log_type: str) -> list[str]:
+    """The operations of a log as it spells them."""
+    return [str(name) for (name,) in run_named(con, f"{log_type}_names", file=FILE)]
+
+
+def own_domains(con: duckdb.DuckDBPyConnection, share: float) -> frozenset[str]:
+    """The mail domains of at least this share of the people seen."""
+    return frozenset(str(row[0]) for row in run_named(con, "own_domains", {"share": share}, file=FILE))
+
+
+def gather_acts(con: duckdb.DuckDBPyConnection, log_type: str, names: Sequence[KnownName]) -> None:
+    """Gather the rows of a log's operations that are read one by one."""
+    insert_rows(con, "act_operations", [[*vars(one).values()] for one in names])
+    if any(one.is_act for one in names):
+        run_named(con, f"{log_type}_acts", file=FILE)
+
+
+def act_kinds(con: duckdb.DuckDBPyConnection) -> list[ActKind]:
+    """Number what was gathered: every distinct way once."""
+    return [ActKind(*row) for row in run_named(con, "act_kinds", file=FILE)]
+
+
+def keep_readings(con: duckdb.DuckDBPyConnection, readings: Iterable[KindReading], habit_days: float) -> None:
+    """Give every gathered row what its kind comes to, and take the habits of an account out of what is grave."""
+    insert_rows(con, "act_readings", [[*vars(one).values()] for one in readings])
+    run_named(con, "indicator_rows", file=FILE)
+    run_named(con, "take_habits", {"habit_days": habit_days}, file=FILE)
+
+
+def act_details(con: duckdb.DuckDBPyConnection) -> Rows:
+    """Log, name, detail, severity, type, technique, actor, followed, rows: the acts by what they come to."""
+    return run_named(con, "act_details", file=FILE)
+
+
+def act_reach(con: duckdb.DuckDBPyConnection) -> dict[tuple[str, str], tuple[str, Reach]]:
+    """The operation as a log spells it, and its reach, by log and folded name."""
+    return {
+        (row[0], row[1]): (row[2], Reach(row[3], row[4], tuple(row[5] or ()), tuple(row[6] or ()), tuple(row[7])))
+        for row in run_named(con, "act_reach", file=FILE)
+    }
+
+
+def bulk_operations(con: duckdb.DuckDBPyConnection) -> list[tuple[KnownName, int, int, int, Reach]]:
+    """Operations that are counted: the operation, its rows, those by persons and by nobody that is named, its reach."""
+    return [
+        (
+            KnownName("unified_audit_log", row[0], row[0], row[1], row[2], row[3], False, False),
+            int(row[4]),
+            int(row[5]),
+            int(row[6]),
+            Reach(row[7], row[8], tuple(row[9] or ()), tuple(row[10] or ())),
+        )
+        for row in run_named(con, "bulk_operations", file=FILE)
+    ]
+
+
+def mail_access(con: duckdb.DuckDBPyConnection) -> dict[str, int]:
+    """Rows of MailItemsAccessed by kind, those that were throttled, and the items that the rows stand for."""
+    rows = run_named(con, "mail_access", file=FILE)
+    found = {str(kind): int(count) for kind, count, _, _ in rows}
+    throttled, items = sum(int(row[2]) for row in rows), sum(int(row[3]) for row in rows)
+    return {**found, **({"throttled": throttled} if throttled else {}), **({"items": items} if items else {})}
