@@ -52,8 +52,22 @@ CASES: list[tuple[str, dict[str, Any], str, Severity, Severity]] = [
     (
         RULE,
         {"Name": "rule", "DeleteMessage": "True", "SubjectContainsWords": "invoice"},
-        "deletes telling messages",
+        "deletes messages by their words",
         C,
+        C,
+    ),
+    (
+        RULE,
+        {"Name": "rule", "DeleteMessage": "True", "BodyContainsWords": "covid-19"},
+        "deletes messages by their words",
+        C,
+        C,
+    ),
+    (
+        RULE,
+        {"Name": "rule", "DeleteMessage": "True", "SubjectContainsWords": "Newsletter"},
+        "deletes messages",
+        W,
         C,
     ),
     (RULE, {"Name": "rule", "DeleteMessage": "False", "From": "n@example.org"}, "sorts mail", I, I),
