@@ -21,6 +21,7 @@ from m365dq_dagster.adapters.synthetic.corpus import CaseOrder, corpus
 from m365dq_dagster.adapters.synthetic.damage import shown, told
 from m365dq_dagster.adapters.synthetic.events import AuditRecord, LegacyAttempt, SignIn
 from m365dq_dagster.adapters.synthetic.labels import Tally, field_states, recommended, truth
+from m365dq_dagster.adapters.synthetic.program_writers import APART, UNSEEN, write_programs
 from m365dq_dagster.adapters.synthetic.sign_in_writers import Rendering, write_sign_ins
 from m365dq_dagster.adapters.synthetic.stories import STORIES, tell
 from m365dq_dagster.adapters.synthetic.story import Story
@@ -216,7 +217,7 @@ def _write_text(path: Path, text: str) -> None:
 
 def _whole_case(order: _Order, seed: int, style: Rendering, *, mfa_steps: bool) -> _Draft:
     story = tell(order.family, seed, mfa_steps=mfa_steps)
-    story = story if order.audit else replace(story, audit=[])
+    story = _exported(story, order)
     if order.variant is not Variant.INTACT and not _changes(story, order):
         raise BadInput(
             f"'{order.variant}' would change nothing in '{order.family}' of seed {seed}: its sign-in log would hold "
@@ -232,24 +233,44 @@ def _whole_case(order: _Order, seed: int, style: Rendering, *, mfa_steps: bool) 
     return _Draft(_sign_in_parts(order, story, style) + _other_parts(order, story), tally, story)
 
 
+def _exported(story: Story, order: _Order) -> Story:
+    """The part of the story that such an export holds: some shapes leave programs out, some orders the audit log."""
+    seen = [event for event in story.sign_ins if event.person.account or order.shape not in UNSEEN]
+    return replace(story, sign_ins=seen, audit=story.audit if order.audit else [])
+
+
 def _changes(story: Story, order: _Order) -> bool:
     """Whether at least one row shows another status than in the intact export."""
     return any(shown(event, order.variant, order.shape) != told(event.deed) for event in story.sign_ins)
 
 
 def _sign_in_parts(order: _Order, story: Story, style: Rendering) -> list[Part]:
+    """The files of the sign-ins of people, and in shapes that keep them apart, of applications."""
+    apart = order.shape in APART
+    programs = [event for event in story.sign_ins if apart and not event.person.account]
+    people = [event for event in story.sign_ins if not apart or event.person.account]
+    return _people_parts(order, story.calendar, people, style) + _program_parts(order, story.calendar, programs, style)
+
+
+def _people_parts(order: _Order, calendar: Calendar, people: list[SignIn], style: Rendering) -> list[Part]:
     """The portal exports interactive and non-interactive sign-ins apart; every other shape holds both in one file.
 
     An export without a row is a file all the same.
     """
     if order.shape is not Shape.PORTAL_CSV:
-        return [(_sign_in_name(order, story.calendar), partial(_sign_in_file, story.sign_ins, order.shape, style))]
-    interactive = [event for event in story.sign_ins if event.interactive]
-    quiet = [event for event in story.sign_ins if not event.interactive]
-    names = (_sign_in_name(order, story.calendar), f"NonInteractiveSignIns_{_window(story.calendar)}.csv")
+        return [(_sign_in_name(order, calendar), partial(_sign_in_file, people, order.shape, style))]
+    interactive = [event for event in people if event.interactive]
+    quiet = [event for event in people if not event.interactive]
+    names = (_sign_in_name(order, calendar), f"NonInteractiveSignIns_{_window(calendar)}.csv")
     parts = zip(names, (interactive, quiet), strict=True)
     kept = [(name, events) for name, events in parts if events] or [(names[0], interactive)]
     return [(name, partial(_sign_in_file, events, order.shape, style)) for name, events in kept]
+
+
+def _program_parts(order: _Order, calendar: Calendar, programs: list[SignIn], style: Rendering) -> list[Part]:
+    portal = order.shape is Shape.PORTAL_CSV
+    name = f"ApplicationSignIns_{_window(calendar)}.csv" if portal else "AADServicePrincipalSignInLogs.csv"
+    return [(name, partial(_program_file, programs, order.shape, style))] if programs else []
 
 
 def _window(calendar: Calendar) -> str:
@@ -269,6 +290,10 @@ def _sign_in_name(order: _Order, calendar: Calendar) -> str:
 
 def _title(family: Family) -> str:
     return "".join(word.capitalize() for word in family.value.split("-"))
+
+
+def _program_file(events: Iterable[SignIn], shape: Shape, style: Rendering, path: Path) -> None:
+    write_programs(path, events, shape, style)
 
 
 def _sign_in_file(events: Iterable[SignIn], shape: Shape, style: Rendering, path: Path) -> None:

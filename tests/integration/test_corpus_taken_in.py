@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from m365dq_dagster.adapters.synthetic.corpus import CaseOrder, corpus
+from m365dq_dagster.adapters.synthetic.program_writers import UNSEEN
 from m365dq_dagster.adapters.synthetic.stories import tell
+from m365dq_dagster.adapters.synthetic.vocabulary import SIGN_IN_SHAPES, Family, Shape, Variant
 from m365dq_dagster.stages.generate import generate_order
 from tests.support.intake_case import Taken, take_in
 
@@ -29,7 +31,18 @@ def test_every_case_of_the_corpus_arrives_whole(order: CaseOrder, tmp_path: Path
     hold_to_the_story(order, tmp_path)
 
 
-def hold_to_the_story(order: CaseOrder, tmp_path: Path) -> None:
+@pytest.mark.parametrize("shape", SIGN_IN_SHAPES)
+def test_applications_that_sign_in_as_themselves_arrive_without_an_account(shape: Shape, tmp_path: Path) -> None:
+    order = CaseOrder(
+        Family.SERVICES_ABROAD, 3, shape, Variant.INTACT, None, devices=True, context=True, mfa_steps=True
+    )
+    taken = hold_to_the_story(order, tmp_path)
+    programs = taken.rows("SELECT DISTINCT service_principal_name AS name FROM sign_in_logs WHERE account IS NULL")
+    assert bool(programs) is (shape not in UNSEEN)
+    assert all(row["name"] for row in programs)
+
+
+def hold_to_the_story(order: CaseOrder, tmp_path: Path) -> Taken:
     case = generate_order(order, tmp_path / "case")
     taken = take_in(case.folder)
     for path in case.files:
@@ -40,6 +53,7 @@ def hold_to_the_story(order: CaseOrder, tmp_path: Path) -> None:
     events = json.loads(case.expected.read_text(encoding="utf-8"))["events"]
     assert {log_type: len(taken.events(log_type)) for log_type in events} == events
     assert arrived(taken) == told(order)
+    return taken
 
 
 def arrived(taken: Taken) -> Counter[tuple[object, ...]]:
@@ -49,4 +63,5 @@ def arrived(taken: Taken) -> Counter[tuple[object, ...]]:
 
 def told(order: CaseOrder) -> Counter[tuple[object, ...]]:
     story = tell(order.family, order.seed, mfa_steps=order.mfa_steps)
-    return Counter((str(row.time), row.person.account, row.place.country, row.address) for row in story.sign_ins)
+    rows = [row for row in story.sign_ins if row.person.account or order.shape not in UNSEEN]
+    return Counter((str(row.time), row.person.account or None, row.place.country, row.address) for row in rows)

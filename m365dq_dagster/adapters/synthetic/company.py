@@ -279,3 +279,8 @@ def service_account(draws: Draws, company: Company, name: str, place: Place) -> 
     device = Device("", "", "", "", f"{name}/4.{draws.below(10)}", "")
     address = company.circuit.rented()
     return Person(f"svc-{name}@{company.domain}", f"svc-{name}", draws.guid(), place, address, address, device, device)
+
+
+def service_principal(draws: Draws, company: Company, name: str, place: Place) -> Person:
+    """An application that signs in as itself, from one machine in a data centre; it has no account."""
+    return service_account(draws, company, name, place)._replace(account="", name=name)

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
 from .auditing import everyday_records, logons
-from .company import DATA_CENTRES, Company, company, service_account
+from .company import DATA_CENTRES, Company, company, service_account, service_principal
 from .draws import Draws
 from .events import AuditRecord, LegacyAttempt, SignIn
 from .office_days import attempt, office_days, service_runs
@@ -103,19 +103,24 @@ def _old_password(draws: Draws, business: Company, person: Person) -> list[SignI
 
 
 def services_abroad(setting: Setting) -> Story:
-    """Programs of the company run in data centres abroad and sign in there every day, one with an old secret for a
-    day."""
+    """Programs of the company run in data centres abroad and sign in there every day, some as service accounts and some
+    as themselves; two of them have an old secret for a day."""
     draws = setting.draws
     business = company(draws)
-    places = draws.some(business.abroad(DATA_CENTRES), 2 + draws.below(2))
+    places = draws.some(business.abroad(DATA_CENTRES), 3 + draws.below(2))
     names = draws.some(("backup", "sync", "reports", "crm", "tickets", "payroll"), len(places))
-    services = [service_account(draws, business, name, place) for name, place in zip(names, places, strict=True)]
+    services = [
+        (service_principal if number % 2 else service_account)(draws, business, name, place)
+        for number, (name, place) in enumerate(zip(names, places, strict=True))
+    ]
     runs = in_order(service_runs(draws, business, services), business.calendar)
+    for program in services[:2]:
+        runs = _with_an_old_secret(draws, runs, program)
     return tale(
         draws,
         business,
-        office_days(draws, business) + _with_an_old_secret(draws, runs, services[0]),
-        f"{len(services)} service accounts sign in from data centres in "
+        office_days(draws, business) + runs,
+        f"{len(services)} programs sign in from data centres in "
         f"{', '.join(sorted({place.country for place in places}))} throughout the window; that is where they run.",
     )
 
@@ -127,7 +132,8 @@ def _with_an_old_secret(draws: Draws, runs: Sequence[SignIn], program: Person) -
 
 
 def _refused(run: SignIn) -> SignIn:
-    return run._replace(deed=Deed.MISTYPED_PASSWORD, policies=ConditionalAccess.NOT_APPLIED)
+    deed = Deed.MISTYPED_PASSWORD if run.person.account else Deed.WRONG_SECRET
+    return run._replace(deed=deed, policies=ConditionalAccess.NOT_APPLIED)
 
 
 def tiny_clean(setting: Setting) -> Story:

@@ -15,12 +15,14 @@ from .company import Company, updated
 from .draws import Draws
 from .events import SignIn, sign_in
 from .tenant import BROWSER_APPS, ENROLLMENT, OFFICE, OUTLOOK, PEOPLE_APPS, TEAMS, App, Device, Person, Place
-from .vocabulary import Deed
+from .vocabulary import ConditionalAccess, Deed
 
 LONGEST_STEP = 40
 """Seconds that one page of an attempt takes at most."""
 SHORTEST_STEP = 4
 SMTP = OUTLOOK._replace(client="Authenticated SMTP")
+GRAPH_CLIENT = App("", "", "Microsoft Graph", "00000003-0000-0000-c000-000000000000", "")
+NOT_APPLIED = ConditionalAccess.NOT_APPLIED
 LOCKED_FOR = timedelta(minutes=11)
 
 PAGES: tuple[tuple[float, tuple[Deed, ...]], ...] = (
@@ -199,14 +201,19 @@ def _on_the_phone(draws: Draws, company: Company, person: Person, moment: dateti
 
 
 def service_runs(draws: Draws, company: Company, services: Sequence[Person]) -> list[SignIn]:
-    """Programs that sign in at the same minute, one to six times a day, without anybody typing."""
+    """Programs that sign in at the same minute, one to six times a day, without anybody typing.
+
+    Those without an account are applications: the policies for people do not look at them.
+    """
     rows: list[SignIn] = []
     for program in services:
         times, minute = 1 + draws.below(6), draws.below(60)
+        app = OFFICE if program.account else GRAPH_CLIENT._replace(name=program.name, app_id=draws.guid())
         for day in range(company.calendar.days):
             for turn in range(times):
                 moment = company.calendar.local(day, minute + turn * (1440 // times), draws.below(20))
-                rows += attempt(draws, company, moment, program, OFFICE, interactive=False)
+                runs = attempt(draws, company, moment, program, app, interactive=False)
+                rows += runs if program.account else [run._replace(policies=NOT_APPLIED) for run in runs]
     return rows
 
 

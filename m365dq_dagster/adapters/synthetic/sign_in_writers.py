@@ -187,7 +187,7 @@ def write_sign_ins(path: Path, events: Iterable[SignIn], shape: Shape, rendering
     elif shape is Shape.PS_CSV:
         _write_csv(path, PS_COLUMNS, events, _ps_row, rendering, encoding="utf-8-sig", quoting=csv.QUOTE_ALL)
     else:
-        _write_graph(path, (_graph_object(event, rendering) for event in events), shape)
+        _write_graph(path, (_graph_object(event, rendering) | _program_keys(event) for event in events), shape)
 
 
 def _write_csv(
@@ -346,7 +346,8 @@ def _device_object(event: SignIn, rendering: Rendering) -> dict[str, object]:
     }
 
 
-def _location_object(event: SignIn) -> dict[str, object]:
+def location_object(event: SignIn) -> dict[str, object]:
+    """Where a sign-in came from, as Graph nests it."""
     place = event.place
     return {
         "city": place.city,
@@ -386,7 +387,7 @@ def _graph_object(event: SignIn, rendering: Rendering) -> dict[str, object]:
         "homeTenantId": TENANT_ID,
         "status": _status_object(shown(event, rendering.variant, Shape.GRAPH_JSON)),
         "deviceDetail": _device_object(event, rendering),
-        "location": _location_object(event),
+        "location": location_object(event),
         "appliedConditionalAccessPolicies": [],
         "authenticationDetails": [],
         "authenticationProtocol": app.protocol,
@@ -401,6 +402,23 @@ def _graph_object(event: SignIn, rendering: Rendering) -> dict[str, object]:
         "servicePrincipalName": None,
         "tokenIssuerType": "AzureAD",
         "userType": "member",
+    }
+
+
+def _program_keys(event: SignIn) -> dict[str, object]:
+    """What Graph says instead of a user where an application signs in as itself; nothing for everybody else."""
+    if event.person.account:
+        return {}
+    return {
+        "userDisplayName": "",
+        "userPrincipalName": "",
+        "userId": "",
+        "userType": None,
+        "clientAppUsed": "",
+        "appDisplayName": event.person.name,
+        "signInEventTypes": ["servicePrincipal"],
+        "servicePrincipalId": event.person.user_id,
+        "servicePrincipalName": event.person.name,
     }
 
 
@@ -451,7 +469,7 @@ def _sentinel_row(event: SignIn, rendering: Rendering) -> Row:
         event.request,
         event.address,
         "",
-        json.dumps(_location_object(event)),
+        json.dumps(location_object(event)),
         "",
         "[]",
         event.request,

@@ -50,7 +50,10 @@ class App(NamedTuple):
 
 
 class Person(NamedTuple):
-    """Someone, or a service account, with a home, an address there and the devices they own."""
+    """Someone, or a service account, with a home, an address there and the devices they own.
+
+    A service principal signs in as itself and has no account: its name is blank.
+    """
 
     account: str
     name: str

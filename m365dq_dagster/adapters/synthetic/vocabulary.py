@@ -120,6 +120,7 @@ class Deed(StrEnum):
     UNKNOWN_ACCOUNT = "no such account"
     DISABLED_ACCOUNT = "account disabled"
     TOKEN_REVOKED = "token revoked"
+    WRONG_SECRET = "wrong secret of an application"
 
 
 STUCK_FAILURE = Deed.MISTYPED_PASSWORD
@@ -254,6 +255,14 @@ WORDING = MappingProxyType(
             "FreshTokenNeeded",
             ConditionalAccess.NOT_APPLIED,
             "NOT_GRANTED",
+        ),
+        Deed.WRONG_SECRET: Wording(
+            7000215,
+            "Failure",
+            "Invalid client secret is provided.",
+            "",
+            ConditionalAccess.NOT_APPLIED,
+            "REJECTED",
         ),
     }
 )

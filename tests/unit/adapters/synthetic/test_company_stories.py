@@ -168,7 +168,9 @@ def test_old_protocols_and_password_grants_never_meet_a_prompt() -> None:
 
 def test_programs_abroad_are_there_from_the_first_days_on() -> None:
     for story in stories(Family.SERVICES_ABROAD):
-        runs = [event for event in story.sign_ins if event.person.account.startswith("svc-")]
+        runs = [event for event in story.sign_ins if not event.person.account or event.person.account[:4] == "svc-"]
+        assert len({event.person.account for event in runs}) >= 3
+        assert {Deed.MISTYPED_PASSWORD, Deed.WRONG_SECRET} <= {event.deed for event in runs}
         assert all(abroad(story, event) and not event.interactive for event in runs)
         assert (min(event.time for event in runs) - story.calendar.start).days <= 1
 
