@@ -29,7 +29,7 @@ from m365dq_dagster.core.scoreboard_page import markdown
 from m365dq_dagster.stages import report
 from m365dq_dagster.stages.bench import writable_file
 from m365dq_dagster.stages.case_run import Progress, Silent
-from m365dq_dagster.stages.sample_corpus import CaseOrder, corpus, generate_order
+from m365dq_dagster.stages.generate import CaseOrder, corpus, generate_order
 from m365dq_dagster.stages.scratch_case import Desk
 
 __all__ = ["Order", "cores", "keep", "validate", "writable_file"]
@@ -98,8 +98,8 @@ class GeneratedTask:
         """What makes the case again."""
         one = self.order
         words = ["m365dq generate", one.family, f"--seed {one.seed}", f"--shape {one.shape}"]
-        words += [f"--audit-shape {one.audit_shape}"] if one.audit_shape else []
-        words += [f"--variant {one.variant}"] if one.variant else []
+        words += [f"--variant {one.variant}"]
+        words += [f"--audit-shape {one.audit_shape}" if one.audit_shape else "--no-audit"]
         switches = {"devices": one.devices, "context": one.context, "mfa-steps": one.mfa_steps}
         return " ".join([*words, *(f"--no-{name}" for name, on in switches.items() if not on), f"--out {self.name}"])
 

@@ -12,7 +12,7 @@ from m365dq_dagster.core.errors import BadInput
 from m365dq_dagster.core.outcome import CaseVerdict
 from m365dq_dagster.core.scoreboard import Judge, Mark, Truth
 from m365dq_dagster.stages import validation
-from m365dq_dagster.stages.generate import generate
+from m365dq_dagster.stages.generate import Family, Shape, Variant, generate
 from m365dq_dagster.stages.scratch_case import Desk
 from m365dq_dagster.stages.validation import (
     GeneratedTask,
@@ -24,6 +24,7 @@ from m365dq_dagster.stages.validation import (
     real_tasks,
     validate,
 )
+from tests.support.program import call
 from tests.support.scored import BREACH, board, scored, truth
 
 
@@ -92,15 +93,27 @@ def test_a_case_that_breaks_the_judge_is_wrong_and_not_the_end(tmp_path: Path, m
 
 
 def test_a_case_is_named_by_family_and_number_and_made_again_by_its_command() -> None:
-    order = validation.CaseOrder("travel", 11, "portal-csv", "ual-csv", "type-name", False, False, False)
-    task = GeneratedTask(7, order)
-    assert task.name == "travel-0007"
+    family, shape, variant = Family.SPRAY_HIT, Shape.PORTAL_CSV, Variant.TYPE_NAME
+    task = GeneratedTask(7, validation.CaseOrder(family, 11, shape, variant, Shape.UAL_CSV, False, False, False))
+    assert task.name == "spray-hit-0007"
     assert task.command == (
-        "m365dq generate travel --seed 11 --shape portal-csv --audit-shape ual-csv --variant type-name --no-devices "
-        "--no-context --no-mfa-steps --out travel-0007"
+        "m365dq generate spray-hit --seed 11 --shape portal-csv --variant type-name --audit-shape ual-csv --no-devices "
+        "--no-context --no-mfa-steps --out spray-hit-0007"
     )
-    plain = GeneratedTask(7, validation.CaseOrder("travel", 11, "portal-csv"))
-    assert plain.command == "m365dq generate travel --seed 11 --shape portal-csv --out travel-0007"
+    plain = GeneratedTask(7, validation.CaseOrder(family, 11, shape, variant, None, True, True, True))
+    assert plain.command == (
+        "m365dq generate spray-hit --seed 11 --shape portal-csv --variant type-name --no-audit --out spray-hit-0007"
+    )
+
+
+@pytest.mark.parametrize("number", range(0, 40, 4))
+def test_the_command_of_a_case_makes_the_case_that_was_judged(number: int, tmp_path: Path) -> None:
+    order = validation.corpus(40, 7)[number]
+    made = validation.generate_order(order, tmp_path / "judged")
+    words = GeneratedTask(number, order).command.split()[1:-1]
+    assert call(*words, str(tmp_path / "again")).exit_code == 0
+    for path in made.folder.iterdir():
+        assert (tmp_path / "again" / path.name).read_bytes() == path.read_bytes()
 
 
 @pytest.mark.parametrize(("field", "fields"), [(None, ()), ("status", ("status",)), (["a", "b"], ("a", "b"))])
