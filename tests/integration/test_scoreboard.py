@@ -1,0 +1,45 @@
+"""The product is right on labelled cases that nobody tuned it to, through the real stages, and the rivals are not."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from m365dq_dagster.core.scoreboard import Judge, Mark, Scoreboard
+from m365dq_dagster.core.scoreboard_page import wrong_lines
+from m365dq_dagster.stages.validation import Order, cores, validate
+
+SAMPLE = 45
+"""The fewest cases that hold every family, damage and shape."""
+
+
+@pytest.fixture(scope="module")
+def sample() -> Scoreboard:
+    return validate(Order(SAMPLE, workers=min(2, cores())))
+
+
+def missed(board: Scoreboard) -> Sequence[str]:
+    """The targets that are missed, and the cases that miss them, so that a failure says what to look at."""
+    return [*(target.words for target in board.missed), *(wrong_lines(board) if board.missed else ())]
+
+
+def test_a_sample_of_every_family_meets_every_target(sample: Scoreboard) -> None:
+    assert missed(sample) == []
+    assert len(sample.groups("family")) >= 20
+
+
+def test_no_case_of_the_sample_breaks_the_judge(sample: Scoreboard) -> None:
+    assert [one.label.name for one in sample.cases if one.said[Judge.OURS].verdict is None] == []
+
+
+def test_the_rivals_are_wrong_several_times_as_often(sample: Scoreboard) -> None:
+    ours, *rivals = (len(sample.worth(Mark.WRONG, judge)) for judge in Judge)
+    assert min(rivals) >= 3 * max(ours, 1)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("seed", [7, 2026])
+def test_hundreds_of_cases_meet_every_target(seed: int, shared_cases: Path) -> None:
+    board = validate(Order(520, seed, cores(), shared_cases))
+    assert missed(board) == []
+    assert board.passed
