@@ -346,7 +346,7 @@ def _label(order: _Order, seed: int, draft: _Draft, names: tuple[str, ...]) -> d
     only. ``by_outcome`` is what the evidence can show after the damage of the variant, ``true_outcome`` what happened.
     ``recommended`` and ``field_states`` (of the sign-in log) list answers of which any one is right; ``field_states``
     is empty and ``verdict`` null where none is claimed. ``truth`` is what a whole case is labelled with, null for a
-    single log.
+    single log. ``visible`` is false where the files cannot show the breach that took place.
     """
     tally, story = draft.tally, draft.story
     claimed = order.variant in JUDGED_AS_TOLD and not (story and story.verdict is None)
@@ -359,6 +359,7 @@ def _label(order: _Order, seed: int, draft: _Draft, names: tuple[str, ...]) -> d
         "verdict": story.verdict if story and claimed else None,
         "why": story.why if story else SINGLE_LOG_WHY,
         "compromised_accounts": list(story.compromised) if story else [],
+        "visible": story.visible if story else True,
         "foreign_successes": tally.foreign_successes,
         "foreign_failures": tally.foreign_failures,
         "home_countries": sorted(tally.home_countries),

@@ -57,6 +57,7 @@ RECORD_TYPE_NAMES = {
     3: "ExchangeItemGroup",
     4: "SharePoint",
     6: "SharePointFileOperation",
+    8: "AzureActiveDirectory",
     15: "AzureActiveDirectoryStsLogon",
     25: "MicrosoftTeams",
     50: "ExchangeItemAggregated",

@@ -22,6 +22,10 @@ Name = TypeVar("Name", Variant, Shape)
 
 LARGE = frozenset({Family.OCULUS, Family.HEALTHY, Family.MOSTLY_SUCCESS})
 """Families of many thousand rows, left out for their length; the small companies tell the same in fewer rows."""
+UNSEEN = frozenset({Family.LOCAL_INTRUDER, Family.CONSENT_UNSEEN})
+"""Families whose logs cannot show the breach that took place, left out because no reader of them could be right."""
+TOLD_BY_AUDIT = frozenset({Family.CONSENT_PHISHING})
+"""Families whose breach the audit log alone can show; no case of theirs goes without one."""
 DAMAGES = tuple(variant for variant in Variant if variant is not Variant.INTACT)
 TOO_FEW_ROWS = frozenset({Variant.CODES_MISSING})
 """Three rows in ten may be none of a few."""
@@ -62,7 +66,7 @@ class CaseOrder:
 
 def families() -> tuple[Family, ...]:
     """The families of the corpus, in the order in which they are declared."""
-    return tuple(family for family in STORIES if family not in LARGE)
+    return tuple(family for family in STORIES if family not in LARGE | UNSEEN)
 
 
 def expressible(family: Family) -> tuple[Variant, ...]:
@@ -79,7 +83,7 @@ def corpus(cases: int, seed: int = 7) -> tuple[CaseOrder, ...]:
     the same, and a longer corpus begins with the shorter one.
     """
     kinds = Draws(seed, "corpus").some(families(), len(families()))
-    options = [_options(Draws(seed, f"corpus/{family}")) for family in kinds]
+    options = [_options(Draws(seed, f"corpus/{family}"), family) for family in kinds]
     balance = _Balance()
     orders: list[CaseOrder] = []
     for number in range(cases):
@@ -94,9 +98,9 @@ def corpus(cases: int, seed: int = 7) -> tuple[CaseOrder, ...]:
 Options = tuple[Shape | None, bool, bool, bool]
 
 
-def _options(draws: Draws) -> Iterator[Options]:
+def _options(draws: Draws, family: Family) -> Iterator[Options]:
     """Audit log, devices, context and prompts of one family's cases, each in a shuffled turn of its own."""
-    audits = _turns(draws, (None, *AUDIT_SHAPES))
+    audits = _turns(draws, AUDIT_SHAPES if family in TOLD_BY_AUDIT else (None, *AUDIT_SHAPES))
     devices, contexts, prompts = (_turns(draws, (True, True, False)) for _ in range(3))
     return zip(audits, devices, contexts, prompts, strict=True)
 

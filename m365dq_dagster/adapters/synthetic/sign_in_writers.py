@@ -15,6 +15,7 @@ from pathlib import Path
 
 from .damage import BLANK, INVENTED, TYPED, Status, shown
 from .events import SignIn
+from .networks import system_number
 from .tenant import TENANT_ID
 from .text_dates import american, iso, workspace
 from .vocabulary import INVENTED_CODE, PORTAL_POLICIES, TYPE_NAME, Shape, Variant
@@ -167,6 +168,9 @@ SENTINEL_COLUMNS = (
 )
 
 
+USUAL_SYSTEM = 64496
+
+
 @dataclass(frozen=True)
 class Rendering:
     """How rows are written: what happened to the status, and whether devices are named at all."""
@@ -230,6 +234,16 @@ def _device(event: SignIn, rendering: Rendering) -> tuple[str, str, str, str, st
     return device.name, device.device_id, device.browser, device.system, device.join_type
 
 
+def _system(event: SignIn) -> int:
+    """The number of the autonomous system of the address; one for all addresses that belong to no network."""
+    return system_number(event.address) or USUAL_SYSTEM
+
+
+def _membership(event: SignIn) -> str:
+    """Guests are known by the mark that the tenant puts into their account's name."""
+    return "Guest" if "#EXT#" in event.person.account else "Member"
+
+
 def _requirement(event: SignIn) -> str:
     return "multiFactorAuthentication" if event.policies != "notApplied" else "singleFactorAuthentication"
 
@@ -248,7 +262,7 @@ def _portal_row(event: SignIn, rendering: Rendering) -> Row:
         person.user_id,
         person.name,
         person.account,
-        "Member",
+        _membership(event),
         "none",
         token,
         app.protocol,
@@ -287,7 +301,7 @@ def _portal_row(event: SignIn, rendering: Rendering) -> Row:
         "",
         "No",
         "",
-        "64496",
+        str(_system(event)),
         "No",
         "Azure AD",
         token,
@@ -397,11 +411,11 @@ def _graph_object(event: SignIn, rendering: Rendering) -> dict[str, object]:
         "sessionId": event.session,
         "uniqueTokenIdentifier": event.request.replace("-", "")[:22],
         "crossTenantAccessType": "none",
-        "autonomousSystemNumber": 64496,
+        "autonomousSystemNumber": _system(event),
         "servicePrincipalId": "",
         "servicePrincipalName": None,
         "tokenIssuerType": "AzureAD",
-        "userType": "member",
+        "userType": _membership(event).lower(),
     }
 
 
@@ -492,7 +506,7 @@ def _sentinel_row(event: SignIn, rendering: Rendering) -> Row:
         person.user_id,
         person.account,
         TENANT_ID,
-        "Member",
+        _membership(event),
         "",
         person.account,
         "",

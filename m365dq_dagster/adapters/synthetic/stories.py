@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from operator import attrgetter
 from types import MappingProxyType
 
-from . import attack_stories, company_stories
+from . import attack_stories, company_stories, deceptions, detours, frictions, intrusions, journeys
 from .auditing import everyday_records, file_theft, hiding_rules, logons, mail_theft
 from .draws import Draws
 from .events import AuditRecord, SignIn, sign_in
@@ -174,6 +174,40 @@ STORIES: Mapping[Family, Teller] = MappingProxyType(
         Family.TINY_FAILURES: company_stories.tiny_failures,
         Family.TINY_INTRUSION: attack_stories.tiny_intrusion,
         Family.NO_ROWS: company_stories.no_rows,
+        Family.BUSINESS_TRIP: journeys.business_trip,
+        Family.LONG_JOURNEY: journeys.long_journey,
+        Family.DEVICE_LEFT_AT_HOME: journeys.device_left_at_home,
+        Family.HOLIDAYS: journeys.holidays,
+        Family.FOREIGN_STAFF: journeys.foreign_staff,
+        Family.SCATTERED_STAFF: journeys.scattered_staff,
+        Family.MOVER: journeys.mover,
+        Family.BORDER_COMMUTERS: journeys.border_commuters,
+        Family.NEW_HIRES: journeys.new_hires,
+        Family.NEW_HIRES_ABROAD: journeys.new_hires_abroad,
+        Family.FOREIGN_EGRESS: detours.foreign_egress,
+        Family.SWITCHED_EGRESS: detours.switched_egress,
+        Family.ROAMING_CARRIER: detours.roaming_carrier,
+        Family.MISLOCATED_DAY: detours.mislocated_day,
+        Family.PRIVATE_RELAY: detours.private_relay,
+        Family.CLOUD_CONNECTOR: detours.cloud_connector,
+        Family.SHARED_KIOSKS: frictions.shared_kiosks,
+        Family.FORCED_RESET: frictions.forced_reset,
+        Family.RARE_GUESTS: frictions.rare_guests,
+        Family.BACKGROUND_SPRAY: frictions.background_spray,
+        Family.STOPPED_AT_THE_SECOND_FACTOR: frictions.stopped_at_the_second_factor,
+        Family.UNUSED_MAILBOXES: frictions.unused_mailboxes,
+        Family.PHISHED: intrusions.phished,
+        Family.SESSION_THEFT: intrusions.session_theft,
+        Family.TOKEN_REPLAY: intrusions.token_replay,
+        Family.SLOW_TAKEOVER: intrusions.slow_takeover,
+        Family.TAKEN_WHILE_TRAVELLING: intrusions.taken_while_travelling,
+        Family.DORMANT_ACCOUNT: intrusions.dormant_account,
+        Family.ROTATING_PROXIES: intrusions.rotating_proxies,
+        Family.SUCCESSFUL_SPRAY: intrusions.successful_spray,
+        Family.LOCAL_INTRUDER: intrusions.local_intruder,
+        Family.MAIL_FRAUD: deceptions.mail_fraud,
+        Family.CONSENT_PHISHING: deceptions.consent_phishing,
+        Family.CONSENT_UNSEEN: deceptions.consent_unseen,
     }
 )
 """Who tells each whole case. A family that stands here needs nothing else to be generated, damaged and labelled."""

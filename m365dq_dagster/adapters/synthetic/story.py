@@ -25,6 +25,8 @@ class Story:
 
     ``verdict`` is what an intact export of it must be judged as, None where only the truth is claimed. ``calendar`` is
     the window that the logs reach over; ``home_countries`` are those that the tenant calls home in its case.toml.
+    ``entered`` are accounts that somebody else used without any sign-in to them. ``visible`` is False where the logs
+    hold nothing by which the breach could be told from ordinary use.
     """
 
     sign_ins: list[SignIn]
@@ -34,18 +36,21 @@ class Story:
     legacy: list[LegacyAttempt] = field(default_factory=list)
     calendar: Calendar = USUAL
     home_countries: tuple[str, ...] = (HOME_COUNTRY,)
+    entered: tuple[str, ...] = ()
+    visible: bool = True
 
     @property
     def compromised(self) -> tuple[str, ...]:
-        """Accounts on which somebody who is not the owner had at least one success."""
+        """Accounts on which somebody who is not the owner had at least one success, or which they used without one."""
         stolen = {event.person.account for event in self.sign_ins if event.intruder and _succeeded(event)}
-        return tuple(sorted(stolen | {one.account for one in self.legacy if one.intruder and _succeeded(one)}))
+        by_legacy = {one.account for one in self.legacy if one.intruder and _succeeded(one)}
+        return tuple(sorted(stolen | by_legacy | set(self.entered)))
 
     @property
     def attacked(self) -> tuple[str, ...]:
         """Accounts on which somebody who is not the owner tried anything, the compromised ones among them."""
         tried = {event.person.account for event in self.sign_ins if event.intruder}
-        return tuple(sorted(tried | {one.account for one in self.legacy if one.intruder}))
+        return tuple(sorted(tried | {one.account for one in self.legacy if one.intruder} | set(self.entered)))
 
     @property
     def any_success(self) -> bool:

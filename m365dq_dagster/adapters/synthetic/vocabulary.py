@@ -38,6 +38,40 @@ class Family(StrEnum):
     TINY_FAILURES = "tiny-failures"
     TINY_INTRUSION = "tiny-intrusion"
     NO_ROWS = "no-rows"
+    BUSINESS_TRIP = "business-trip"
+    LONG_JOURNEY = "long-journey"
+    DEVICE_LEFT_AT_HOME = "device-left-at-home"
+    HOLIDAYS = "holidays"
+    FOREIGN_STAFF = "foreign-staff"
+    SCATTERED_STAFF = "scattered-staff"
+    MOVER = "mover"
+    BORDER_COMMUTERS = "border-commuters"
+    NEW_HIRES = "new-hires"
+    NEW_HIRES_ABROAD = "new-hires-abroad"
+    FOREIGN_EGRESS = "foreign-egress"
+    SWITCHED_EGRESS = "switched-egress"
+    ROAMING_CARRIER = "roaming-carrier"
+    MISLOCATED_DAY = "mislocated-day"
+    PRIVATE_RELAY = "private-relay"
+    CLOUD_CONNECTOR = "cloud-connector"
+    SHARED_KIOSKS = "shared-kiosks"
+    FORCED_RESET = "forced-reset"
+    RARE_GUESTS = "rare-guests"
+    BACKGROUND_SPRAY = "background-spray"
+    STOPPED_AT_THE_SECOND_FACTOR = "stopped-at-the-second-factor"
+    UNUSED_MAILBOXES = "unused-mailboxes"
+    PHISHED = "phished"
+    SESSION_THEFT = "session-theft"
+    TOKEN_REPLAY = "token-replay"
+    SLOW_TAKEOVER = "slow-takeover"
+    TAKEN_WHILE_TRAVELLING = "taken-while-travelling"
+    DORMANT_ACCOUNT = "dormant-account"
+    ROTATING_PROXIES = "rotating-proxies"
+    SUCCESSFUL_SPRAY = "successful-spray"
+    LOCAL_INTRUDER = "local-intruder"
+    MAIL_FRAUD = "mail-fraud"
+    CONSENT_PHISHING = "consent-phishing"
+    CONSENT_UNSEEN = "consent-unseen"
     SIGNINS = "signins"
     UAL = "ual"
     LEGACY = "legacy"
@@ -121,6 +155,7 @@ class Deed(StrEnum):
     DISABLED_ACCOUNT = "account disabled"
     TOKEN_REVOKED = "token revoked"
     WRONG_SECRET = "wrong secret of an application"
+    ASKED_FOR_CONSENT = "asked to consent to an application"
 
 
 STUCK_FAILURE = Deed.MISTYPED_PASSWORD
@@ -263,6 +298,15 @@ WORDING = MappingProxyType(
             "",
             ConditionalAccess.NOT_APPLIED,
             "REJECTED",
+        ),
+        Deed.ASKED_FOR_CONSENT: Wording(
+            65001,
+            "Interrupted",
+            "The user or administrator has not consented to use the application. Send an interactive authorization "
+            "request for this user and resource.",
+            "DelegationDoesNotExist",
+            ConditionalAccess.SUCCESS,
+            "INTERRUPTED",
         ),
     }
 )

@@ -38,8 +38,16 @@ def test_a_round_holds_every_family_variant_and_shape(orders: tuple[CaseOrder, .
         assert {getattr(order, option) for order in sample} == {True, False}
 
 
-def test_every_whole_case_is_in_the_corpus_but_the_largest() -> None:
-    assert set(STORIES) - set(families()) == {Family.OCULUS, Family.HEALTHY, Family.MOSTLY_SUCCESS}
+def test_every_whole_case_is_in_the_corpus_but_the_largest_and_what_no_log_can_show() -> None:
+    large = {Family.OCULUS, Family.HEALTHY, Family.MOSTLY_SUCCESS}
+    assert set(STORIES) - set(families()) == large | {Family.LOCAL_INTRUDER, Family.CONSENT_UNSEEN}
+    for family in families():
+        assert tell(family, 70_000, mfa_steps=True).visible
+
+
+def test_a_breach_that_the_audit_log_alone_shows_never_goes_without_it(orders: tuple[CaseOrder, ...]) -> None:
+    shapes = {order.audit_shape for order in orders if order.family is Family.CONSENT_PHISHING}
+    assert shapes == set(AUDIT_SHAPES)
 
 
 def test_three_exports_of_five_are_intact_and_the_damages_are_as_frequent_as_one_another(
