@@ -22,8 +22,10 @@ from m365dq_dagster.core.adjudication import Access, Client, Combo, Decision, Ma
 from m365dq_dagster.core.checks import CheckResult
 from m365dq_dagster.core.context import CaseContext
 from m365dq_dagster.core.outcome import LogType, Severity
+from m365dq_dagster.core.parts import Sighting
 from m365dq_dagster.core.policy import Policy
-from m365dq_dagster.core.profile import ColumnCounts, FieldSpec
+from m365dq_dagster.core.profile import ColumnCounts, FieldSpec, Witness
+from m365dq_dagster.core.stretches import Spot
 from m365dq_dagster.core.verdict import AccountEvidence, Lead, LeadKind
 
 Rows = list[tuple[Any, ...]]
@@ -33,6 +35,9 @@ RAW_COLUMNS = {"status_error_code", "status", "conditional_access_status", "erro
 
 LOGON_ONLY = {"error_number", "operation", "result_status", "logon_error"}
 """Fields of the audit log that are profiled on logon rows, because only there they can speak of an outcome."""
+
+JUDGED_LOGS = frozenset({LogType.SIGN_IN, LogType.LEGACY, LogType.UAL})
+"""The log types whose logons are judged."""
 
 SINGLE_FACTOR = {"single": True, "multi": False}
 
@@ -93,26 +98,72 @@ def insert_rows(con: duckdb.DuckDBPyConnection, table: str, rows: Sequence[Seque
 
 
 def build_logons(con: duckdb.DuckDBPyConnection) -> None:
-    """Reduce every logon to its witnesses' words, one narrow row each."""
+    """Reduce every logon to its witnesses' words, one narrow row each, and count them by file, type and day."""
     run_named(con, "logons")
+    run_named(con, "witness_days")
+
+
+def sightings(con: duckdb.DuckDBPyConnection) -> dict[LogType, list[Sighting]]:
+    """What witnesses say, with row counts, by log type, file, type of sign-in and day."""
+    found: dict[LogType, list[Sighting]] = {}
+    known: dict[tuple[str, str], Combo] = {}
+    for log_type, file_id, kind, day, key, rows in run_named(con, "sightings"):
+        combo = known.get((log_type, key))
+        if combo is None:
+            combo = known[(log_type, key)] = _combo(LogType(log_type), key, 1)
+        found.setdefault(combo.log_type, []).append(Sighting(Spot(file_id, kind, day), combo, int(rows)))
+    return found
+
+
+def absent_witnesses(con: duckdb.DuckDBPyConnection, specs: Iterable[FieldSpec]) -> dict[LogType, set[tuple[int, str]]]:
+    """The (file, witness) pairs whose file has no such column, by log type."""
+    names = sorted({spec.field for spec in specs if spec.witness in (Witness.PRIMARY, Witness.SECONDARY)})
+    found: dict[LogType, set[tuple[int, str]]] = {}
+    for log_type, file_id, field in run_named(con, "absent_witnesses", {"witnesses": names}):
+        if log_type in JUDGED_LOGS:
+            found.setdefault(LogType(log_type), set()).add((int(file_id), str(field)))
+    return found
+
+
+def log_paths(con: duckdb.DuckDBPyConnection) -> dict[int, str]:
+    """The path of every file of the ledger by its id."""
+    return {int(file_id): str(path) for file_id, path in run_named(con, "log_paths")}
+
+
+def mark_parts(con: duckdb.DuckDBPyConnection, parts: Mapping[LogType, Mapping[Spot, str]]) -> None:
+    """Name the part on every logon of a spot on which a witness is not heard as elsewhere; costs nothing for none."""
+    rows = [
+        [str(log_type), spot.file_id, spot.sign_in_type, spot.day, name]
+        for log_type, spots in parts.items()
+        for spot, name in spots.items()
+    ]
+    if rows:
+        run_named(con, "row_parts")
+        _insert(con, "row_parts", rows)
+        run_named(con, "mark_parts")
 
 
 def combos(con: duckdb.DuckDBPyConnection) -> dict[LogType, dict[str, Combo]]:
     """The distinct things that witnesses say, by log type and key, with their row counts."""
     found: dict[LogType, dict[str, Combo]] = {}
     for log_type, key, rows in run_named(con, "combos"):
-        code, word, access, client, factor, differ = key.split("|")
-        found.setdefault(LogType(log_type), {})[key] = Combo(
-            LogType(log_type),
-            code,
-            Mark(word) if word in set(Mark) else Word(word),
-            Mark(access) if access in set(Mark) else Access(access),
-            Client(client),
-            SINGLE_FACTOR.get(factor),
-            differ == "1",
-            int(rows),
-        )
+        found.setdefault(LogType(log_type), {})[key] = _combo(LogType(log_type), key, int(rows))
     return found
+
+
+def _combo(log_type: LogType, key: str, rows: int) -> Combo:
+    code, word, access, client, factor, differ, *part = key.split("|")
+    return Combo(
+        log_type,
+        code,
+        Mark(word) if word in set(Mark) else Word(word),
+        Mark(access) if access in set(Mark) else Access(access),
+        Client(client),
+        SINGLE_FACTOR.get(factor),
+        differ == "1",
+        rows,
+        "".join(part),
+    )
 
 
 def count_columns(con: duckdb.DuckDBPyConnection, specs: Iterable[FieldSpec]) -> None:

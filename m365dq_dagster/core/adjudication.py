@@ -52,8 +52,14 @@ class Mark(StrEnum):
     """What stands in a witness column where no known value does."""
 
     BLANK = "blank"
+    TYPE_NAME = "type-name"
     OUT_OF_DOMAIN = "out-of-domain"
     UNKNOWN_CODE = "unknown-code"
+    STRUCK = "struck"
+
+
+NO_CODE = frozenset({Mark.BLANK, Mark.TYPE_NAME, Mark.OUT_OF_DOMAIN, Mark.STRUCK})
+"""Marks of a row without a usable code: nothing there, or nothing that may be heard there."""
 
 
 class Word(StrEnum):
@@ -199,7 +205,8 @@ class Combo:
 
     `code` is a code of the rule pack or a `Mark`; `word` is what the status text or the operation says, or a `Mark`;
     `access` is what Conditional Access says, or a `Mark`. `codes_differ` is True where two copies of the code in one
-    row are not equal. `rows` counts them.
+    row are not equal. `part` names the witnesses that are heard otherwise than in the rest of the log on these rows
+    (see `parts`), empty for none. `rows` counts them.
     """
 
     log_type: LogType
@@ -210,6 +217,7 @@ class Combo:
     single_factor: bool | None = None
     codes_differ: bool = False
     rows: int = 1
+    part: str = ""
 
 
 @dataclass(frozen=True)
@@ -249,6 +257,14 @@ class Testimony:
     uniform: frozenset[str] = field(default_factory=frozenset)
 
 
+def said_by(combo: Combo, name: str) -> str:
+    """What a witness column holds on the rows of a combo: a code, a known word, or a `Mark`."""
+    names = WITNESSES[combo.log_type]
+    if name == names.code:
+        return Mark(combo.code) if combo.code in set(Mark) else combo.code
+    return combo.word if name == names.word else combo.access
+
+
 def side(combo: Combo, name: str, vocabulary: Vocabulary) -> Side:
     """What a witness column says on the rows of a combo, whether it is heard or not."""
     names = WITNESSES[combo.log_type]
@@ -280,7 +296,7 @@ def _first_that_applies(combo: Combo, testimony: Testimony, vocabulary: Vocabula
     word = combo.word if names.word in testimony.heard and isinstance(combo.word, Word) else None
     access = combo.access if names.access in testimony.heard and isinstance(combo.access, Access) else None
     if names.code in testimony.heard:
-        unknown = combo.code not in vocabulary.codes and combo.code not in (Mark.BLANK, Mark.OUT_OF_DOMAIN)
+        unknown = combo.code not in vocabulary.codes and combo.code not in NO_CODE
         if combo.codes_differ:
             said = (names.code,)
             return Decision(

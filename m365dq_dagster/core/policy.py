@@ -46,6 +46,21 @@ class ScoringPolicy:
 
 
 @dataclass(frozen=True)
+class StretchPolicy:
+    """When a witness is judged by parts of a log: by file and sign-in type, and by days between change points."""
+
+    rows: int
+    day_rows: int
+    dark_share: float
+    filled_share: float
+    stuck_days: int
+    stuck_chance: float
+    constant_days: int
+    constant_chance: float
+    varied_share: float
+
+
+@dataclass(frozen=True)
 class FlowPolicy:
     """How long one attempt lasts."""
 
@@ -140,6 +155,7 @@ class Policy:
     quality: QualityPolicy
     field_states: FieldStatePolicy
     scoring: ScoringPolicy
+    stretches: StretchPolicy
     flows: FlowPolicy
     home: HomePolicy
     places: PlacePolicy
@@ -161,6 +177,7 @@ class Policy:
             quality=_section(QualityPolicy, data, "quality"),
             field_states=_section(FieldStatePolicy, data, "field_states"),
             scoring=_section(ScoringPolicy, data, "scoring"),
+            stretches=_section(StretchPolicy, data, "stretches"),
             flows=_section(FlowPolicy, data, "flows"),
             home=_section(HomePolicy, data, "home"),
             places=_section(PlacePolicy, data, "places"),

@@ -5,6 +5,7 @@ judged in `reliability`.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -102,3 +103,10 @@ def is_one_sided(top_rows: int, rows: int) -> bool:
 def share(part: float, whole: float) -> float:
     """The part over the whole, and 0.0 where there is no whole."""
     return part / whole if whole else 0.0
+
+
+def entropy_of(counts: Iterable[int]) -> float:
+    """Shannon entropy in nats of values that occur so often, 0 for one value or none."""
+    found = [count for count in counts if count]
+    total = sum(found)
+    return max(0.0, math.log(total) - sum(k * math.log(k) for k in found) / total) if total else 0.0

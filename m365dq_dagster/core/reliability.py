@@ -5,6 +5,7 @@ its cause, the score and the recommendation. Works on combos and column counts; 
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -12,6 +13,7 @@ from dataclasses import dataclass, replace
 from m365dq_dagster.core.adjudication import (
     CA_BLOCK_CODES,
     KEEP_ME_SIGNED_IN,
+    NO_CODE,
     WITNESSES,
     Access,
     Client,
@@ -21,16 +23,25 @@ from m365dq_dagster.core.adjudication import (
     Testimony,
     Vocabulary,
     Word,
+    said_by,
     side,
 )
 from m365dq_dagster.core.narrative import percent, plural
 from m365dq_dagster.core.outcome import Confidence, FieldCause, FieldState, LogType, Role
 from m365dq_dagster.core.plain_text import one_line
 from m365dq_dagster.core.policy import Policy
-from m365dq_dagster.core.profile import ColumnCounts, FieldSpec, Witness, share
+from m365dq_dagster.core.profile import ColumnCounts, FieldSpec, Witness, entropy_of, share
+from m365dq_dagster.core.stretches import ChangePoint, DayCount, PartFault, Spot, TypeProfile
+
+AT_FAULT = frozenset({FieldState.CORRUPTED, FieldState.CONTRADICTED, FieldState.UNRELIABLE})
+"""States in which a witness that is there may not testify."""
 
 JUDGED = (Side.SUCCESS, Side.FAILURE)
 SIDES = (Side.SUCCESS, Side.INTERRUPTED, Side.FAILURE)
+
+
+SILENT, WEAK = "silent", "weak"
+"""How a part of a log is named by a witness that is not heard there, or with at most LOW."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +49,9 @@ class FieldJudgement:
     """What a field is worth in this evidence.
 
     Shares, scores and ratios are 0..1; `score` is None where the field does not apply. `firm` says that a verdict may
-    rest on it. `reasons` are sentences for a person.
+    rest on it. `theils_u` is the share of the uncertainty about the outcome that the field's values take away, by the
+    consensus of the others; None where there is none. `reasons` are sentences for a person. `faults` are parts of the
+    log in which the field is not heard as in the rest.
     """
 
     spec: FieldSpec
@@ -55,6 +68,21 @@ class FieldJudgement:
     firm: bool
     confidence: Confidence
     reasons: tuple[str, ...]
+    theils_u: float | None = None
+    by_sign_in_type: tuple[TypeProfile, ...] = ()
+    by_day: tuple[DayCount, ...] = ()
+    change_points: tuple[ChangePoint, ...] = ()
+    faults: tuple[PartFault, ...] = ()
+
+    @property
+    def silent_spots(self) -> frozenset[Spot]:
+        """Where the field is not heard at all, though it may be elsewhere."""
+        return frozenset(spot for fault in self.faults if fault.silent for spot in fault.spots)
+
+    @property
+    def weak_spots(self) -> frozenset[Spot]:
+        """Where it carries at most LOW."""
+        return frozenset(spot for fault in self.faults if not fault.silent for spot in fault.spots)
 
 
 @dataclass(frozen=True)
@@ -116,16 +144,57 @@ class LogBench:
         return sum(
             combo.rows
             for combo in self.combos
-            if not isinstance(self._value(combo, name), Mark) or self._is_code(combo, name)
+            if not isinstance(said_by(combo, name), Mark) or self._is_code(combo, name)
         )
 
     def _is_code(self, combo: Combo, name: str) -> bool:
         return name == self.names.code and combo.code == Mark.UNKNOWN_CODE
 
-    def _value(self, combo: Combo, name: str) -> object:
-        if name == self.names.code:
-            return Mark(combo.code) if combo.code in set(Mark) else combo.code
-        return combo.word if name == self.names.word else combo.access
+    def is_struck(self, name: str) -> bool:
+        """True where the witness is not heard on some of the rows."""
+        return any(said_by(combo, name) is Mark.STRUCK for combo in self.combos)
+
+    def counts(self, name: str) -> ColumnCounts:
+        """What the rows hold on which the witness is heard, by what they say; codes in no table count as one value."""
+        found: Counter[str] = Counter()
+        for combo in self.combos:
+            found[said_by(combo, name)] += combo.rows
+        del found[Mark.STRUCK]
+        total, top = found.total(), min(found.items(), key=lambda item: (-item[1], item[0]), default=("", 0))
+        value = None if top[0] in ("", Mark.BLANK, Mark.TYPE_NAME) else top[0]
+        return ColumnCounts(
+            applicable=total,
+            present=total - found[Mark.BLANK] - found[Mark.TYPE_NAME],
+            type_names=found[Mark.TYPE_NAME],
+            distinct=len(+found),
+            top_value=value,
+            top_raw=value,
+            top_rows=top[1],
+            sum_k_ln_k=sum(k * math.log(k) for k in found.values() if k),
+            in_domain=self.in_domain(name),
+        )
+
+    def theils_u(self, name: str) -> float | None:
+        """Theil's uncertainty coefficient U(outcome | field) = (H(outcome) - H(outcome | field)) / H(outcome), 0..1.
+
+        The outcome is the consensus of the other primary witnesses (success, interrupt, failure); the field's values
+        are what it says, blank being a value. None where the consensus holds fewer than two classes. Published beside
+        the entropy and never used to rank. Source: H. Theil, "Statistical Decomposition Analysis" (1972); also Press
+        et al., "Numerical Recipes", section on contingency tables with entropy.
+        """
+        joint: Counter[tuple[str, Side]] = Counter()
+        for combo, agreed in zip(self.combos, self.consensus(name), strict=True):
+            if agreed in SIDES:
+                joint[(said_by(combo, name), agreed)] += combo.rows
+        outcomes, values = Counter[Side](), Counter[str]()
+        for (value, agreed), rows in joint.items():
+            outcomes[agreed] += rows
+            values[value] += rows
+        whole = entropy_of(outcomes.values())
+        if whole == 0.0:
+            return None
+        left = entropy_of(joint.values()) - entropy_of(values.values())
+        return min(1.0, max(0.0, (whole - left) / whole))
 
     def _may_vote(self, name: str) -> bool:
         classes = sum(1 for one in SIDES if self.tally(name)[one])
@@ -174,7 +243,7 @@ class LogBench:
         """One value over all rows, blank being a value; spellings of one known word are one value."""
         if counts.applicable == 0:
             return False
-        values = {self._value(combo, name) for combo in self.combos}
+        values = {said_by(combo, name) for combo in self.combos} - {Mark.STRUCK}
         one_word = name != self.names.code and len(values) == 1 and not values & set(Mark)
         return counts.distinct == 1 or one_word
 
@@ -242,7 +311,7 @@ class LogBench:
         return 1.0 - share(violated, checkable), checkable
 
     def _implied(self, combo: Combo, name: str, struck: frozenset[str]) -> bool | None:
-        readable = self.names.code not in struck and combo.code not in (Mark.BLANK, Mark.OUT_OF_DOMAIN)
+        readable = self.names.code not in struck and combo.code not in NO_CODE
         code = combo.code if readable else None
         if name == self.names.word and isinstance(combo.word, Word):
             return self._word_implied(combo.word, code)
@@ -278,15 +347,19 @@ class LogBench:
             return False
         if state is not FieldState.UNIFORM:
             return True
-        if self._one_failure_code() and max(self._ruled_out_rows(), self._met_and_failed()) >= self._too_many:
+        if self.is_ruled_out():
             return False
         if name == self.names.code and self._one_failure_code():
             return True
-        return any(self._confirms(name, other) for other in testifying if other != name and other in self.witnesses)
+        return any(self.confirms(name, other) for other in testifying if other != name and other in self.witnesses)
 
     def _one_failure_code(self) -> bool:
-        codes = {combo.code for combo in self.combos}
+        codes = {combo.code for combo in self.combos} - {Mark.STRUCK}
         return len(codes) == 1 and not codes & set(Mark) and "0" not in codes
+
+    def is_ruled_out(self) -> bool:
+        """One failure code on every row, and on more rows than chance Conditional Access shows what it rules out."""
+        return self._one_failure_code() and max(self._ruled_out_rows(), self._met_and_failed()) >= self._too_many
 
     def _ruled_out_rows(self) -> int:
         return sum(
@@ -313,7 +386,8 @@ class LogBench:
         unasked = row.category == "throttling_lockout" and row.first_factor == "not_evaluated"
         return unasked or (combo.access is Access.SUCCESS and row.subcategory.startswith(("mfa", "ca")))
 
-    def _confirms(self, name: str, other: str) -> bool:
+    def confirms(self, name: str, other: str) -> bool:
+        """The other witness gives an outcome on enough of the rows, and it is the same nearly everywhere."""
         limits = self.policy.field_states
         given = agreed = 0
         for index, combo in enumerate(self.combos):
@@ -325,25 +399,42 @@ class LogBench:
 
 
 def judge_fields(
-    bench: LogBench, specs: Sequence[FieldSpec], counts: Mapping[str, ColumnCounts]
+    bench: LogBench,
+    specs: Sequence[FieldSpec],
+    counts: Mapping[str, ColumnCounts],
+    ruled: Mapping[str, FieldState] | None = None,
 ) -> tuple[FieldJudgement, ...]:
     """Judge every field of a log type; the order of `specs` is kept.
 
     Witnesses are compared with each other; other roles are judged by validity. A field that does not apply gets no
-    score.
+    score. Where a witness is struck on some rows, its state is that of the others, and its score counts the struck
+    rows as rows on which it says nothing. `ruled` gives the state of witnesses that are at fault in every part.
     """
     counted = {spec.field: _over_domain(bench, spec, counts[spec.field]) for spec in specs}
-    witnesses = [spec.field for spec in specs if spec.field in bench.witnesses]
-    early = _same_default(bench, counted, {name: _early_state(bench, name, counted[name]) for name in witnesses})
-    struck = frozenset(name for name, state in early.items() if state is not None)
-    states = {name: early[name] or _late_state(bench, name, counted[name], struck) for name in witnesses}
+    heard = {name: bench.counts(name) if bench.is_struck(name) else counted[name] for name in _witnesses(bench, specs)}
+    states, struck = judge_states(bench, heard, ruled)
     court = Court(bench, struck, tuple(name for name, state in states.items() if state.may_testify))
     return tuple(
-        court.judge(spec, counted[spec.field], states[spec.field])
+        court.judge(spec, counted[spec.field], heard[spec.field], states[spec.field])
         if spec.field in states
         else _judge_other(bench, spec, counted[spec.field])
         for spec in specs
     )
+
+
+def _witnesses(bench: LogBench, specs: Iterable[FieldSpec]) -> list[str]:
+    return [spec.field for spec in specs if spec.field in bench.witnesses]
+
+
+def judge_states(
+    bench: LogBench, counts: Mapping[str, ColumnCounts], ruled: Mapping[str, FieldState] | None = None
+) -> tuple[dict[str, FieldState], frozenset[str]]:
+    """The state of every witness that was counted, and those struck out before consistency is looked at."""
+    known = ruled or {}
+    early = {name: known.get(name) or _early_state(bench, name, one) for name, one in counts.items()}
+    early = _same_default(bench, counts, early)
+    struck = frozenset(name for name, state in early.items() if state is not None)
+    return {name: early[name] or _late_state(bench, name, one, struck) for name, one in counts.items()}, struck
 
 
 def _over_domain(bench: LogBench, spec: FieldSpec, counts: ColumnCounts) -> ColumnCounts:
@@ -407,12 +498,15 @@ class Court:
     struck: frozenset[str]
     testifying: tuple[str, ...]
 
-    def judge(self, spec: FieldSpec, counts: ColumnCounts, state: FieldState) -> FieldJudgement:
-        """Score a witness whose state is known, and say why in sentences."""
+    def judge(self, spec: FieldSpec, counts: ColumnCounts, heard: ColumnCounts, state: FieldState) -> FieldJudgement:
+        """Score a witness whose state is known, and say why in sentences.
+
+        `counts` are those of all its rows, `heard` those of the rows on which it is not struck.
+        """
         if state is FieldState.NOT_APPLICABLE:
             return _not_applicable(spec, counts)
         name, bench = spec.field, self.bench
-        cause = _cause(bench, spec, counts, state)
+        cause = cause_of(bench, spec, heard, state)
         power, tally = bench.power(name), bench.tally(name)
         decisiveness = share(sum(tally[one] for one in SIDES), counts.applicable)
         consistency, checkable = bench.consistency(name, self.struck - {name})
@@ -434,9 +528,10 @@ class Court:
             firm=bench.is_firm(name, state, self.testifying),
             confidence=_confidence(state, power, score),
             reasons=(
-                witness_sentence(spec, counts, state, cause, tally),
+                witness_sentence(spec, heard, state, cause, tally),
                 *_notes(spec, state, power, decisiveness, halved=halved),
             ),
+            theils_u=bench.theils_u(name),
         )
 
     @property
@@ -527,7 +622,8 @@ def _constant_by_design(spec: FieldSpec, state: FieldState) -> FieldCause | None
     return None
 
 
-def _cause(bench: LogBench, spec: FieldSpec, counts: ColumnCounts, state: FieldState) -> FieldCause | None:
+def cause_of(bench: LogBench, spec: FieldSpec, counts: ColumnCounts, state: FieldState) -> FieldCause | None:
+    """The named cause of a witness's state, or None where nothing needs one or the evidence names none."""
     uniform = bench.uniform(spec.field, counts)
     if state is FieldState.CORRUPTED:
         if _serialisation_lost(counts, bench.policy):
@@ -667,9 +763,17 @@ def is_rejected(one: FieldJudgement) -> bool:
 
 
 def testimony(fields: Iterable[FieldJudgement]) -> Testimony:
-    """Whom the judge of the rows may hear."""
-    heard = [one for one in fields if one.may_testify]
+    """Whom the judge of the rows may hear, where no part of the log is heard otherwise."""
+    return heard_in(fields, "")
+
+
+def heard_in(fields: Iterable[FieldJudgement], part: str) -> Testimony:
+    """Whom the judge of the rows may hear in a part of the log (named by `parts.part_names`, empty for the rest)."""
+    otherwise = dict(reversed(word.partition(":")[::2]) for word in part.split(",") if word)
+    heard = [one for one in fields if one.may_testify and otherwise.get(one.spec.field) != SILENT]
     return Testimony(
         frozenset(one.spec.field for one in heard),
-        frozenset(one.spec.field for one in heard if one.state is FieldState.UNIFORM),
+        frozenset(
+            one.spec.field for one in heard if one.state is FieldState.UNIFORM or otherwise.get(one.spec.field) == WEAK
+        ),
     )

@@ -9,12 +9,14 @@ from dataclasses import dataclass
 from datetime import UTC
 
 from m365dq_dagster.adapters import measure
-from m365dq_dagster.core.adjudication import WITNESSES
+from m365dq_dagster.core.adjudication import WITNESSES, Mark
 from m365dq_dagster.core.checks import CheckResult
 from m365dq_dagster.core.narrative import plural
-from m365dq_dagster.core.outcome import CaseStage, FieldState, LogType, Severity
+from m365dq_dagster.core.outcome import CaseStage, LogType, Severity
+from m365dq_dagster.core.parts import Rows, judge_log, part_names, parts_told
 from m365dq_dagster.core.profile import Witness
-from m365dq_dagster.core.reliability import FieldJudgement, LogBench, judge_fields, recommend
+from m365dq_dagster.core.reliability import FieldJudgement, is_rejected, recommend
+from m365dq_dagster.core.stretches import ChangePoint, DayCount, PartFault, TypeProfile
 from m365dq_dagster.stages.case_run import CaseRun
 from m365dq_dagster.stages.codes import load_codes
 from m365dq_dagster.stages.stamps import stamp
@@ -22,6 +24,9 @@ from m365dq_dagster.stages.stamps import stamp
 STAGE = "quality"
 RUNBOOK = "docs/runbooks/quality-check-failure.md"
 CODES_RUNBOOK = "docs/runbooks/unknown-status-code.md"
+MOST_DAYS = 400
+"""Days of a field's profile that the document holds, the latest ones; a year of a log and its edges."""
+
 Judged = Mapping[LogType, tuple[FieldJudgement, ...]]
 
 
@@ -45,10 +50,12 @@ def run(run: CaseRun) -> QualityReport:
     run.progress.step(STAGE, f"profiling {len(specs)} fields")
     measure.count_columns(run.con, specs)
     fields = judged_fields(run)
+    measure.mark_parts(run.con, {log_type: part_names(judged) for log_type, judged in fields.items()})
     unknown_codes, unknown_values = measure.unknown_codes(run.con), measure.unknown_values(run.con)
     checks = (
         *_gates(run.case_id, fields),
         _substitutes(run.case_id, fields),
+        _throughout(run.case_id, fields),
         _vocabulary(run.case_id, unknown_codes, unknown_values),
     )
     _keep_profiles(run, fields)
@@ -61,15 +68,21 @@ def judged_fields(run: CaseRun) -> dict[LogType, tuple[FieldJudgement, ...]]:
     """Judge the fields of every log type from the kept counts; cheap, so later stages ask again instead of reading
     back.
     """
-    counts = measure.column_counts(run.con)
-    found = measure.combos(run.con)
+    counts, found = measure.column_counts(run.con), measure.sightings(run.con)
+    absent, paths = measure.absent_witnesses(run.con, run.pack.fields), measure.log_paths(run.con)
     judged = {}
     for log_type in measure.filled_log_types(run.con):
         specs = [spec for spec in run.pack.fields if spec.log is log_type and (spec.log_type, spec.field) in counts]
-        bench = LogBench(log_type, list(found.get(log_type, {}).values()), specs, run.pack.vocabulary, run.pack.policy)
-        judged[log_type] = judge_fields(
-            bench, specs, {spec.field: counts[(spec.log_type, spec.field)] for spec in specs}
+        rows = Rows(
+            log_type,
+            found.get(log_type, []),
+            specs,
+            run.pack.vocabulary,
+            run.pack.policy,
+            absent.get(log_type, set()),
+            paths,
         )
+        judged[log_type] = judge_log(rows, {spec.field: counts[(spec.log_type, spec.field)] for spec in specs})
     return judged
 
 
@@ -116,14 +129,7 @@ def _told_once(fields: Sequence[FieldJudgement]) -> list[str]:
 
 
 def _substitutes(case_id: str, fields: Judged) -> CheckResult:
-    rejected = [
-        one
-        for judged in fields.values()
-        for one in judged
-        if one.spec.witness in (Witness.PRIMARY, Witness.SECONDARY)
-        and not one.may_testify
-        and one.state is not FieldState.NOT_APPLICABLE
-    ]
+    rejected = [one for judged in fields.values() for one in judged if is_rejected(one)]
     told = "every outcome field present may testify."
     if rejected:
         first = rejected[0]
@@ -147,6 +153,27 @@ def _substitutes(case_id: str, fields: Judged) -> CheckResult:
             for one in rejected
         ),
         reason="FIELD_REJECTED" if rejected else "",
+    )
+
+
+def _throughout(case_id: str, fields: Judged) -> CheckResult:
+    """Whether every witness tells the same way in all files, types of sign-in and days."""
+    found = [one for judged in fields.values() for one in judged if one.faults or one.change_points]
+    sentences = parts_told(found)
+    told = "every witness is filled and varies alike in all files, types of sign-in and days."
+    if sentences:
+        more = f" ({plural(len(sentences) - 1, 'more part', 'more parts')})" if len(sentences) > 1 else ""
+        told = f"{found[0].spec.log_type}: {sentences[0]}{more}"
+    return CheckResult(
+        name="outcome_fields_hold_throughout",
+        stage=STAGE,
+        passed=not sentences,
+        blocking=False,
+        severity=Severity.WARNING if sentences else Severity.INFO,
+        headline=f"Case {case_id}: {told}",
+        runbook=RUNBOOK,
+        table=tuple({"what": sentence} for sentence in sentences[:20]),
+        reason="FIELD_CHANGES_WITHIN_THE_LOG" if sentences else "",
     )
 
 
@@ -224,6 +251,59 @@ def profile_row(one: FieldJudgement, origins: tuple[str, ...]) -> dict[str, obje
         "cause": str(one.cause) if one.cause else None,
         "reasons": list(one.reasons),
         "provenance": "; ".join(origins) or "absent",
+        "theils_u": rounded(one.theils_u),
+        "by_sign_in_type": [_type_row(profile) for profile in one.by_sign_in_type],
+        "by_day": [_day_row(day) for day in one.by_day[-MOST_DAYS:]],
+        "change_points": [_change_row(change) for change in one.change_points],
+        "parts": [_part_row(fault) for fault in one.faults],
+    }
+
+
+def _type_row(one: TypeProfile) -> dict[str, object]:
+    return {
+        "sign_in_type": one.sign_in_type,
+        "applicable_rows": one.rows,
+        "population": rounded(one.population),
+        "top_value": one.top_value,
+        "top_share": rounded(one.top_share),
+        "state": str(one.state) if one.state else None,
+        "may_testify": one.may_testify,
+    }
+
+
+def _day_row(one: DayCount) -> dict[str, object]:
+    value, rows = min(one.values.items(), key=lambda item: (-item[1], item[0]))
+    return {
+        "date": one.day.isoformat(),
+        "applicable_rows": one.rows,
+        "population": rounded(one.population),
+        "top_value": None if value in set(Mark) else value,
+        "top_share": rounded(rows / one.rows),
+    }
+
+
+def _change_row(one: ChangePoint) -> dict[str, object]:
+    return {
+        "date": one.day.isoformat(),
+        "kind": str(one.kind),
+        "sign_in_type": one.sign_in_type,
+        "before": rounded(one.before),
+        "after": rounded(one.after),
+        "sentence": one.sentence,
+    }
+
+
+def _part_row(one: PartFault) -> dict[str, object]:
+    return {
+        "file_id": one.file_id,
+        "sign_in_type": one.sign_in_type,
+        "from": one.begins.isoformat() if one.begins else None,
+        "to": one.ends.isoformat() if one.ends else None,
+        "rows": one.rows,
+        "state": str(one.state),
+        "cause": str(one.cause) if one.cause else None,
+        "heard": "NOT" if one.silent else "AT_MOST_LOW",
+        "sentence": one.sentence,
     }
 
 

@@ -13,7 +13,7 @@ from m365dq_dagster.adapters import measure
 from m365dq_dagster.core.adjudication import Decision, adjudicate
 from m365dq_dagster.core.checks import CheckResult
 from m365dq_dagster.core.outcome import CaseStage, CaseVerdict, FieldState, LogType, Outcome, Severity
-from m365dq_dagster.core.reliability import testimony
+from m365dq_dagster.core.reliability import heard_in
 from m365dq_dagster.core.verdict import (
     AccountJudgement,
     CaseEvidence,
@@ -79,10 +79,10 @@ def run(run: CaseRun) -> VerificationReport:
 def _decisions(run: CaseRun, fields: Judged) -> list[tuple[LogType, str, Decision, bool]]:
     found = []
     for log_type, combos in measure.combos(run.con).items():
-        heard = testimony(fields[log_type])
+        heard = {part: heard_in(fields[log_type], part) for part in {combo.part for combo in combos.values()}}
         firm = {one.spec.field for one in fields[log_type] if one.firm}
         for key, combo in combos.items():
-            decision = adjudicate(combo, heard, run.pack.vocabulary)
+            decision = adjudicate(combo, heard[combo.part], run.pack.vocabulary)
             found.append((log_type, key, decision, decision.decided_by in firm and decision.outcome.is_decided))
     return found
 

@@ -44,6 +44,10 @@ SELECT document FROM case_document
 -- One narrow row for every logon of any log type, with its witnesses reduced to known words. `combo` names rows that say the same.
 -- A country that is no two-letter code cannot be compared with a home and is unknown. `read_time` is the time as read; `event_time` is
 -- NULL where the file leaves day and month open, so that nothing that turns on a time is concluded from it.
+CREATE OR REPLACE TEMP MACRO is_type_name(text) AS (
+    starts_with(ltrim(text), 'Microsoft.') OR starts_with(ltrim(text), 'System.') OR starts_with(ltrim(text), '@{')
+    OR trim(text) = '[object Object]'
+);
 CREATE OR REPLACE TABLE logons AS
 WITH raw AS (
     SELECT
@@ -52,7 +56,8 @@ WITH raw AS (
         device_id, device_trust_type, browser, os,
         coalesce(status_error_code, status_error_code_copy) AS code,
         (status_error_code IS NOT NULL AND status_error_code_copy IS NOT NULL AND status_error_code <> status_error_code_copy) AS codes_differ,
-        'status' AS word_kind, status AS word, conditional_access_status AS access
+        'status' AS word_kind, status AS word, conditional_access_status AS access,
+        status_error_code_raw AS code_raw, status_raw AS word_raw, conditional_access_status_raw AS access_raw
     FROM (
         SELECT 'sign_in_logs' AS log_type, * FROM sign_in_logs
         UNION ALL
@@ -63,7 +68,8 @@ WITH raw AS (
         'unified_audit_log' AS log_type, file_id, row_no, event_id, event_time, account, is_person, address, country, correlation_id, session_id,
         NULL AS is_interactive, NULL AS sign_in_event_type, NULL AS client_app_used, NULL AS authentication_protocol, user_agent,
         NULL AS authentication_requirement, NULL AS device_id, NULL AS device_trust_type, NULL AS browser, NULL AS os,
-        error_number AS code, FALSE AS codes_differ, 'operation' AS word_kind, operation AS word, NULL AS access
+        error_number AS code, FALSE AS codes_differ, 'operation' AS word_kind, operation AS word, NULL AS access,
+        error_number_raw AS code_raw, NULL AS word_raw, NULL AS access_raw
     FROM unified_audit_log
     WHERE is_logon
 ),
@@ -77,8 +83,17 @@ keyed AS (
             WHEN c.code IS NULL THEN 'unknown-code'
             ELSE c.code
         END AS code_key,
-        CASE WHEN r.word IS NULL THEN 'blank' ELSE coalesce(w.word, 'out-of-domain') END AS word_key,
-        CASE WHEN r.access IS NULL THEN 'blank' ELSE coalesce(a.word, 'out-of-domain') END AS access_key,
+        CASE WHEN r.code IS NULL AND is_type_name(r.code_raw) THEN 'type-name' END AS code_lost,
+        CASE
+            WHEN r.word IS NOT NULL THEN coalesce(w.word, 'out-of-domain')
+            WHEN is_type_name(r.word_raw) THEN 'type-name'
+            ELSE 'blank'
+        END AS word_key,
+        CASE
+            WHEN r.access IS NOT NULL THEN coalesce(a.word, 'out-of-domain')
+            WHEN is_type_name(r.access_raw) THEN 'type-name'
+            ELSE 'blank'
+        END AS access_key,
         coalesce(k.word, CASE WHEN r.log_type = 'legacy_auth_logs' THEN 'LEGACY' ELSE 'OTHER' END) AS client,
         CASE lower(r.authentication_requirement)
             WHEN 'singlefactorauthentication' THEN 'single' WHEN 'single-factor authentication' THEN 'single'
@@ -107,9 +122,40 @@ SELECT
     nullif(trim(lower(trim(browser, ' 0123456789.')), ' '), '') AS browser_family,
     nullif(lower(trim(os)), '') AS os,
     code, code_accepted, word, access, code_key,
-    concat_ws('|', code_key, word_key, access_key, client, factor, codes_differ::INTEGER) AS combo
+    concat_ws('|', coalesce(code_lost, code_key), word_key, access_key, client, factor, codes_differ::INTEGER) AS combo
 FROM keyed
 LEFT JOIN (SELECT file_id, date_order FROM files) AS f ON f.file_id = keyed.file_id
+
+-- name: witness_days
+-- Logons counted by what their witnesses say, by file, type of sign-in and day; no day where nothing may turn on the time.
+CREATE OR REPLACE TABLE witness_days AS
+SELECT log_type, file_id, sign_in_type, CAST(event_time AS DATE) AS day, combo, count(*) AS row_count
+FROM logons
+GROUP BY log_type, file_id, sign_in_type, CAST(event_time AS DATE), combo
+
+-- name: sightings
+SELECT log_type, file_id, sign_in_type, day, combo, row_count
+FROM witness_days
+ORDER BY log_type, file_id, sign_in_type, day, combo
+
+-- name: absent_witnesses
+-- Files that have no column for a witness, by log type.
+SELECT p.log_type, p.file_id, p.field
+FROM field_provenance AS p
+WHERE p.provenance = 'absent' AND p.field IN (SELECT unnest($witnesses))
+
+-- name: log_paths
+SELECT file_id, path FROM files
+
+-- name: row_parts
+CREATE OR REPLACE TEMP TABLE row_parts (log_type VARCHAR, file_id INTEGER, sign_in_type VARCHAR, day DATE, part VARCHAR)
+
+-- name: mark_parts
+-- Rows on which a witness is not heard as elsewhere carry the name of their part at the end of their combo.
+UPDATE logons SET combo = concat(logons.combo, '|', p.part)
+FROM row_parts AS p
+WHERE p.log_type = logons.log_type AND p.file_id = logons.file_id AND p.sign_in_type IS NOT DISTINCT FROM logons.sign_in_type
+  AND p.day IS NOT DISTINCT FROM CAST(logons.event_time AS DATE)
 
 -- name: combos
 SELECT log_type, combo, count(*) AS row_count

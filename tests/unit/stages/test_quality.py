@@ -39,7 +39,12 @@ def test_a_log_with_an_outcome_field_that_may_testify_passes_the_gate() -> None:
     gate = found["sign_in_logs_outcome_may_be_judged"]
     assert (gate.passed, gate.blocking, gate.severity, gate.reason) == (True, True, Severity.INFO, "")
     assert "status_error_code may testify" in gate.headline
-    assert list(found) == ["sign_in_logs_outcome_may_be_judged", "outcome_fields_may_testify", "codes_and_values_known"]
+    assert list(found) == [
+        "sign_in_logs_outcome_may_be_judged",
+        "outcome_fields_may_testify",
+        "outcome_fields_hold_throughout",
+        "codes_and_values_known",
+    ]
     assert all(check.passed for check in found.values())
 
 
