@@ -139,7 +139,7 @@ def mark_parts(con: duckdb.DuckDBPyConnection, parts: Mapping[LogType, Mapping[S
     ]
     if rows:
         run_named(con, "row_parts")
-        _insert(con, "row_parts", rows)
+        insert_rows(con, "row_parts", rows)
         run_named(con, "mark_parts")
 
 
