@@ -8,17 +8,17 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import duckdb
 import maxminddb
 from maxminddb import InvalidDatabaseError, Reader
 
-from m365dq_dagster.adapters.measure import run_named
+from m365dq_dagster.adapters.measure import Rows, run_named
 from m365dq_dagster.adapters.sql.places import distinct_addresses
 from m365dq_dagster.core.errors import BadInput
-from m365dq_dagster.core.places import Agreement, Edition, country_of, is_public
+from m365dq_dagster.core.places import Agreement, Edition, Fault, Flicker, Travel, country_of, is_public
 from m365dq_dagster.core.policy import Policy
 from m365dq_dagster.core.printable import printable
 
@@ -83,10 +83,13 @@ def _sha256(path: Path) -> str:
 
 
 def settle_addresses(con: duckdb.DuckDBPyConnection, policy: Policy) -> None:
-    """The country of every address as the exports tell it, and an empty table for what a database adds."""
+    """The country of every address as the exports tell it, and empty tables for what a database adds and what is not
+    believed.
+    """
     home = policy.home
     run_named(con, "address_countries", {"share": home.address_country_share, "days": home.address_country_days})
     run_named(con, "address_places", file="places")
+    run_named(con, "unplaced", file="places")
     run_named(con, "forget_database", file="places")
 
 
@@ -125,3 +128,62 @@ def keep_origin(con: duckdb.DuckDBPyConnection, edition: Edition) -> dict[str, i
         run_named(con, "add_origin", values, file="places")
         found[log_type] = found.get(log_type, 0) + int(rows)
     return found
+
+
+def find_sightings(con: duckdb.DuckDBPyConnection, policy: Policy, known: Iterable[date]) -> bool:
+    """By network, country and day what those accounts did whose location may have moved without them; False where there
+    is none. `known` are days on which the vendor is known to have misplaced users. Asks for the decisions.
+    """
+    run_named(con, "account_days", file="places")
+    run_named(con, "usual_countries", file="places")
+    run_named(con, "suspects", _crowd(policy, known), file="places")
+    if not run_named(con, "has_suspects", file="places")[0][0]:
+        return False
+    run_named(con, "sightings", file="places")
+    return True
+
+
+def _crowd(policy: Policy, known: Iterable[date]) -> dict[str, object]:
+    limits = policy.places
+    days = [day.isoformat() for day in known]
+    return {"fault_accounts": limits.fault_accounts, "fault_share": limits.fault_share, "known": days}
+
+
+def distrust_faults(con: duckdb.DuckDBPyConnection, policy: Policy, known: Iterable[date]) -> list[Fault]:
+    """Days on which everybody was moved, whose countries are not believed from now on."""
+    run_named(con, "misplaced", file="places")
+    run_named(con, "faults", _crowd(policy, known), file="places")
+    found = [Fault(*row) for row in run_named(con, "found_faults", file="places")]
+    if found:
+        run_named(con, "distrust_faults", file="places")
+    return found
+
+
+def distrust_flickers(con: duckdb.DuckDBPyConnection, policy: Policy) -> list[Flicker]:
+    """Networks in which one session or device changes its country at once; their rows follow the network's history."""
+    home, minutes = policy.home, policy.places.flicker_minutes
+    values = {"share": home.address_country_share, "days": home.address_country_days}
+    run_named(con, "flickering", values, file="places")
+    run_named(con, "flicker_rows", file="places")
+    run_named(con, "flips", {"minutes": minutes}, file="places")
+    found = [
+        Flicker(account, network, names, country, int(rows), tuple(examples))
+        for account, network, names, country, rows, examples in run_named(con, "found_flickers", file="places")
+    ]
+    if found:
+        run_named(con, "distrust_flickers", file="places")
+    return found
+
+
+def unbelieved(con: duckdb.DuckDBPyConnection) -> Rows:
+    """Log type, reason, rows whose stated country is not believed, and how many of them are left without one."""
+    return run_named(con, "unbelieved", file="places")
+
+
+def fast_travel(con: duckdb.DuckDBPyConnection, policy: Policy) -> list[Travel]:
+    """Persons who succeed in two countries within a time in which nobody travels. Asks for the events."""
+    rows = run_named(con, "fast_travel", {"minutes": policy.places.travel_minutes}, file="places")
+    return [
+        Travel(account, int(moves), float(fastest), route, tuple(examples))
+        for account, moves, fastest, route, examples in rows
+    ]

@@ -7,10 +7,12 @@ Reading a database is an adapter's job, and counting is done in SQL; whether som
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
+from m365dq_dagster.core.completeness import FAULT, VendorChange
+from m365dq_dagster.core.narrative import plural
 from m365dq_dagster.core.policy import PlacePolicy
 
 ORIGIN = "derived:country_database"
@@ -109,3 +111,121 @@ class Agreement:
             f"{edition.file} places {self.differing:,} of {self.compared:,} addresses elsewhere than the export does, "
             f"such as {first}. {end}"
         )
+
+
+A_DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A day on which `accounts` of the `active` ones were placed in one country, although they used networks that had
+    placed them at home on another day. `row_count` rows are theirs.
+    """
+
+    country: str
+    day: date
+    accounts: int
+    active: int
+    row_count: int
+
+
+@dataclass(frozen=True)
+class Contradiction:
+    """What is told of locations that contradict each other: kind, rows concerned, sentence, ids of a few rows."""
+
+    kind: str
+    row_count: int
+    detail: str
+    examples: tuple[str, ...] = ()
+
+    def as_mapping(self) -> dict[str, object]:
+        """The contradiction as the case document shows it."""
+        shown = {"kind": self.kind, "rows": self.row_count, "detail": self.detail}
+        return {**shown, "example_event_ids": list(self.examples)}
+
+
+def misplaced_days(changes: Iterable[VendorChange]) -> dict[date, str]:
+    """The days on which Microsoft is known to have misplaced users, each with its source."""
+    found: dict[date, str] = {}
+    for change in changes:
+        if change.kind == FAULT and "location" in change.surface and change.begins and change.ends:
+            days = (change.ends - change.begins).days + 1
+            found |= {change.begins + number * A_DAY: change.source for number in range(days)}
+    return found
+
+
+def told_faults(faults: Iterable[Fault], known: Mapping[date, str]) -> list[Contradiction]:
+    """The faults in words: days of one country that follow each other are one."""
+    return [_fault(run, known) for run in _runs(faults)]
+
+
+def _runs(faults: Iterable[Fault]) -> list[list[Fault]]:
+    runs: list[list[Fault]] = []
+    for fault in sorted(faults, key=lambda one: (one.country, one.day)):
+        last = runs[-1][-1] if runs else None
+        if last and last.country == fault.country and last.day + A_DAY == fault.day:
+            runs[-1].append(fault)
+        else:
+            runs.append([fault])
+    return runs
+
+
+def _fault(run: list[Fault], known: Mapping[date, str]) -> Contradiction:
+    most = max(run, key=lambda one: one.accounts)
+    days = f"On {run[0].day}" if len(run) == 1 else f"From {run[0].day} to {run[-1].day}"
+    told = (
+        f"{days} {most.accounts:,} of {plural(most.active, 'active account')} were placed in {most.country} while they "
+        "used networks that had placed them at home: the location moved, not the people. No row of theirs counts as "
+        "foreign there; those whose address has no country by its own history are unknown."
+    )
+    sources = dict.fromkeys(known[one.day] for one in run if one.day in known)
+    if sources:
+        told += f" Microsoft is known to have misplaced users then ({', '.join(sources)})."
+    return Contradiction("LOCATION_FAULT", sum(one.row_count for one in run), told)
+
+
+@dataclass(frozen=True)
+class Flicker:
+    """One network in which a session or device of an account changes its country at once. `names` are the countries,
+    `country` the one with most of the account's rows there over enough days, None where no country has.
+    """
+
+    account: str
+    network: str
+    names: str
+    country: str | None
+    row_count: int
+    examples: tuple[str, ...] = ()
+
+    @property
+    def told(self) -> Contradiction:
+        """The contradiction in words."""
+        taken = f"{self.country}, where most of its rows there are" if self.country else "unknown"
+        detail = (
+            f"One session or device of {self.account} changes its country within minutes and stays in the network "
+            f"{self.network} ({self.names}): the location flickers. Its country there is taken as {taken}."
+        )
+        return Contradiction("LOCATION_FLICKERS", self.row_count, detail, self.examples)
+
+
+@dataclass(frozen=True)
+class Travel:
+    """`moves` times an account succeeded in two countries within too short a time; `fastest` in seconds, on `route`."""
+
+    account: str
+    moves: int
+    fastest: float
+    route: str
+    examples: tuple[str, ...] = ()
+
+    @property
+    def told(self) -> Contradiction:
+        """The contradiction in words."""
+        minutes = round(self.fastest / 60)
+        time = f"{plural(minutes, 'minute')}" if minutes else "less than a minute"
+        detail = (
+            f"{self.account} succeeded in two countries faster than anybody travels, {self.route} within {time} at the "
+            f"quickest, {plural(self.moves, 'such move')} in all: another person, a VPN or proxy, or a wrong location. "
+            "Compare devices and sessions; alone it is no proof."
+        )
+        return Contradiction("TRAVEL_TOO_FAST", self.moves, detail, self.examples)

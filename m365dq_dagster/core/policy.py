@@ -86,6 +86,10 @@ class PlacePolicy:
     database_max_days: float
     database_min_agreement: float
     database_min_differing: int
+    fault_accounts: int
+    fault_share: float
+    flicker_minutes: float
+    travel_minutes: float
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ What a foreign country means for an account is the business of `verification`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,21 +15,26 @@ from m365dq_dagster.adapters.places import CountryDatabase
 from m365dq_dagster.core.checks import CheckResult
 from m365dq_dagster.core.narrative import plural
 from m365dq_dagster.core.outcome import Severity
-from m365dq_dagster.core.places import Agreement
+from m365dq_dagster.core.places import Agreement, Contradiction, misplaced_days, told_faults
 from m365dq_dagster.stages.case_run import CaseRun
 
 STAGE = "verification"
 RUNBOOK = "docs/guides/locations.md"
 TABLE = "places"
+MOST = 100
+"""Contradictions of one kind that are told."""
 
 
 @dataclass
 class Places:
-    """What was found out about locations: contradictions, remarks on the field `country` by log type, checks."""
+    """What was found out about locations: contradictions, remarks on the field `country` by log type, what therefore
+    cannot be told, checks.
+    """
 
     database: dict[str, Any] | None = None
-    conflicts: list[dict[str, Any]] = field(default_factory=list)
+    conflicts: list[Contradiction] = field(default_factory=list)
     remarks: dict[str, list[str]] = field(default_factory=dict)
+    limits: list[str] = field(default_factory=list)
     checks: list[CheckResult] = field(default_factory=list)
 
 
@@ -39,7 +44,13 @@ def find(run: CaseRun) -> Places:
     places.settle_addresses(run.con, run.pack.policy)
     if run.country_database is not None:
         _by_database(run, run.country_database, found)
-    told = {"database": found.database, "conflicts": found.conflicts, "remarks": found.remarks}
+    _sanity(run, found)
+    told = {
+        "database": found.database,
+        "conflicts": [one.as_mapping() for one in found.conflicts],
+        "remarks": found.remarks,
+        "limits": found.limits,
+    }
     measure.keep_json(run.con, TABLE, [told])
     measure.keep_failed(run.con, STAGE, found.checks)
     return found
@@ -71,12 +82,29 @@ def _by_database(run: CaseRun, database: CountryDatabase, found: Places) -> None
             f"type {edition.type}, built on {edition.built:%Y-%m-%d}."
         )
     if told := compared.told(edition, policy):
-        found.conflicts.append(_conflict("ADDRESS_PLACED_DIFFERENTLY", compared.row_count, told))
+        found.conflicts.append(Contradiction("ADDRESS_PLACED_DIFFERENTLY", compared.row_count, told))
     found.checks.append(_usable(run, database, compared, placed))
 
 
-def _conflict(kind: str, rows: int, detail: str, examples: Sequence[str] = ()) -> dict[str, Any]:
-    return {"kind": kind, "rows": rows, "detail": detail, "example_event_ids": list(examples)}
+def _sanity(run: CaseRun, found: Places) -> None:
+    """Locations that moved while nobody did: their rows are no longer believed where they are said to be."""
+    con, policy = run.con, run.pack.policy
+    run.progress.step(STAGE, "looking for locations that cannot be true")
+    known = misplaced_days(run.pack.vendor_changes)
+    if not places.find_sightings(con, policy, known):
+        return
+    faults = places.distrust_faults(con, policy, known)
+    flickers = places.distrust_flickers(con, policy)
+    found.conflicts += [*told_faults(faults, known), *(one.told for one in flickers[:MOST])]
+    for log_type, reason, rows, unknown in places.unbelieved(con):
+        found.remarks.setdefault(log_type, []).append(
+            f"{plural(rows, 'row')} not believed ({reason}); the country of {unknown:,} is unknown."
+        )
+        if unknown:
+            found.limits.append(
+                f"{plural(unknown, 'row')} of {log_type} whose location is not believed ({reason}): whether somebody "
+                "else was among them cannot be told from where they are said to come from."
+            )
 
 
 def _usable(run: CaseRun, database: CountryDatabase, compared: Agreement, placed: int) -> CheckResult:
@@ -109,3 +137,14 @@ def kept(run: CaseRun) -> dict[str, Any]:
     """What `find` kept of this generation; empty where no logons were placed."""
     rows = measure.read_json(run.con, TABLE)
     return dict(rows[0]) if rows else {}
+
+
+def conflicts(run: CaseRun) -> list[dict[str, Any]]:
+    """The contradictions of locations, with the moves that are too fast for a person. Asks for the events."""
+    travel = places.fast_travel(run.con, run.pack.policy)
+    return [*kept(run).get("conflicts", []), *(one.told.as_mapping() for one in travel)]
+
+
+def limits(run: CaseRun) -> list[str]:
+    """What cannot be told because a location is not believed."""
+    return list(kept(run).get("limits", []))

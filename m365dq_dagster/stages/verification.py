@@ -50,10 +50,10 @@ def run(run: CaseRun) -> VerificationReport:
     """Adjudicate, count, judge, keep."""
     con, policy = run.con, run.pack.policy
     measure.load_pack_tables(con, run.pack)
-    place = places.find(run)
     run.progress.step(STAGE, "adjudicating sign-ins")
     fields = judged_fields(run)
     measure.keep_decisions(con, _decisions(run, fields))
+    place = places.find(run)
     window = measure.join_decisions(con, policy)
     home = _case_home(run)
     run.progress.step(STAGE, "folding flows and learning homes")
@@ -219,9 +219,10 @@ def _keep(
             for one in leads
         ),
     )
-    measure.keep_json(con, "conflicts", [*_conflicts(run), *places.kept(run)["conflicts"]])
+    measure.keep_json(con, "conflicts", [*_conflicts(run), *places.conflicts(run)])
     measure.keep_json(con, "indicators", indicators.verify_all(run))
-    measure.keep_json(con, "case_verdict", [_case_row(case, evidence, home)])
+    row = _case_row(case, evidence, home)
+    measure.keep_json(con, "case_verdict", [{**row, "not_tested": [*row["not_tested"], *places.limits(run)]}])
 
 
 def _case_row(case: CaseJudgement, evidence: CaseEvidence, home: CaseHome) -> dict[str, Any]:

@@ -214,7 +214,11 @@ copies AS (
 )
 SELECT
     l.log_type, l.file_id, l.row_no, l.event_id, l.read_time, l.event_time, l.account, l.is_person, l.address, l.stated_country,
-    CASE WHEN a.countries > 1 THEN a.country ELSE coalesce(l.stated_country, a.country, p.country) END AS country,
+    CASE
+        WHEN u.row_no IS NOT NULL THEN u.country
+        WHEN a.countries > 1 THEN a.country
+        ELSE coalesce(l.stated_country, a.country, p.country)
+    END AS country,
     l.correlation_id, l.session_id, l.interactive, l.sign_in_type, l.legacy_client, l.password_grant,
     l.device_id, l.device_trust_type, l.browser_family, l.os, l.code, l.code_key,
     d.outcome, d.confidence, d.decided_by, d.witnesses, d.contradiction, d.firm, d.unknown_code,
@@ -228,6 +232,7 @@ FROM logons AS l
 JOIN decisions AS d ON d.log_type = l.log_type AND d.combo = l.combo
 LEFT JOIN address_countries AS a ON a.address = l.address
 LEFT JOIN address_places AS p ON p.address = l.address
+LEFT JOIN unplaced AS u ON u.log_type = l.log_type AND u.file_id = l.file_id AND u.row_no = l.row_no
 LEFT JOIN copies AS c ON c.file_id = l.file_id AND c.row_no = l.row_no
 
 -- name: window

@@ -4,7 +4,7 @@ import csv
 import json
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from m365dq_dagster.core.errors import BadInput
 from m365dq_dagster.stages.document import read_provenance
 from tests.support.case_runs import Bench, judged, prepare, run_folder
 from tests.support.country_database import AWAY, BUILT, HOME, country_database
-from tests.support.evidence import ANN, BOB, Row, abroad, at, at_home, logon, sign_in
+from tests.support.evidence import ANN, BOB, Row, abroad, at, at_home, logon, rejected, sign_in
 
 AT_HOME, ABROAD = "8.8.8.8", "1.1.1.1"
 
@@ -221,3 +221,201 @@ def test_judging_again_with_another_database_leaves_one_origin_in_the_provenance
         judged(replace(run, country_database=None))
         left = run.con.execute("SELECT provenance FROM field_provenance WHERE field = 'country'").fetchall()
     assert left == [("source:Country",)]
+
+
+# --- Locations that moved while nobody did
+
+OWNERS = [f"owner{n}@contoso.example" for n in range(6)]
+FAULTY = 25
+"""The day on which everybody was placed in Tashkent."""
+
+
+def network(owner: str, host: int = 7) -> str:
+    """An address in the owner's own network; another host of it is another address."""
+    return f"20.{OWNERS.index(owner)}.{host}.{host}"
+
+
+def settled_life(days: Sequence[int] = range(0, 40, 2), owners: Sequence[str] = OWNERS, **columns: object) -> list[Row]:
+    """Owners at home, each in a network of his own; one of them mistypes a password twice."""
+    lives = [at_home(owner, days, **{"address": network(owner), **columns}) for owner in owners]
+    typos = [sign_in(owners[0], at(1, n), "AU", "50126", address=network(owners[0])) for n in range(2)]
+    return [*(row for life in lives for row in life), *typos]
+
+
+def moved(owners: Sequence[str] = OWNERS, host: int = 9, day: int = FAULTY, country: str = "UZ") -> list[Row]:
+    """One success of each, from a new address in a network that each knows, placed elsewhere."""
+    return [sign_in(owner, at(day, 5), country, address=network(owner, host)) for owner in owners]
+
+
+def kinds(document: dict[str, Any]) -> list[str]:
+    return [row["kind"] for row in document["conflicts"]]
+
+
+def test_everybody_moved_to_one_country_on_one_day_is_a_fault_of_the_location() -> None:
+    found = judge([*settled_life(), *moved()], None)
+    assert (found["status"], found["sign_ins"]["foreign_successes"]) == ("NO_BREACH_INDICATED", 0)
+    (fault,) = [row for row in found["conflicts"] if row["kind"] == "LOCATION_FAULT"]
+    assert fault["rows"] == 6
+    assert fault["detail"].startswith("On 2026-01-30 6 of 6 active accounts were placed in UZ")
+    (country,) = [row for row in found["fields"] if (row["log_type"], row["field"]) == ("sign_in_logs", "country")]
+    assert country["reasons"][-1] == "6 rows not believed (LOCATION_FAULT); the country of 6 is unknown."
+    assert any("6 rows of sign_in_logs whose location is not believed" in text for text in found["not_tested"])
+
+
+def test_an_address_with_a_history_keeps_its_country_on_the_day_of_the_fault() -> None:
+    found = judge([*settled_life(), *moved(host=7)], None)
+    assert found["status"] == "NO_BREACH_INDICATED"
+    assert "LOCATION_FAULT" in kinds(found)
+    assert not any("not believed" in text for text in found["not_tested"])
+
+
+def test_an_attacker_who_enters_every_account_from_new_addresses_is_no_fault() -> None:
+    entered = [row for owner in OWNERS for row in abroad(owner, first=at(FAULTY), country="UZ", address="45.9.1.1")]
+    found = judge([*settled_life(), *entered], None)
+    assert found["status"] == "BREACH_INDICATED"
+    assert "LOCATION_FAULT" not in kinds(found)
+
+
+def test_an_attacker_on_the_day_of_a_fault_is_still_seen() -> None:
+    rows = [*settled_life(), *moved(), *abroad(OWNERS[2], first=at(FAULTY, 60), country="UZ", address="45.9.1.1")]
+    found = judge(rows, None)
+    assert "LOCATION_FAULT" in kinds(found)
+    assert found["by_account"][OWNERS[2]]["verdict"] == "COMPROMISE_INDICATED"
+    assert found["by_account"][OWNERS[2]]["foreign_success"] == 6
+
+
+def test_a_sprayer_cannot_prepare_a_history_of_his_network() -> None:
+    tried = [sign_in(owner, at(3), "AU", "50126", address=f"45.9.{n}.1") for n, owner in enumerate(OWNERS)]
+    entered = [
+        row
+        for n, owner in enumerate(OWNERS)
+        for row in abroad(owner, first=at(FAULTY), country="UZ", address=f"45.9.{n + 100}.1")
+    ]
+    found = judge([*settled_life(), *tried, *entered], None)
+    assert found["status"] == "BREACH_INDICATED"
+    assert "LOCATION_FAULT" not in kinds(found)
+
+
+def test_too_few_accounts_or_too_small_a_share_are_travellers_and_no_fault() -> None:
+    few = judge([*settled_life(), *moved(OWNERS[:4])], None)
+    assert "LOCATION_FAULT" not in kinds(few)
+    assert few["sign_ins"]["foreign_successes"] == 4
+    crowd = [
+        sign_in(f"clerk{n}@contoso.example", at(FAULTY + day), address=f"21.0.{n}.1")
+        for n in range(7)
+        for day in (0, 2)
+    ]
+    most = judge([*settled_life(), *crowd, *moved(OWNERS[:5])], None)
+    assert "LOCATION_FAULT" not in kinds(most)
+
+
+def test_a_network_of_new_addresses_is_known_by_its_first_48_bits() -> None:
+    lives = [
+        row
+        for n, owner in enumerate(OWNERS)
+        for day in range(0, 40, 2)
+        for row in [sign_in(owner, at(day), address=f"2a01:{n}::{day + 1}:5")]
+    ]
+    there = [sign_in(owner, at(FAULTY), "UZ", address=f"2a01:{n}:0:7::9") for n, owner in enumerate(OWNERS)]
+    elsewhere = [sign_in(owner, at(FAULTY), "UZ", address=f"2a01:{n}:1:7::9") for n, owner in enumerate(OWNERS)]
+    typo = [sign_in(OWNERS[0], at(1, 1), code="50126")]
+    assert "LOCATION_FAULT" in kinds(judge([*lives, *there, *typo], None))
+    assert "LOCATION_FAULT" not in kinds(judge([*lives, *elsewhere, *typo], None))
+
+
+def test_a_fault_that_the_vendor_told_of_needs_one_account_alone() -> None:
+    day = (datetime(2023, 3, 23) - at(0)).days + 1
+    days = range(day - 20, day + 10, 2)
+    rows = [*settled_life(days, OWNERS[:2]), *moved(OWNERS[:1], day=day)]
+    found = judge(rows, None)
+    (fault,) = [row for row in found["conflicts"] if row["kind"] == "LOCATION_FAULT"]
+    assert "Microsoft is known to have misplaced users then (Microsoft incident MO531859)" in fault["detail"]
+    assert found["sign_ins"]["foreign_successes"] == 0
+    other = judge([*settled_life(days, OWNERS[:2]), *moved(OWNERS[:1], day=day + 2)], None)
+    assert other["sign_ins"]["foreign_successes"] == 1
+
+
+def test_days_of_a_fault_that_follow_each_other_are_told_as_one() -> None:
+    days = [*range(20), *range(24, 40)]
+    found = judge([*settled_life(days), *moved(day=21), *moved(day=22, host=10)], None)
+    (fault,) = [row for row in found["conflicts"] if row["kind"] == "LOCATION_FAULT"]
+    assert fault["detail"].startswith("From 2026-01-26 to 2026-01-27 6 of 6")
+    assert fault["rows"] == 12
+
+
+def test_dates_that_may_be_misread_make_no_fault() -> None:
+    with Bench().run([*settled_life(), *moved()], home=["AU"]) as run:
+        run.con.execute("UPDATE files SET date_order = 'AMBIGUOUS'")
+        assert "LOCATION_FAULT" not in kinds(judged(run))
+
+
+# --- Locations that flicker
+
+
+def mobile(country: str, minutes: float, host: int, day: int = 20, **columns: object) -> Row:
+    return sign_in(ANN, at(day, minutes), country, address=f"84.10.20.{host}", **columns)
+
+
+def flickering(**columns: object) -> list[Row]:
+    return [mobile("DE" if n % 2 else "AU", n, n, **columns) for n in range(1, 7)]
+
+
+@pytest.mark.parametrize("named", [{"session_id": "s-1"}, {"device_id": "D-1"}])
+def test_a_session_or_device_whose_network_flickers_between_countries_did_not_travel(named: dict[str, str]) -> None:
+    found = judge([*at_home(BOB), *at_home(), *rejected(BOB, 2, at(3), "AU"), *flickering(**named)], None)
+    assert (found["status"], found["sign_ins"]["foreign_successes"]) == ("CANNOT_CONCLUDE", 0)
+    (flicker,) = [row for row in found["conflicts"] if row["kind"] == "LOCATION_FLICKERS"]
+    assert flicker["rows"] == 6
+    assert "84.10.20.0/24 (AU, DE)" in flicker["detail"]
+    assert "taken as unknown" in flicker["detail"]
+    assert "TRAVEL_TOO_FAST" not in kinds(found)
+
+
+def test_a_flickering_network_has_the_country_of_most_of_its_rows() -> None:
+    used = [mobile("AU", 0, 100 + day, day, session_id=f"s-{day}") for day in range(40)]
+    found = judge([*at_home(BOB), *used, *rejected(BOB, 2, at(3), "AU"), *flickering(session_id="s-1")], None)
+    assert (found["status"], found["sign_ins"]["foreign_successes"]) == ("NO_BREACH_INDICATED", 0)
+    (flicker,) = [row for row in found["conflicts"] if row["kind"] == "LOCATION_FLICKERS"]
+    assert "taken as AU, where most of its rows there are" in flicker["detail"]
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        pytest.param([mobile("DE", n, 50 + n) for n in range(6)], id="neither session nor device is named"),
+        pytest.param([mobile("DE", n, 50 + n, session_id="s-2") for n in range(6)], id="another session"),
+        pytest.param([mobile("DE", 300 + n, 50 + n, session_id="s-1") for n in range(6)], id="hours later"),
+        pytest.param(
+            [sign_in(ANN, at(20, 2 + n), "DE", address="45.9.1.1", session_id="s-1") for n in range(6)],
+            id="a stolen session in another network",
+        ),
+    ],
+)
+def test_what_is_no_flicker_stays_foreign(rows: list[Row]) -> None:
+    home = [mobile("AU", 0, 1, session_id="s-1"), mobile("AU", 1, 2, session_id="s-1")]
+    found = judge([*at_home(BOB), *rejected(BOB, 2, at(3), "AU"), *at_home(), *home, *rows], None)
+    assert "LOCATION_FLICKERS" not in kinds(found)
+    assert found["by_account"][ANN]["foreign_success"] == 6
+
+
+# --- Faster than anybody travels
+
+
+def test_two_countries_within_an_hour_are_told_and_decide_nothing() -> None:
+    rows = [*at_home(BOB), *at_home(), *rejected(BOB, 2, at(3), "AU"), *abroad(times=1, first=at(30, 12))]
+    found = judge(rows, None)
+    (fast,) = [row for row in found["conflicts"] if row["kind"] == "TRAVEL_TOO_FAST"]
+    assert fast["detail"].startswith(
+        f"{ANN} succeeded in two countries faster than anybody travels, AU to RU within 12"
+    )
+    assert fast["rows"] == 1
+    assert found["by_account"][ANN]["verdict"] == "CANNOT_CONCLUDE"
+
+
+def test_a_flight_a_known_egress_and_an_application_are_not_too_fast() -> None:
+    flight = [*at_home(BOB), *at_home(), *abroad(times=1, first=at(31))]
+    assert "TRAVEL_TOO_FAST" not in kinds(judge(flight, None))
+    exit_point = [*at_home(BOB), *at_home(), *abroad(times=1, first=at(30, 12), address="45.9.1.1")]
+    assert "TRAVEL_TOO_FAST" not in kinds(judge(exit_point, None, egress_ranges=["45.9.1.0/24"]))
+    robot = [*at_home(BOB), *at_home(is_person=False), *abroad(times=1, first=at(30, 12), is_person=False)]
+    assert "TRAVEL_TOO_FAST" not in kinds(judge(robot, None))
