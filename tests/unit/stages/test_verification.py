@@ -568,7 +568,8 @@ def test_a_sign_in_that_two_formats_tell_is_one_attempt_and_said_to_overlap(copi
         found = judged(run)
     assert found["sign_ins"]["foreign_successes"] == 8
     assert account(found) == (("CANNOT_CONCLUDE", []) if overlap else ("COMPROMISE_INDICATED", ["V1"]))
-    assert [(one["kind"], one["rows"]) for one in found["conflicts"]] == ([("SUSPECTED_OVERLAP", 4)] if overlap else [])
+    told = [(one["kind"], one["rows"]) for one in found["conflicts"] if one["kind"] != "TRAVEL_TOO_FAST"]
+    assert told == ([("SUSPECTED_OVERLAP", 4)] if overlap else [])
 
 
 # --- Other logs
