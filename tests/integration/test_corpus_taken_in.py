@@ -34,7 +34,7 @@ def test_every_case_of_the_corpus_arrives_whole(order: CaseOrder, tmp_path: Path
 @pytest.mark.parametrize("shape", SIGN_IN_SHAPES)
 def test_applications_that_sign_in_as_themselves_arrive_without_an_account(shape: Shape, tmp_path: Path) -> None:
     order = CaseOrder(
-        Family.SERVICES_ABROAD, 3, shape, Variant.INTACT, None, devices=True, context=True, mfa_steps=True
+        Family.SERVICES_ABROAD, 3, shape, None, Variant.INTACT, devices=True, context=True, mfa_steps=True
     )
     taken = hold_to_the_story(order, tmp_path)
     programs = taken.rows("SELECT DISTINCT service_principal_name AS name FROM sign_in_logs WHERE account IS NULL")

@@ -57,8 +57,8 @@ class CaseOrder:
     family: Family
     seed: int
     shape: Shape
-    variant: Variant
     audit_shape: Shape | None
+    variant: Variant
     devices: bool
     context: bool
     mfa_steps: bool
@@ -91,7 +91,8 @@ def corpus(cases: int, seed: int = 7) -> tuple[CaseOrder, ...]:
         family = kinds[place]
         variant = balance.variant(family, intact=PATTERN[(turn + place) % len(PATTERN)])
         shape = balance.shape(family, variant)
-        orders.append(CaseOrder(family, seed * SEEDS_APART + turn, shape, variant, *next(options[place])))
+        audit, *switches = next(options[place])
+        orders.append(CaseOrder(family, seed * SEEDS_APART + turn, shape, audit, variant, *switches))
     return tuple(orders)
 
 

@@ -18,7 +18,7 @@ from .events import SignIn
 from .networks import system_number
 from .tenant import TENANT_ID
 from .text_dates import american, iso, workspace
-from .vocabulary import INVENTED_CODE, PORTAL_POLICIES, TYPE_NAME, Shape, Variant
+from .vocabulary import INVENTED_CODE, PORTAL_POLICIES, TYPE_NAME, ConditionalAccess, Shape, Variant
 
 PORTAL_COLUMNS = (
     "Date (UTC)",
@@ -244,8 +244,12 @@ def _membership(event: SignIn) -> str:
     return "Guest" if "#EXT#" in event.person.account else "Member"
 
 
+def _second_factor(event: SignIn) -> bool:
+    return event.policies is not ConditionalAccess.NOT_APPLIED and not event.app.password_only
+
+
 def _requirement(event: SignIn) -> str:
-    return "multiFactorAuthentication" if event.policies != "notApplied" else "singleFactorAuthentication"
+    return "multiFactorAuthentication" if _second_factor(event) else "singleFactorAuthentication"
 
 
 def _portal_row(event: SignIn, rendering: Rendering) -> Row:
@@ -295,7 +299,7 @@ def _portal_row(event: SignIn, rendering: Rendering) -> Row:
         "",
         "",
         "",
-        "Multifactor authentication" if event.policies != "notApplied" else "Single-factor authentication",
+        "Multifactor authentication" if _second_factor(event) else "Single-factor authentication",
         person.account,
         event.session,
         "",

@@ -38,6 +38,9 @@ class Device(NamedTuple):
     join_type: str
 
 
+PASSWORD_CLIENTS = ("IMAP4", "POP3", "Authenticated SMTP", "Exchange ActiveSync", "Other clients")
+
+
 class App(NamedTuple):
     """The application signed in to and the resource behind it."""
 
@@ -47,6 +50,11 @@ class App(NamedTuple):
     resource_id: str
     client: str
     protocol: str = "none"
+
+    @property
+    def password_only(self) -> bool:
+        """Whether name and password are all that can be given: old mail protocols and password grants."""
+        return self.client in PASSWORD_CLIENTS or self.protocol == "ropc"
 
 
 class Person(NamedTuple):

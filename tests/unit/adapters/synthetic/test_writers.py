@@ -13,6 +13,8 @@ from m365dq_dagster.adapters.synthetic.audit_writers import (
     write_legacy_log,
 )
 from m365dq_dagster.adapters.synthetic.bulk import many_audit_records, many_legacy_attempts, many_sign_ins
+from m365dq_dagster.adapters.synthetic.intrusion import AZURE_CLI
+from m365dq_dagster.adapters.synthetic.office_days import SMTP
 from m365dq_dagster.adapters.synthetic.sign_in_writers import (
     PORTAL_COLUMNS,
     PS_COLUMNS,
@@ -20,7 +22,14 @@ from m365dq_dagster.adapters.synthetic.sign_in_writers import (
     Rendering,
     write_sign_ins,
 )
-from m365dq_dagster.adapters.synthetic.vocabulary import SIGN_IN_SHAPES, TYPE_NAME, WORDING, Shape, Variant
+from m365dq_dagster.adapters.synthetic.vocabulary import (
+    SIGN_IN_SHAPES,
+    TYPE_NAME,
+    WORDING,
+    ConditionalAccess,
+    Shape,
+    Variant,
+)
 
 ROWS = 300
 EVENTS = list(many_sign_ins(5, ROWS))
@@ -217,3 +226,15 @@ def test_the_legacy_log_holds_code_digits_and_blank_policies(tmp_path: Path) -> 
     assert header == list(LEGACY_COLUMNS)
     assert {row[8] for row in rows} == {"50126", "50053"}
     assert {row[10] for row in rows} == {""}
+
+
+@pytest.mark.parametrize("shape", [shape for shape in SIGN_IN_SHAPES if shape is not Shape.PS_CSV])
+def test_a_client_that_knows_only_a_password_meets_a_single_factor(tmp_path: Path, shape: Shape) -> None:
+    rows = [
+        event._replace(app=app, policies=ConditionalAccess.SUCCESS) for event in EVENTS[:2] for app in (SMTP, AZURE_CLI)
+    ]
+    path = tmp_path / "log"
+    write_sign_ins(path, rows, shape, Rendering())
+    text = path.read_text(encoding="utf-8-sig").lower().replace("-", "").replace(" ", "")
+    assert text.count("singlefactorauthentication") == 4
+    assert 'multifactorauthentication"' not in text
