@@ -36,6 +36,9 @@ OPERATIONS_FILE = "operations.toml"
 LABELS_FILE = "real_cases.toml"
 """What is known of real evidence: for measuring the judge, who never reads it, so not part of the hash either."""
 
+LABELLED_CASES = "misreadings"
+"""The folder of labelled cases, which measure the judge as well."""
+
 
 @dataclass(frozen=True)
 class ValueRow:
@@ -90,7 +93,7 @@ class RulePack:
             for path in sorted(
                 p for p in base.rglob("*") if p.is_file() and p.suffix in {".csv", ".toml", ".yaml", ".json"}
             ):
-                if path.name in (OPERATIONS_FILE, LABELS_FILE):
+                if path.name in (OPERATIONS_FILE, LABELS_FILE) or path.parent.name == LABELLED_CASES:
                     continue
                 text = path.read_bytes().replace(b"\r\n", b"\n")
                 digest.update(f"{base.name}/{path.relative_to(base).as_posix()}".encode() + b"\0" + text + b"\0")

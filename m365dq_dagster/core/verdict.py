@@ -83,6 +83,7 @@ class AccountEvidence:
     `egress`, `naming_device`, `by_access`, `high`, `timed` and `overlapping` count flows; `prior_failures` too.
     `eligible` foreign successes are those from no known device and no standing egress; `own_homes` are the countries
     learned from the account itself; `success_untimed` says that no success of the account has a usable time.
+    `refused_yet_active` counts rows of the audit log from addresses at which all its sign-ins were refused.
     """
 
     account: str
@@ -120,6 +121,7 @@ class AccountEvidence:
     critical_operation: str | None = None
     own_homes: tuple[str, ...] = ()
     leads: tuple[LeadKind, ...] = ()
+    refused_yet_active: int = 0
 
     @property
     def foreign_failures(self) -> int:
@@ -285,6 +287,13 @@ def _unclear(evidence: AccountEvidence, homes: Sequence[str], policy: Policy) ->
             f"{plural(evidence.unknown_codes, 'sign-in')} {_verb(evidence.unknown_codes, 'carries', 'carry')} a code "
             "that is in no table; the account is not cleared until the code is known."
         )
+    if evidence.refused_yet_active:
+        count = evidence.refused_yet_active
+        reasons.append(
+            f"{plural(count, 'action')} in the audit log {_verb(count, 'comes', 'come')} from an address at which its "
+            "sign-ins were refused, and no sign-in let it in: a token may have been issued without a row. Revoke its "
+            "sessions."
+        )
     if evidence.row_count and evidence.unknown == evidence.row_count:
         reasons.append(
             f"None of its {plural(evidence.row_count, 'sign-in')} has a known outcome, so nothing can be said of it."
@@ -382,7 +391,8 @@ class CaseEvidence:
     those of the audit log that the sign-in log does not hold; `critical_operations` are (operation, rows) by persons;
     `sign_in_types` are the types present, lower case; `weak_basis` says that only uniform fields and Conditional Access
     decide; `sure_foreign_success` counts foreign successes of more than LOW confidence. `nameless_success` are those
-    outside the case's home that name no account and come from no application.
+    outside the case's home that name no account and come from no application. `unseen_accounts` are at work in the
+    audit log although no sign-in of the sign-in log could have let them in.
     """
 
     by_outcome: dict[Outcome, int] = field(default_factory=dict)
@@ -413,6 +423,7 @@ class CaseEvidence:
     window_gap: str | None = None
     unread_files: tuple[str, ...] = ()
     quarantined: int = 0
+    unseen_accounts: tuple[str, ...] = ()
 
     @property
     def events(self) -> int:
@@ -491,7 +502,7 @@ def judge_case(
 
 
 def _nothing_succeeded(evidence: CaseEvidence) -> bool:
-    return evidence.success == 0 and evidence.audit_success == 0
+    return evidence.success == 0 and evidence.audit_success == 0 and not evidence.unseen_accounts
 
 
 def _missing_basis(evidence: CaseEvidence, compromised: Sequence[AccountJudgement], policy: Policy) -> str | None:
@@ -600,6 +611,12 @@ def _other_logs(evidence: CaseEvidence, policy: Policy) -> Iterator[str]:
         yield (
             f"The sign-in log holds no success, yet another log of this case holds "
             f"{plural(evidence.audit_success, 'successful logon')}: find out which of the two is wrong."
+        )
+    if evidence.unseen_accounts and not evidence.success:
+        names = evidence.unseen_accounts
+        yield (
+            f"The sign-in log holds no success, yet the audit log shows {plural(len(names), 'account')} at work in "
+            f"that time: {_some(names)}. Sign-ins without a row, or rows that were filtered out, are not ruled out."
         )
 
 

@@ -5,13 +5,14 @@ their findings.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from m365dq_dagster.adapters import measure
 from m365dq_dagster.core.adjudication import Decision, adjudicate
 from m365dq_dagster.core.checks import CheckResult
+from m365dq_dagster.core.limits import Limits, activity_detail, sentences
 from m365dq_dagster.core.outcome import CaseStage, CaseVerdict, FieldState, LogType, Outcome, Severity
 from m365dq_dagster.core.reliability import heard_in
 from m365dq_dagster.core.verdict import (
@@ -23,7 +24,7 @@ from m365dq_dagster.core.verdict import (
     judge_account,
     judge_case,
 )
-from m365dq_dagster.stages import indicators, places
+from m365dq_dagster.stages import indicators, limits, places
 from m365dq_dagster.stages.case_run import CaseRun
 from m365dq_dagster.stages.findings import findings
 from m365dq_dagster.stages.quality import Judged, judged_fields
@@ -61,13 +62,16 @@ def run(run: CaseRun) -> VerificationReport:
     run.progress.step(STAGE, "reading operations")
     indicators.read_acts(run)
     run.progress.step(STAGE, "judging accounts")
-    evidence, leads = measure.account_evidence(con, window, policy)
+    found, leads = measure.account_evidence(con, window, policy)
+    known = limits.measured(run)
+    active = {one.account: one.from_refused for one in known.unseen if one.from_refused}
+    evidence = [replace(one, refused_yet_active=active.get(one.account, 0)) for one in found]
     accounts = tuple(judge_account(one, home, policy) for one in evidence)
-    case_evidence = _case_evidence(run, fields, window)
-    case = judge_case(run.case_id, case_evidence, accounts, home, policy)
-    _keep(run, case, case_evidence, accounts, leads, home)
-    found = findings(run, case, accounts, fields)
-    measure.keep_json(con, "findings", found)
+    case_evidence = _case_evidence(run, fields, window, known)
+    judged = judge_case(run.case_id, case_evidence, accounts, home, policy)
+    case = replace(judged, not_tested=(*judged.not_tested, *sentences(known)))
+    _keep(run, case, case_evidence, accounts, leads, home, known)
+    measure.keep_json(con, "findings", findings(run, case, accounts, fields))
     stamp(run, STAGE)
     checks = (verdict_check(run.case_id, case, accounts),)
     now = run.clock.now()
@@ -117,7 +121,7 @@ def _absent_accounts(run: CaseRun) -> tuple[str, ...]:
     return tuple(row[0] for row in measure.run_named(run.con, "absent_accounts", {"accounts": asked}, file="accounts"))
 
 
-def _case_evidence(run: CaseRun, fields: Judged, window: measure.Window) -> CaseEvidence:
+def _case_evidence(run: CaseRun, fields: Judged, window: measure.Window, known: Limits) -> CaseEvidence:
     con = run.con
     rows = measure.outcome_rows(con)
     counted = [row for row in rows if row[1]]
@@ -159,6 +163,7 @@ def _case_evidence(run: CaseRun, fields: Judged, window: measure.Window) -> Case
         critical_operations=tuple((row[0], int(row[1])) for row in critical),
         nameless_success=int(measure.run_named(con, "nameless_successes", file="accounts")[0][0]),
         sure_foreign_success=int(measure.run_named(con, "sure_foreign_successes", file="accounts")[0][0]),
+        unseen_accounts=tuple(one.account for one in known.unseen),
         weak_basis=all(one.state is FieldState.UNIFORM or str(one.spec.witness) == "secondary" for one in deciding),
     )
 
@@ -202,6 +207,7 @@ def _keep(
     accounts: Sequence[AccountJudgement],
     leads: Sequence[Lead],
     home: CaseHome,
+    known: Limits,
 ) -> None:
     con = run.con
     measure.keep_json(con, "account_verdicts", (account_row(one) for one in accounts))
@@ -219,7 +225,7 @@ def _keep(
             for one in leads
         ),
     )
-    measure.keep_json(con, "conflicts", [*_conflicts(run), *places.conflicts(run)])
+    measure.keep_json(con, "conflicts", [*_conflicts(run), *places.conflicts(run), *_unseen(known)])
     measure.keep_json(con, "indicators", indicators.verify_all(run))
     row = _case_row(case, evidence, home)
     measure.keep_json(con, "case_verdict", [{**row, "not_tested": [*row["not_tested"], *places.limits(run)]}])
@@ -318,6 +324,17 @@ def _conflicts(run: CaseRun) -> list[dict[str, Any]]:
         }
         for address, countries, country, rows, examples in moved
     ]
+
+
+def _unseen(known: Limits) -> list[dict[str, Any]]:
+    """The audit log against the sign-in log: accounts at work that were never let in."""
+    found = known.contradicting
+    if not found:
+        return []
+    examples = [one for account in found for one in account.examples][:5]
+    rows = sum(one.rows for one in found)
+    detail = activity_detail(found)
+    return [{"kind": "ACTIVITY_WITHOUT_SIGN_IN", "rows": rows, "detail": detail, "example_event_ids": examples}]
 
 
 def _placed(address: str, countries: int, country: str | None) -> str:

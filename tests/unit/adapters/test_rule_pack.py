@@ -60,6 +60,7 @@ def test_the_hash_knows_nothing_of_operations_of_line_ends_or_of_other_files(cop
     before = copy.content_hash
     (copy.root / "operations.toml").write_text('owner = "x@contoso.example"\n')
     (copy.root / "notes.txt").write_text("mine")
+    (copy.root / "misreadings" / "M99.yaml").write_text("id: M99")
     values = copy.root / "values.csv"
     values.write_bytes(values.read_bytes().replace(b"\r\n", b"\n").replace(b"\n", b"\r\n"))
     assert again(copy).content_hash == before

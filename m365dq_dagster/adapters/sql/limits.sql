@@ -1,0 +1,81 @@
+-- What the evidence holds that no verdict can lean on: activity without a sign-in, refreshed tokens, factors and rows that come late,
+-- withheld risk, policies that were made while the sign-ins were being written. Runs after judge.sql.
+
+-- name: unseen_activity
+-- Persons at work in the audit log while the sign-in log was being written, of whom it holds no row that could have let them in; and how
+-- many of their rows come from an address at which their own sign-ins were refused. `tried` says whether they have a sign-in row at all.
+CREATE OR REPLACE TEMP TABLE unseen_activity AS
+WITH span AS (
+    SELECT min(event_time) AS begins, max(event_time) AS ends FROM events WHERE log_type = 'sign_in_logs'
+),
+known AS (
+    SELECT account, bool_or(normalized_status <> 'FAILURE') AS let_in FROM events WHERE counted AND account IS NOT NULL GROUP BY account
+),
+refused AS (
+    SELECT DISTINCT account, address FROM events WHERE counted AND normalized_status = 'FAILURE' AND address IS NOT NULL
+),
+working AS (
+    SELECT account, address, count(*) AS row_count, list(coalesce(event_id, concat(file_id, ':', row_no)) ORDER BY file_id, row_no)[1:5] AS examples
+    FROM unified_audit_log
+    WHERE NOT is_logon AND is_person AND account IS NOT NULL
+      AND event_time BETWEEN (SELECT begins FROM span) AND (SELECT ends FROM span)
+      AND file_id NOT IN (SELECT file_id FROM files WHERE date_order = 'AMBIGUOUS')
+    GROUP BY account, address
+)
+SELECT
+    w.account, CAST(sum(w.row_count) AS BIGINT) AS row_count,
+    CAST(coalesce(sum(w.row_count) FILTER (WHERE r.account IS NOT NULL), 0) AS BIGINT) AS from_refused,
+    bool_or(k.account IS NOT NULL) AS tried, flatten(list(w.examples ORDER BY w.address))[1:5] AS examples
+FROM working AS w
+LEFT JOIN known AS k ON k.account = w.account
+LEFT JOIN refused AS r ON r.account = w.account AND r.address = w.address
+WHERE coalesce(k.let_in, FALSE) = FALSE
+GROUP BY w.account
+
+-- name: unseen
+SELECT account, row_count, from_refused, tried, examples FROM unseen_activity ORDER BY row_count DESC, account
+
+-- name: refreshes
+SELECT count(*) FROM events WHERE counted AND sign_in_type = 'noninteractiveuser'
+
+-- name: factors
+SELECT count(*), max(event_time) FROM authentication_details
+
+-- name: audit_newest
+SELECT max(event_time) FROM unified_audit_log WHERE file_id NOT IN (SELECT file_id FROM files WHERE date_order = 'AMBIGUOUS')
+
+-- name: withheld_risk
+-- Sign-ins of files that have a column of risk, and how many of those hold no value in any.
+SELECT count(*), count(*) FILTER (WHERE s.risk_level_during IS NULL AND s.risk_level_aggregated IS NULL AND s.risk_state IS NULL)
+FROM sign_in_logs AS s
+WHERE s.file_id IN (
+    SELECT file_id FROM field_provenance
+    WHERE log_type = 'sign_in_logs' AND field IN ('risk_level_during', 'risk_level_aggregated', 'risk_state') AND starts_with(provenance, 'source:')
+)
+
+-- name: policies_audited
+-- Conditional Access policies that were made, changed or removed, as the directory audit log tells it.
+SELECT event_time, target_display_name, lower(split_part(trim(activity), ' ', 1)), account
+FROM entra_audit_logs
+WHERE contains(lower(activity), 'conditional access policy') AND event_time > $begins AND lower(coalesce(result, 'success')) <> 'failure'
+  AND file_id NOT IN (SELECT file_id FROM files WHERE date_order = 'AMBIGUOUS')
+
+-- name: policies_logged
+-- The same as the unified audit log tells it.
+SELECT event_time, object_id, lower(split_part(operation, ' ', 1)), account
+FROM unified_audit_log
+WHERE contains(lower(operation), 'conditional access policy') AND event_time > $begins
+  AND file_id NOT IN (SELECT file_id FROM files WHERE date_order = 'AMBIGUOUS')
+
+-- name: policies_listed
+-- The same as a list of the policies that stand now tells it.
+SELECT moment, display_name, what, NULL
+FROM (
+    SELECT created_time AS moment, display_name, 'add' AS what, file_id FROM ca_policies
+    UNION ALL
+    SELECT event_time, display_name, 'update', file_id FROM ca_policies WHERE event_time IS DISTINCT FROM created_time
+) AS listed
+WHERE moment > $begins AND file_id NOT IN (SELECT file_id FROM files WHERE date_order = 'AMBIGUOUS')
+
+-- name: span
+SELECT min(event_time), max(event_time) FROM events WHERE counted

@@ -1,0 +1,19 @@
+from dataclasses import replace
+from pathlib import Path
+
+from m365dq_dagster.core.misreadings import parse_statements
+from m365dq_dagster.stages import misreadings
+
+LEGACY, CUT = (one for one in misreadings.load() if one.id in ("M02", "M27"))
+
+
+def test_a_case_is_run_beside_nobodys_registry(tmp_path: Path, home: Path) -> None:
+    found = misreadings.judge_misreading(LEGACY, tmp_path / "place")
+    assert (found.id, found.right, found.why) == ("M02", True, ())
+    assert list(home.iterdir()) == []
+
+
+def test_what_the_product_says_otherwise_is_told(tmp_path: Path) -> None:
+    wrong = replace(CUT, never=parse_statements([{"at": "quality.status", "equals": "FAIL"}], "here"))
+    found = misreadings.judge_misreading(wrong, tmp_path)
+    assert found.why == ("The wrong reading is made: `quality.status` is `FAIL`.",)
