@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from m365dq_dagster.adapters import misreadings
+from m365dq_dagster.adapters.rule_pack import RulePack
 from m365dq_dagster.core.misreadings import Misreading, MisreadingResult, judge
 from m365dq_dagster.stages.scratch_case import Desk
 
@@ -19,9 +20,12 @@ def load() -> tuple[Misreading, ...]:
     return misreadings.load()
 
 
-def judge_misreading(case: Misreading, folder: Path) -> MisreadingResult:
-    """Run one in a folder of its own and tell whether it was read right, and what was said otherwise."""
+def judge_misreading(case: Misreading, folder: Path, *, pack: RulePack | None = None) -> MisreadingResult:
+    """Run one in a folder of its own and tell whether it was read right, and what was said otherwise; by the shipped
+    rule pack unless another is given.
+    """
     with closing(Desk(folder)) as desk:
+        desk.pack = pack or desk.pack
         return judge_at(desk, case)
 
 

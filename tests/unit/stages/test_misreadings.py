@@ -3,6 +3,7 @@ from pathlib import Path
 
 from m365dq_dagster.core.misreadings import parse_statements
 from m365dq_dagster.stages import misreadings
+from tests.support.case_runs import lean_pack
 
 LEGACY, CUT = (one for one in misreadings.load() if one.id in ("M02", "M27"))
 
@@ -15,5 +16,5 @@ def test_a_case_is_run_beside_nobodys_registry(tmp_path: Path, home: Path) -> No
 
 def test_what_the_product_says_otherwise_is_told(tmp_path: Path) -> None:
     wrong = replace(CUT, never=parse_statements([{"at": "quality.status", "equals": "FAIL"}], "here"))
-    found = misreadings.judge_misreading(wrong, tmp_path)
+    found = misreadings.judge_misreading(wrong, tmp_path, pack=lean_pack())
     assert found.why == ("The wrong reading is made: `quality.status` is `FAIL`.",)
