@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 from m365dq_dagster.adapters.synthetic.corpus import CaseOrder, corpus
-from m365dq_dagster.adapters.synthetic.program_writers import UNSEEN
+from m365dq_dagster.adapters.synthetic.program_writers import APART, UNSEEN
 from m365dq_dagster.adapters.synthetic.stories import tell
-from m365dq_dagster.adapters.synthetic.vocabulary import SIGN_IN_SHAPES, Family, Shape, Variant
+from m365dq_dagster.adapters.synthetic.vocabulary import Family, Shape, Variant
 from m365dq_dagster.stages.generate import generate_order
 from tests.support.intake_case import Taken, take_in
 
-QUICK = 12
+QUICK = 8
 
 
 def named(order: CaseOrder) -> str:
@@ -31,7 +31,7 @@ def test_every_case_of_the_corpus_arrives_whole(order: CaseOrder, tmp_path: Path
     hold_to_the_story(order, tmp_path)
 
 
-@pytest.mark.parametrize("shape", SIGN_IN_SHAPES)
+@pytest.mark.parametrize("shape", [*APART, Shape.GRAPH_JSON, Shape.PS_CSV])
 def test_applications_that_sign_in_as_themselves_arrive_without_an_account(shape: Shape, tmp_path: Path) -> None:
     order = CaseOrder(
         Family.SERVICES_ABROAD, 3, shape, None, Variant.INTACT, devices=True, context=True, mfa_steps=True

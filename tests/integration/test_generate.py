@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from m365dq_dagster.adapters.synthetic.vocabulary import SIGN_IN_SHAPES
-from m365dq_dagster.stages.generate import GeneratedCase, generate
+from m365dq_dagster.stages.generate import GeneratedCase, corpus, generate, generate_order
 
 
 def fingerprints(case: GeneratedCase) -> dict[str, str]:
@@ -30,6 +30,12 @@ def test_a_sign_in_log_of_any_shape_is_the_same_bytes_for_its_seed(tmp_path: Pat
 def test_the_bytes_of_a_seed_depend_on_nothing_but_the_seed(tmp_path: Path) -> None:
     case = generate("one-user", tmp_path / "case", seed=7, shape="ps-csv")
     assert fingerprints(case)["01_OneUser_SignInLogs.csv"][:16] == "18b34b25f8f6bc69"
+
+
+def test_a_case_of_the_corpus_is_the_same_bytes_whenever_it_is_made(tmp_path: Path) -> None:
+    for number, order in enumerate(corpus(6, seed=5)):
+        first = fingerprints(generate_order(order, tmp_path / f"{number}-a"))
+        assert fingerprints(generate_order(order, tmp_path / f"{number}-b")) == first
 
 
 def test_writing_a_case_again_into_its_folder_gives_the_same_folder(tmp_path: Path) -> None:

@@ -127,7 +127,7 @@ def test_of_a_damage_that_may_hide_the_story_no_verdict_is_claimed(tmp_path: Pat
     assert expected["truth"]["any_success"]
 
 
-@pytest.mark.parametrize("order", corpus(25), ids=lambda order: f"{order.family}-{order.shape}-{order.variant}")
+@pytest.mark.parametrize("order", corpus(12), ids=lambda order: f"{order.family}-{order.shape}-{order.variant}")
 def test_an_order_of_the_corpus_is_made_as_it_says(tmp_path: Path, order: CaseOrder) -> None:
     case = generate_order(order, tmp_path / "case")
     expected = truth(case)

@@ -1,4 +1,5 @@
 from collections import Counter, defaultdict
+from pathlib import Path
 
 import pytest
 
@@ -72,6 +73,11 @@ def test_every_family_goes_through_one_damage_after_another_and_none_that_it_can
 def test_every_damage_is_shown_in_every_shape(orders: tuple[CaseOrder, ...]) -> None:
     pairs = {(order.variant, order.shape) for order in orders}
     assert pairs == {(variant, shape) for variant in Variant for shape in SIGN_IN_SHAPES}
+
+
+def test_the_page_names_every_family_and_every_damage(checkout: Path) -> None:
+    page = (checkout / "docs" / "reference" / "corpus.md").read_text(encoding="utf-8")
+    assert [name for name in (*STORIES, *Variant) if f"`{name}`" not in page] == []
 
 
 @pytest.mark.parametrize("family", families())
