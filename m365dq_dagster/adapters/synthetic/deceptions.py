@@ -1,6 +1,6 @@
-"""What intruders do with a mailbox, as the audit log tells it: rules that hide, forwarding, applications with consent.
+"""What is done with a mailbox, as the audit log tells it: rules, forwarding, applications with consent.
 
-How they signed in belongs to ``intrusions``.
+Intruders do it to deceive, owners to tidy up. How somebody signed in belongs to ``intrusions``.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from .auditing import logons, mail_read, routine
+from .auditing import mail_read
 from .draws import Draws
 from .events import AuditRecord, SignIn, sign_in
 from .geography import RENTED, elsewhere
@@ -17,7 +17,7 @@ from .networks import Spot
 from .story import Setting, Story
 from .tenant import DOMAIN, TENANT_ID, App, Person
 from .vocabulary import Deed
-from .workplaces import Workplace, came_in, concluded, found, steps_before, weeks
+from .workplaces import Workplace, came_in, concluded, found, ordinary_records, steps_before, weeks
 
 GRAPH = "00000003-0000-0000-c000-000000000000"
 SCOPES = "openid profile offline_access User.Read Mail.Read Mail.Send Contacts.Read"
@@ -25,16 +25,6 @@ LURES = ("eDoc Viewer", "Secure Document Share", "Mail Upgrade", "Invoice Connec
 RULE_NAMES = (".", "..", "a", "zz", "rss")
 HIDEOUTS = ("RSS Feeds", "RSS Subscriptions", "Conversation History", "Archive")
 WORDS = "invoice;payment;bank;wire;iban"
-
-
-def ordinary_records(work: Workplace, rows: Sequence[SignIn], count: int) -> list[AuditRecord]:
-    """Logons of everybody's sign-ins, and ordinary work of people in their office hours."""
-    draws, days = work.draws, work.calendar.working_days()
-    work_done = [
-        routine(draws, work.minute_at(work.land, draws.one(days), 510 + draws.below(540)), draws.one(work.people))
-        for _ in range(count)
-    ]
-    return logons(draws, rows) + work_done
 
 
 def mail_fraud(setting: Setting) -> Story:
@@ -141,16 +131,17 @@ def _lured(work: Workplace, victim: Person, lure: App) -> list[SignIn]:
     return [*steps_before(work.draws, entry, [Deed.ASKED_FOR_CONSENT]), entry]
 
 
-def _consent_records(draws: Draws, row: SignIn, lure: App) -> list[AuditRecord]:
+def _consent_records(
+    draws: Draws, row: SignIn, lure: App, *, scopes: str = SCOPES, admin: bool = False
+) -> list[AuditRecord]:
     """Three records of one second: the application appears, the permission is granted, the consent is given."""
-    granted = (
-        f"[] => [[Id: {draws.guid()}, PrincipalId: {row.person.user_id}, ConsentType: Principal, Scope: {SCOPES}]]"
-    )
+    kind = "AllPrincipals" if admin else "Principal"
+    granted = f"[] => [[Id: {draws.guid()}, PrincipalId: {row.person.user_id}, ConsentType: {kind}, Scope: {scopes}]]"
     changes = {
         "Add service principal.": [],
-        "Add delegated permission grant.": [{"Name": "DelegatedPermissionGrant.Scope", "NewValue": SCOPES}],
+        "Add delegated permission grant.": [{"Name": "DelegatedPermissionGrant.Scope", "NewValue": scopes}],
         "Consent to application.": [
-            {"Name": "ConsentContext.IsAdminConsent", "NewValue": "False", "OldValue": ""},
+            {"Name": "ConsentContext.IsAdminConsent", "NewValue": str(admin), "OldValue": ""},
             {"Name": "ConsentAction.Permissions", "NewValue": granted, "OldValue": ""},
         ],
     }
@@ -189,3 +180,37 @@ def _readings(work: Workplace, row: SignIn, lure: App, spot: Spot) -> list[Audit
         told["ClientInfoString"] = "Client=REST;Client=RESTSystem;;"
         records.append(record._replace(details=told))
     return records
+
+
+def own_rules(setting: Setting) -> Story:
+    """Owners tidy their mailboxes at home: rules that file or delete newsletters, forwarding to a colleague, and
+    applications with the administrator's consent."""
+    work = found(setting.draws)
+    draws, rows = work.draws, weeks(work)
+    entries = [row for row in rows if row.interactive and came_in(row)]
+    audit = ordinary_records(work, rows, 150 + draws.below(250))
+    for entry in draws.some(entries, 4 + draws.below(10)):
+        audit.append(_tidied(work, entry))
+    tool = App(
+        draws.one(("Room Planner", "Time Sheets", "Survey Desk")), draws.guid(), "Microsoft Graph", GRAPH, "Browser"
+    )
+    audit += _consent_records(draws, draws.one(entries), tool, scopes="openid profile User.Read", admin=True)
+    return concluded(
+        work, rows, "Owners at home made rules and forwarding for themselves; nobody else was in.", audit=audit
+    )
+
+
+def _tidied(work: Workplace, entry: SignIn) -> AuditRecord:
+    draws = work.draws
+    time, account = entry.time + timedelta(minutes=3 + draws.below(30)), entry.person.account
+    if draws.share() < 0.25:
+        forwarding = {
+            "Identity": account,
+            "ForwardingSmtpAddress": f"smtp:{draws.one(work.people).account}",
+            "DeliverToMailboxAndForward": "True",
+        }
+        return _admin_record(draws, entry, time, "Set-Mailbox", account, forwarding)
+    name = draws.one(("Newsletters", "Team site", "Tickets", "Travel", "Customers"))
+    act = {"DeleteMessage": "True"} if draws.share() < 0.2 else {"MoveToFolder": name}
+    rule = {"Name": name, "SubjectContainsWords": draws.one(("newsletter", "ticket", "booking")), **act}
+    return _admin_record(draws, entry, time, "New-InboxRule", f"{account}\\{name}", rule)

@@ -30,7 +30,7 @@ from .tenant import (
     Person,
 )
 from .vocabulary import WORDING, Deed
-from .workplaces import QUIET_APPS, Workplace, came_in, concluded, found, steps_before, updated, weeks
+from .workplaces import QUIET_APPS, Workplace, branch, came_in, concluded, found, steps_before, updated, weeks
 
 MY_SIGN_INS = App(
     "My Signins",
@@ -185,7 +185,7 @@ def owner_at_work(work: Workplace, victim: Person, stolen: Sequence[SignIn]) -> 
 
 
 def surroundings(work: Workplace, victims: Sequence[Person]) -> list[SignIn]:
-    """Everybody's ordinary weeks; in three tenants of five, something honest makes the traffic of others odd too."""
+    """Everybody's ordinary weeks; in seven tenants of ten, something honest makes the traffic of others odd too."""
     rows, kind = weeks(work), work.draws.below(10)
     spared = [victim.account for victim in victims]
     if kind < 2:
@@ -196,6 +196,9 @@ def surroundings(work: Workplace, victims: Sequence[Person]) -> list[SignIn]:
         return relayed(work, rows, *spared)[1]
     if kind < 6:
         return _but(rows, scattered_phones(work, rows), spared)
+    if kind < 7:
+        land = elsewhere(work.draws, DESTINATIONS, 1, work.land.code)[0]
+        return rows + weeks(work, branch(work, land, 1 + work.draws.below(4)))
     return rows
 
 

@@ -20,6 +20,11 @@ from .tenant import OUTLOOK, TEAMS, Person
 from .vocabulary import Deed
 from .workplaces import Branch, Workplace, branch, came_in, concluded, found, on_phone, steps_before, weeks
 
+NEARBY = timedelta(hours=3)
+"""Countries whose clocks differ by more are a day's journey apart."""
+HOP_ENDS, LEAVES_AT = 13, 15
+"""Hours of the day: when somebody arrives who travels between countries nearby, and leaves who goes home."""
+
 
 class Handset(StrEnum):
     """What the phone of a traveller does meanwhile."""
@@ -53,8 +58,7 @@ def stays(work: Workplace, first: int, lands: Sequence[Land], nights: Sequence[i
 def travelled(
     work: Workplace, rows: Sequence[SignIn], person: Person, plan: Sequence[Stay], handset: Handset
 ) -> list[SignIn]:
-    """All rows, those of ``person`` on the days of the plan told from where they are; the day of arrival is spent in
-    the air and leaves none."""
+    """All rows, those of ``person`` on the days of the plan told from where they are; hours under way leave none."""
     lodgings = {stay: [stay.wifi.spot(work.draws) for _ in range(2)] for stay in plan}
     told: list[SignIn] = []
     for row in rows:
@@ -64,9 +68,25 @@ def travelled(
             told.append(row)
         elif handset is Handset.LEFT and on_phone(row):
             told += [row._replace(interactive=False)] if came_in(row) else []
-        elif day > stay.first or stay is not plan[0]:
+        elif not _under_way(work, row, stay, plan):
             told.append(_abroad(work, row, stay, lodgings[stay], handset))
     return told
+
+
+def _under_way(work: Workplace, row: SignIn, stay: Stay, plan: Sequence[Stay]) -> bool:
+    """Whether somebody is travelling just then: the whole first day, the morning of a short hop between two countries
+    and the evening before going home from nearby; where clocks are far apart, the day on which they change."""
+    day, hour = work.day_of(row), (row.time + work.land.clock).hour
+    if day == plan[0].first:
+        return True
+    if day == stay.first:
+        before = plan[plan.index(stay) - 1].land
+        return hour < HOP_ENDS or _far(before, stay.land)
+    return day == plan[-1].last and (hour >= LEAVES_AT or _far(stay.land, work.land))
+
+
+def _far(one: Land, other: Land) -> bool:
+    return abs(one.clock - other.clock) > NEARBY
 
 
 def _abroad(work: Workplace, row: SignIn, stay: Stay, lodging: Sequence[Spot], handset: Handset) -> SignIn:
@@ -202,12 +222,15 @@ def _glance(work: Workplace, person: Person, day: int, *, interactive: bool) -> 
 
 
 def foreign_staff(setting: Setting) -> Story:
-    """A subsidiary: two people to a third of the tenant live and work in another country all the time."""
+    """A subsidiary: two people to a third of the tenant live and work in another country all the time. In two tenants
+    of five that country is named as a home, too."""
     work = found(setting.draws)
     land = elsewhere(work.draws, DESTINATIONS, 1, work.land.code)[0]
     team = branch(work, land, 2 + work.draws.below(max(2, len(work.people) // 3)))
     rows = weeks(work, work.main, team)
-    return concluded(work, rows, f"{len(team.people)} colleagues live and work in {land.code}: {_names(team.people)}.")
+    known = (land.code,) if work.draws.share() < 0.4 else ()
+    why = f"{len(team.people)} colleagues live and work in {land.code}: {_names(team.people)}."
+    return concluded(work, rows, why, also_home=known)
 
 
 def scattered_staff(setting: Setting) -> Story:

@@ -205,6 +205,7 @@ STORIES: Mapping[Family, Teller] = MappingProxyType(
         Family.ROTATING_PROXIES: intrusions.rotating_proxies,
         Family.SUCCESSFUL_SPRAY: intrusions.successful_spray,
         Family.LOCAL_INTRUDER: intrusions.local_intruder,
+        Family.OWN_RULES: deceptions.own_rules,
         Family.MAIL_FRAUD: deceptions.mail_fraud,
         Family.CONSENT_PHISHING: deceptions.consent_phishing,
         Family.CONSENT_UNSEEN: deceptions.consent_unseen,

@@ -69,6 +69,7 @@ class Family(StrEnum):
     ROTATING_PROXIES = "rotating-proxies"
     SUCCESSFUL_SPRAY = "successful-spray"
     LOCAL_INTRUDER = "local-intruder"
+    OWN_RULES = "own-rules"
     MAIL_FRAUD = "mail-fraud"
     CONSENT_PHISHING = "consent-phishing"
     CONSENT_UNSEEN = "consent-unseen"

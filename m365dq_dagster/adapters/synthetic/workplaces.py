@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from .auditing import logons, plunder, routine
 from .calendars import Calendar
 from .draws import Draws
 from .events import AuditRecord, SignIn, sign_in
@@ -430,31 +431,53 @@ def _knock(work: Workplace, spot: Spot, doors: Sequence[Person], guessed: Sequen
     )
 
 
+def ordinary_records(work: Workplace, rows: Sequence[SignIn], count: int) -> list[AuditRecord]:
+    """The audit log of these sign-ins: everybody's logons, and ``count`` pieces of ordinary work in office hours."""
+    draws, days = work.draws, work.calendar.working_days()
+    done = [
+        routine(draws, work.minute_at(work.land, draws.one(days), 510 + draws.below(540)), draws.one(work.people))
+        for _ in range(count)
+    ]
+    return logons(draws, rows) + done
+
+
+def _audit_of_any(work: Workplace, rows: Sequence[SignIn]) -> list[AuditRecord]:
+    """The audit log that two exports of five hold: ordinary records, and the mail that intruders read."""
+    draws = work.draws
+    if draws.share() >= 0.4:
+        return []
+    taken = [row for row in rows if row.intruder and came_in(row)]
+    return ordinary_records(work, rows, 80 + draws.below(160)) + plunder(draws, taken, draws.below(30))
+
+
 def concluded(
     work: Workplace,
     rows: Iterable[SignIn],
     why: str,
     *,
-    audit: Iterable[AuditRecord] = (),
+    audit: Iterable[AuditRecord] | None = None,
     entered: tuple[str, ...] = (),
+    also_home: tuple[str, ...] = (),
     visible: bool = True,
     quiet: bool = False,
 ) -> Story:
     """The story of these rows, with service accounts and, in two tenants of five, strangers who knock in vain.
 
-    The verdict is counted from the rows. ``quiet`` leaves services and strangers out.
+    The verdict is counted from the rows. Where no ``audit`` is given, two exports of five hold an ordinary one.
+    ``quiet`` leaves services, strangers and the ordinary audit log out. ``also_home`` are further home countries.
     """
     draws = work.draws
     usual = [] if quiet else robots(work) + knocking(work, draws.below(50) if draws.share() < 0.4 else 0)
     sign_ins = in_order([*rows, *usual], work.calendar)
-    records = sorted((one for one in audit if work.calendar.holds(one.time)), key=lambda one: (one.time, one.record_id))
+    if audit is None:
+        audit = [] if quiet else _audit_of_any(work, sign_ins)
     return Story(
         sign_ins,
         _verdict(sign_ins, entered),
         why,
-        audit=records,
+        audit=in_order(audit, work.calendar),
         calendar=work.calendar,
-        home_countries=(work.land.code,),
+        home_countries=(work.land.code, *also_home),
         entered=entered,
         visible=visible,
     )

@@ -3,10 +3,12 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 from datetime import timedelta
 from functools import cache
+from itertools import pairwise
 
 import pytest
 
 from m365dq_dagster.adapters.synthetic.events import SignIn
+from m365dq_dagster.adapters.synthetic.geography import LANDS
 from m365dq_dagster.adapters.synthetic.stories import STORIES, tell
 from m365dq_dagster.adapters.synthetic.story import Story
 from m365dq_dagster.adapters.synthetic.vocabulary import WORDING, Deed, Family
@@ -17,7 +19,7 @@ HONEST = [
     for name in (
         "business-trip long-journey device-left-at-home holidays foreign-staff scattered-staff mover border-commuters "
         "new-hires new-hires-abroad foreign-egress switched-egress roaming-carrier mislocated-day private-relay "
-        "cloud-connector shared-kiosks forced-reset rare-guests background-spray stopped-at-the-second-factor"
+        "own-rules cloud-connector shared-kiosks forced-reset rare-guests background-spray stopped-at-the-second-factor"
     ).split()
 ]
 HOSTILE = [
@@ -46,8 +48,7 @@ def succeeded(row: SignIn) -> bool:
 
 
 def home(story: Story) -> str:
-    (country,) = story.home_countries
-    return country
+    return story.home_countries[0]
 
 
 def abroad(story: Story, rows: Iterable[SignIn]) -> list[SignIn]:
@@ -224,6 +225,21 @@ def test_travellers_are_abroad_with_the_computer_that_they_have_at_home(family: 
     for account in travellers:
         away = {row.device.device_id for row in abroad(story, rows[account])}
         assert away <= {row.person.desktop.device_id for row in rows[account]}
+
+
+@told
+@pytest.mark.parametrize(
+    "family",
+    [Family.BUSINESS_TRIP, Family.LONG_JOURNEY, Family.DEVICE_LEFT_AT_HOME, Family.HOLIDAYS, Family.MOVER],
+)
+def test_nobody_crosses_the_world_in_less_than_a_flight(family: Family, seed: int) -> None:
+    story = story_of(family, seed)
+    carried = [row for row in owned(story) if family is Family.HOLIDAYS or not on_phone(row)]
+    for rows in by_account(carried).values():
+        for one, other in pairwise(rows):
+            here, there = LANDS[one.place.country], LANDS[other.place.country]
+            if abs(here.clock - there.clock) > timedelta(hours=3):
+                assert other.time - one.time > timedelta(hours=10)
 
 
 def test_a_long_journey_leads_through_several_countries_and_a_short_trip_to_one() -> None:
@@ -464,13 +480,33 @@ def test_mail_fraud_leaves_rules_made_from_the_intruders_addresses(seed: int) ->
 
 
 @told
+def test_owners_make_rules_of_their_own_from_where_they_work(seed: int) -> None:
+    story = story_of(Family.OWN_RULES, seed)
+    usual = {row.address for row in owned(story)}
+    made = [record for record in story.audit if record.operation in ("New-InboxRule", "Set-Mailbox")]
+    assert len(made) >= 4
+    assert all(str(record.details["ClientIP"]).rpartition(":")[0] in usual for record in made)
+
+
+@told
+@pytest.mark.parametrize("family", HOSTILE)
+def test_an_audit_log_tells_of_the_intruders_entries_and_of_nobodys_else(family: Family, seed: int) -> None:
+    story = story_of(family, seed)
+    entries = {row.address for row in stolen(story) if row.interactive}
+    logons = {record.details["ClientIP"] for record in story.audit if record.operation == "UserLoggedIn"}
+    if story.audit:
+        assert entries <= logons
+    assert logons <= {row.address for row in story.sign_ins}
+
+
+@told
 @pytest.mark.parametrize("family", CONSENTS)
 def test_consent_is_given_by_owners_whose_sign_ins_are_all_their_own(family: Family, seed: int) -> None:
     story = story_of(family, seed)
     consents = [record for record in story.audit if record.operation == "Consent to application."]
     assert not stolen(story)
     assert story.compromised == story.entered
-    assert story.visible is bool(story.audit)
+    assert story.visible is bool(story.audit) is (family is Family.CONSENT_PHISHING)
     assert {record.account for record in consents} == (set(story.entered) if story.audit else set())
     assert not abroad(story, owned(story))
 
