@@ -16,11 +16,13 @@ import duckdb
 
 from m365dq_dagster.adapters import sql
 from m365dq_dagster.adapters.rule_pack import RulePack
+from m365dq_dagster.adapters.sql.context_rules import Asked, count_matches
 from m365dq_dagster.adapters.sql.document import reach_of
 from m365dq_dagster.adapters.sql.profile import count_column
 from m365dq_dagster.core.adjudication import Access, Client, Combo, Decision, Mark, Word
 from m365dq_dagster.core.checks import CheckResult
 from m365dq_dagster.core.context import CaseContext
+from m365dq_dagster.core.context_rules import ContextRule, Effect, Matches
 from m365dq_dagster.core.outcome import LogType, Severity
 from m365dq_dagster.core.parts import Sighting
 from m365dq_dagster.core.policy import Policy
@@ -180,6 +182,42 @@ def count_columns(con: duckdb.DuckDBPyConnection, specs: Iterable[FieldSpec]) ->
                     two_letters=spec.field == "country",
                 )
             )
+
+
+def count_rule_matches(con: duckdb.DuckDBPyConnection, pack: RulePack, licence: str | None) -> None:
+    """Count the rows that match each context rule, one pass a log, and keep the counts for later steps."""
+    kinds: dict[Client, list[str]] = {kind: [] for kind in (Client.ACTIVESYNC, Client.LEGACY)}
+    for word, kind in pack.vocabulary.clients.items():
+        kinds.setdefault(kind, []).append(word)
+    found = []
+    for log_type in filled_log_types(con):
+        columns = {name for (name,) in run_named(con, "columns_of", {"name": str(log_type)})}
+        otherwise = Client.LEGACY if log_type is LogType.LEGACY else Client.OTHER
+        asked = [
+            (rule.id, Asked(name, rule.when, _of_logons(rule, log_type, name), kinds, otherwise))
+            for rule in pack.context_rules
+            for of_log, name in rule.targets
+            if of_log == log_type and rule.holds_for(licence)
+        ]
+        asked = [(rule_id, one) for rule_id, one in asked if one.columns <= columns]
+        if asked:
+            text, values = count_matches(log_type, [one for _, one in asked])
+            numbers = con.execute(text, values).fetchall()[0]
+            for (rule_id, one), rows, whole in zip(asked, numbers[::2], numbers[1::2], strict=True):
+                found.append([rule_id, str(log_type), one.field, int(rows), int(whole)])
+    keep_json(con, "rule_matches", found)
+
+
+def _of_logons(rule: ContextRule, log_type: LogType, name: str) -> bool:
+    """A field that is judged on logons is asked there; where it cannot stand at all is asked of the whole log."""
+    return log_type is LogType.UAL and name in LOGON_ONLY and rule.effect is not Effect.NOT_APPLICABLE
+
+
+def rule_matches(con: duckdb.DuckDBPyConnection) -> Matches:
+    """The kept counts: (rule, log type, field) -> rows that match, of how many."""
+    return {
+        (rule, log_type, name): (rows, whole) for rule, log_type, name, rows, whole in read_json(con, "rule_matches")
+    }
 
 
 def column_counts(con: duckdb.DuckDBPyConnection) -> dict[tuple[str, str], ColumnCounts]:

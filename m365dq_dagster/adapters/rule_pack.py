@@ -25,6 +25,8 @@ from m365dq_dagster.adapters.settings import checkout_root
 from m365dq_dagster.core.adjudication import CodeRow, Vocabulary
 from m365dq_dagster.core.alerts import OperationsPolicy
 from m365dq_dagster.core.completeness import Retention, VendorChange
+from m365dq_dagster.core.context_rules import FILE as CONTEXT_RULES
+from m365dq_dagster.core.context_rules import ContextRule, parse_rules
 from m365dq_dagster.core.errors import BadInput, InternalFault
 from m365dq_dagster.core.outcome import Role
 from m365dq_dagster.core.policy import Policy
@@ -131,6 +133,20 @@ class RulePack:
             )
         except (KeyError, ValueError) as error:
             raise BadInput(f"fields.csv: {error}; correct the file or restore the shipped one.") from None
+
+    @cached_property
+    def context_rules(self) -> tuple[ContextRule, ...]:
+        """What the circumstances of a row say about its fields."""
+        rules = parse_rules(_read_yaml(self.root / CONTEXT_RULES))
+        known = {(row["log_type"], row["field"]) for row in _read_csv(self.root / "fields.csv")}
+        for rule in rules:
+            for log_type, name in rule.targets:
+                if (log_type, name) not in known:
+                    raise BadInput(
+                        f"{CONTEXT_RULES}: rule {rule.id!r}: fields: {log_type}.{name} is not in fields.csv; add it "
+                        "there or correct the rule."
+                    )
+        return rules
 
     @cached_property
     def vendor_changes(self) -> tuple[VendorChange, ...]:
@@ -240,6 +256,16 @@ def _read_csv(path: Path) -> list[dict[str, str]]:
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         why = error.strerror if isinstance(error, OSError) else error
         raise BadInput(f"{path.name} of the rule pack cannot be read ({why}); restore the shipped one.") from None
+
+
+def _read_yaml(path: Path) -> object:
+    try:
+        return yaml.load(path.read_text(encoding="utf-8"), Loader=SafeLoader)
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        why = error.strerror if isinstance(error, OSError) else str(error).splitlines()[0]
+        raise BadInput(
+            f"{path.name} of the rule pack cannot be read ({why}); correct it or restore the shipped one."
+        ) from None
 
 
 def _read_toml(path: Path) -> dict[str, Any]:

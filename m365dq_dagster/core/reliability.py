@@ -45,6 +45,18 @@ SILENT, WEAK = "silent", "weak"
 
 
 @dataclass(frozen=True)
+class AppliedRule:
+    """A context rule that applied to a field: on how many rows, and by which factor; None where none multiplies."""
+
+    id: str
+    effect: str
+    factor: float | None
+    rows: int
+    because: str
+    runbook: str
+
+
+@dataclass(frozen=True)
 class FieldJudgement:
     """What a field is worth in this evidence.
 
@@ -73,6 +85,7 @@ class FieldJudgement:
     by_day: tuple[DayCount, ...] = ()
     change_points: tuple[ChangePoint, ...] = ()
     faults: tuple[PartFault, ...] = ()
+    rules: tuple[AppliedRule, ...] = ()
 
     @property
     def silent_spots(self) -> frozenset[Spot]:

@@ -11,11 +11,12 @@ from datetime import UTC
 from m365dq_dagster.adapters import measure
 from m365dq_dagster.core.adjudication import WITNESSES, Mark
 from m365dq_dagster.core.checks import CheckResult
+from m365dq_dagster.core.context_rules import apply_rules
 from m365dq_dagster.core.narrative import plural
 from m365dq_dagster.core.outcome import CaseStage, LogType, Severity
 from m365dq_dagster.core.parts import Rows, judge_log, part_names, parts_told
 from m365dq_dagster.core.profile import Witness
-from m365dq_dagster.core.reliability import FieldJudgement, is_rejected, recommend
+from m365dq_dagster.core.reliability import AppliedRule, FieldJudgement, is_rejected, recommend
 from m365dq_dagster.core.stretches import ChangePoint, DayCount, PartFault, TypeProfile
 from m365dq_dagster.stages.case_run import CaseRun
 from m365dq_dagster.stages.codes import load_codes
@@ -49,6 +50,7 @@ def run(run: CaseRun) -> QualityReport:
     specs = [spec for spec in run.pack.fields if spec.log in filled]
     run.progress.step(STAGE, f"profiling {len(specs)} fields")
     measure.count_columns(run.con, specs)
+    measure.count_rule_matches(run.con, run.pack, run.context.licence)
     fields = judged_fields(run)
     measure.mark_parts(run.con, {log_type: part_names(judged) for log_type, judged in fields.items()})
     unknown_codes, unknown_values = measure.unknown_codes(run.con), measure.unknown_values(run.con)
@@ -69,6 +71,7 @@ def judged_fields(run: CaseRun) -> dict[LogType, tuple[FieldJudgement, ...]]:
     back.
     """
     counts, found = measure.column_counts(run.con), measure.sightings(run.con)
+    matches = measure.rule_matches(run.con)
     absent, paths = measure.absent_witnesses(run.con, run.pack.fields), measure.log_paths(run.con)
     judged = {}
     for log_type in measure.filled_log_types(run.con):
@@ -82,7 +85,8 @@ def judged_fields(run: CaseRun) -> dict[LogType, tuple[FieldJudgement, ...]]:
             absent.get(log_type, set()),
             paths,
         )
-        judged[log_type] = judge_log(rows, {spec.field: counts[(spec.log_type, spec.field)] for spec in specs})
+        found_fields = judge_log(rows, {spec.field: counts[(spec.log_type, spec.field)] for spec in specs})
+        judged[log_type] = apply_rules(found_fields, run.pack.context_rules, matches)
     return judged
 
 
@@ -256,6 +260,7 @@ def profile_row(one: FieldJudgement, origins: tuple[str, ...]) -> dict[str, obje
         "by_day": [_day_row(day) for day in one.by_day[-MOST_DAYS:]],
         "change_points": [_change_row(change) for change in one.change_points],
         "parts": [_part_row(fault) for fault in one.faults],
+        "rules": [_rule_row(rule) for rule in one.rules],
     }
 
 
@@ -290,6 +295,17 @@ def _change_row(one: ChangePoint) -> dict[str, object]:
         "before": rounded(one.before),
         "after": rounded(one.after),
         "sentence": one.sentence,
+    }
+
+
+def _rule_row(one: AppliedRule) -> dict[str, object]:
+    return {
+        "id": one.id,
+        "effect": one.effect,
+        "factor": rounded(one.factor),
+        "rows": one.rows,
+        "because": one.because,
+        "runbook": one.runbook,
     }
 
 

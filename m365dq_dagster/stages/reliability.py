@@ -34,7 +34,7 @@ def run(run: CaseRun) -> ReliabilityReport:
     stamp(run, STAGE)
     now = run.clock.now()
     rows = [
-        ScoreRow(one.spec.log_type, one.spec.field, one.base_score, one.score)
+        ScoreRow(one.spec.log_type, one.spec.field, one.base_score, one.score, tuple(rule.id for rule in one.rules))
         for judged in fields.values()
         for one in judged
     ]

@@ -11,7 +11,7 @@ from m365dq_dagster.stages.case_run import CaseRun
 
 TABLES: Mapping[str, tuple[str, ...]] = {
     "intake": ("files", "quarantine", "completeness", "sign_in_logs", "legacy_auth_logs", "unified_audit_log"),
-    "quality": ("logons", "witness_days", "column_counts", "field_profiles"),
+    "quality": ("logons", "witness_days", "column_counts", "rule_matches", "field_profiles"),
     "reliability": ("recommendations",),
     "verification": ("events", "flows", "account_verdicts", "findings", "indicator_rows"),
 }

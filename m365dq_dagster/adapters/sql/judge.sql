@@ -144,6 +144,9 @@ SELECT p.log_type, p.file_id, p.field
 FROM field_provenance AS p
 WHERE p.provenance = 'absent' AND p.field IN (SELECT unnest($witnesses))
 
+-- name: columns_of
+SELECT column_name FROM duckdb_columns() WHERE database_name = current_database() AND schema_name = 'main' AND table_name = $name
+
 -- name: log_paths
 SELECT file_id, path FROM files
 

@@ -162,3 +162,23 @@ def test_a_day_or_length_that_cannot_be_read_is_named(
     with pytest.raises(BadInput, match=message) as error:
         getattr(again(copy), part)
     assert str(error.value).startswith(name)
+
+
+def test_a_context_rule_on_a_field_that_is_not_profiled_is_named(copy: RulePack) -> None:
+    path = copy.root / "context_rules.yaml"
+    path.write_text(path.read_text().replace("sign_in_logs.city", "sign_in_logs.moon"))
+    with pytest.raises(
+        BadInput, match=r"rule 'address-of-refreshed-tokens': fields: sign_in_logs.moon is not in fields"
+    ):
+        _ = again(copy).context_rules
+
+
+@pytest.mark.parametrize("text", [": [", b"\xff\xfe", None])
+def test_context_rules_that_cannot_be_read_are_named(copy: RulePack, text: str | bytes | None) -> None:
+    path = copy.root / "context_rules.yaml"
+    if text is None:
+        path.unlink()
+    else:
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(BadInput, match=r"context_rules.yaml of the rule pack cannot be read .*restore the shipped one"):
+        _ = again(copy).context_rules

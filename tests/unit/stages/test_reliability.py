@@ -8,8 +8,8 @@ from m365dq_dagster.adapters import measure
 from m365dq_dagster.adapters.registry import Registry
 from m365dq_dagster.core.outcome import CaseStage
 from m365dq_dagster.stages import quality, reliability
-from tests.support.case_runs import CASE, Bench, judged
-from tests.support.evidence import BOB, at, at_home, logon, rejected, sign_in
+from tests.support.case_runs import CASE, NOW, Bench, judged
+from tests.support.evidence import BOB, at, at_home, logon, operation, rejected, sign_in
 
 GOOD = [*at_home(status="Success", access="success"), *rejected(BOB, 6, status="Failure", access="notApplied")]
 
@@ -61,3 +61,29 @@ def test_scores_are_kept_in_the_registry_and_the_case_moves_on(registry: Registr
         quality.run(run)
         reliability.run(run)
     assert registry.current_stage(CASE) is CaseStage.SCORED
+
+
+def test_the_context_rules_that_applied_are_shown_and_kept_with_the_score(registry: Registry, tmp_path: Path) -> None:
+    phones = [
+        sign_in(when=at(0, n), code=code, access=access, client_app_used="Exchange ActiveSync")
+        for n, (code, access) in enumerate([("0", "success"), ("53003", "failure")] * 6)
+    ]
+    with Bench(registry, tmp_path).run([*GOOD, *phones]) as run:
+        found = judged(run)
+        judged(run)
+    (access,) = [one for one in found["fields"] if one["field"] == "conditional_access_status"]
+    (rule,) = access["rules"]
+    assert (rule["id"], rule["effect"], rule["rows"]) == ("conditional-access-on-legacy-clients", "multiply", 12)
+    assert rule["factor"] == pytest.approx(1 - 12 / 38 / 2, abs=1e-6)
+    assert rule["because"].startswith("Exchange ActiveSync")
+    assert rule["runbook"].startswith("docs/runbooks/context-rules.md#")
+    kept = [one for one in registry.scores_between(NOW, NOW) if one.row.field == "conditional_access_status"]
+    assert [one.row.rules for one in kept] == [("conditional-access-on-legacy-clients",)] * 2
+    assert kept[0].row.adjusted < kept[0].row.base
+
+
+def test_the_result_status_of_a_log_without_logons_is_empty_by_design() -> None:
+    files = [operation("FileAccessed", when=at(0, n), record_type="6") for n in range(5)]
+    (status,) = [one for one in Bench().judge(files)["fields"] if one["field"] == "result_status"]
+    assert (status["state"], status["score"]) == ("NOT_APPLICABLE", None)
+    assert "by design" in status["reasons"][0]

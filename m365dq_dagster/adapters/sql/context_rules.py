@@ -1,0 +1,113 @@
+"""Builds the statement that counts, in one pass over a log, the rows that match each context rule."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from m365dq_dagster.adapters.sql import quote_identifier
+from m365dq_dagster.core.adjudication import Client
+from m365dq_dagster.core.context_rules import Conditions
+
+SIGN_IN_TYPE = """
+    CASE
+        WHEN contains(lower(t.sign_in_event_type), 'principal') THEN 'serviceprincipal'
+        WHEN contains(lower(t.sign_in_event_type), 'managedidentity') THEN 'managedidentity'
+        WHEN contains(lower(t.sign_in_event_type), 'noninteractive') OR t.is_interactive = FALSE
+            THEN 'noninteractiveuser'
+        WHEN lower(t.sign_in_event_type) IN ('interactiveuser', 'signinlogs') OR t.is_interactive THEN 'interactiveuser'
+    END
+"""
+"""The type of a sign-in, as the judge's rows have it."""
+
+COLUMNS: Mapping[str, tuple[str, ...]] = {
+    "clients": ("client_app_used",),
+    "sign_in_types": ("sign_in_event_type", "is_interactive"),
+    "record_types": ("record_type",),
+    "token_types": ("incoming_token_type",),
+    "address_kinds": ("address",),
+    "systems": ("os",),
+    "hours_before_end": ("event_time",),
+}
+"""The columns that a condition looks at."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A rule asked of a field: its conditions, whether only logons are looked at, and which values of the client
+    column are of which kind (`clients`), and which kind any other value is.
+    """
+
+    field: str
+    when: Conditions
+    logons_only: bool
+    clients: Mapping[Client, Sequence[str]]
+    otherwise: Client
+
+    @property
+    def columns(self) -> set[str]:
+        """The columns that it looks at."""
+        named = [name for name in COLUMNS if getattr(self.when, name) is not None]
+        return {self.field, *(column for name in named for column in COLUMNS[name])}
+
+
+def count_matches(table: str, asked: Sequence[Asked]) -> tuple[str, dict[str, object]]:
+    """One statement over a log, and its values: for every rule asked, the rows that match and those it was asked on."""
+    values: dict[str, object] = {}
+    picks = []
+    for number, one in enumerate(asked):
+        scope = "t.is_logon" if one.logons_only else "TRUE"
+        tests = " AND ".join([scope, *_tests(one, f"r{number}", values)])
+        picks += [f"count(*) FILTER (WHERE {tests})", f"count(*) FILTER (WHERE {scope})"]
+    return (
+        f"""
+        SELECT {", ".join(picks)}
+        FROM {quote_identifier(table)} AS t
+        LEFT JOIN files AS f ON f.file_id = t.file_id
+        """,
+        values,
+    )
+
+
+def _tests(one: Asked, prefix: str, values: dict[str, object]) -> list[str]:
+    when, column = one.when, f"t.{quote_identifier(one.field)}"
+    lists = {
+        "sign_in_types": (SIGN_IN_TYPE, when.sign_in_types),
+        "record_types": ("t.record_type", when.record_types),
+        "token_types": ("replace(lower(t.incoming_token_type), ' ', '')", when.token_types),
+        "values": (f"lower(trim(CAST({column} AS VARCHAR)))", when.values),
+        "address_kinds": ("CASE WHEN contains(t.address, ':') THEN 'ipv6' ELSE 'ipv4' END", when.address_kinds),
+    }
+    tests = []
+    for name, (expression, words) in lists.items():
+        if words is not None:
+            guard = "t.address IS NOT NULL AND " if name == "address_kinds" else ""
+            tests.append(f"({guard}list_contains(${prefix}_{name}, {expression}) IS TRUE)")
+            values[f"{prefix}_{name}"] = list(words)
+    if when.clients is not None:
+        cases = " ".join(
+            f"WHEN list_contains(${prefix}_{kind}, lower(trim(t.client_app_used))) THEN '{kind}'"
+            for kind in one.clients
+        )
+        tests.append(f"list_contains(${prefix}_clients, CASE {cases} ELSE '{one.otherwise}' END)")
+        values[f"{prefix}_clients"] = [str(client) for client in when.clients]
+        values.update({f"{prefix}_{kind}": list(words) for kind, words in one.clients.items()})
+    if when.formats is not None:
+        tests.append(
+            "EXISTS (SELECT 1 FROM file_formats AS m WHERE m.file_id = t.file_id"
+            f" AND list_contains(${prefix}_formats, m.format))"
+        )
+        values[f"{prefix}_formats"] = list(when.formats)
+    if when.systems is not None:
+        begins = [f"starts_with(lower(t.os), ${prefix}_system{n})" for n, _ in enumerate(when.systems)]
+        tests.append(f"(({' OR '.join(begins)}) IS TRUE)")
+        values.update({f"{prefix}_system{n}": word for n, word in enumerate(when.systems)})
+    if when.filled is not None:
+        tests.append(f"{column} IS {'NOT ' if when.filled else ''}NULL")
+    if when.aggregated is not None:
+        tests.append(f"coalesce(f.rows_stand_for > f.rows_read, FALSE) = ${prefix}_aggregated")
+        values[f"{prefix}_aggregated"] = when.aggregated
+    if when.hours_before_end is not None:
+        tests.append(f"(t.event_time >= f.last_event - to_minutes(CAST(${prefix}_hours * 60 AS BIGINT))) IS TRUE")
+        values[f"{prefix}_hours"] = when.hours_before_end
+    return tests
