@@ -41,8 +41,8 @@ class Unseen:
 @dataclass(frozen=True)
 class Limits:
     """What was measured. `begins` and `ends` are the first and last sign-in; `refreshes` counts non-interactive
-    sign-ins, `factor_rows` authentication details, `risk_rows` sign-ins of exports with risk columns and
-    `withheld_risk` those of them without a value."""
+    sign-ins, `factor_rows` authentication details, `synced` downloads of whole mail folders, `risk_rows` sign-ins of
+    exports with risk columns and `withheld_risk` those of them without a value."""
 
     begins: datetime | None = None
     ends: datetime | None = None
@@ -50,6 +50,8 @@ class Limits:
     factor_rows: int = 0
     factor_newest: datetime | None = None
     audit_newest: datetime | None = None
+    synced: int = 0
+    synced_by: tuple[str, ...] = ()
     risk_rows: int = 0
     withheld_risk: int = 0
     policies: tuple[PolicyChange, ...] = ()
@@ -86,6 +88,12 @@ def _sentences(limits: Limits) -> Iterator[str]:
             "What had not arrived yet: records of the audit log arrive late and in no order, 60 to 90 minutes as a "
             f"rule and longer for some services. The newest is of {_at(limits.audit_newest)}; export the day before "
             "that and the time since again."
+        )
+    if limits.synced:
+        by = f" by {some(list(limits.synced_by), MOST)}" if limits.synced_by else ""
+        yield (
+            f"Which mails were read: {plural(limits.synced, 'MailItemsAccessed row')} of type Sync{by} stand"
+            f"{'s' if limits.synced == 1 else ''} for whole folders; take every mail in them as exposed."
         )
     if limits.withheld_risk:
         yield (

@@ -235,6 +235,21 @@ def ends_early(spans: Iterable[Span], rhythms: Mapping[str, Rhythm], incident: I
     return found
 
 
+def collected_early(spans: Iterable[Span]) -> list[Missing]:
+    """Logs that were collected within a day of their last event, as far as the collector's clock tells: records arrive
+    late and in no order, so the last hours may lack some."""
+    found = []
+    for span in spans:
+        if span.collected and abs(span.collected - span.ends) <= A_DAY:
+            detail = (
+                f"collected at {at(span.collected)} by the collector's clock, and the last event is of {at(span.ends)}:"
+                " records arrive in no order and 60 to 90 minutes late as a rule, of some services later, so the last "
+                "hours may lack some; export that day again"
+            )
+            found.append(Missing(CompletenessKind.WINDOW, span.log_type, span.ends - A_DAY, span.ends, detail))
+    return found
+
+
 def vendor_losses(
     spans: Iterable[Span], rhythms: Mapping[str, Rhythm], changes: Iterable[VendorChange], incident: Incident
 ) -> list[Missing]:

@@ -103,6 +103,7 @@ class _Search:
             *declared.collection_windows(self.told, self.events, whole, edges, windows),
             *retained.retention(spans, self.pack.retention, self.incident),
             *retained.ends_early(spans, whole, self.incident),
+            *retained.collected_early(spans),
             *retained.vendor_losses(spans, whole, self.pack.vendor_changes, self.incident),
             *self._absent(),
             *self._throttled(),

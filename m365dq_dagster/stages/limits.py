@@ -27,6 +27,7 @@ def measured(run: CaseRun) -> Limits:
     if measure.has_table(con, "authentication_details"):
         factors, newest = measure.run_named(con, "factors", file="limits")[0]
     risky, withheld = measure.run_named(con, "withheld_risk", file="limits")[0]
+    synced, by = measure.run_named(con, "synced", file="limits")[0]
     return Limits(
         begins=begins,
         ends=ends,
@@ -34,6 +35,8 @@ def measured(run: CaseRun) -> Limits:
         factor_rows=int(factors),
         factor_newest=newest,
         audit_newest=measure.run_named(con, "audit_newest", file="limits")[0][0],
+        synced=int(synced),
+        synced_by=tuple(by or ()),
         risk_rows=int(risky),
         withheld_risk=int(withheld),
         policies=_policies(run, begins),

@@ -137,7 +137,7 @@ ORDER BY u.operation
 -- name: mail_access
 SELECT
     coalesce(mail_access_type, 'not stated') AS kind, count(*) AS row_count, count(*) FILTER (WHERE is_throttled) AS throttled,
-    coalesce(sum(operation_count), 0) AS items
+    coalesce(sum(operation_count) FILTER (WHERE mail_access_type IS DISTINCT FROM 'Sync'), 0) AS items
 FROM unified_audit_log
 WHERE operation = 'MailItemsAccessed'
 GROUP BY kind

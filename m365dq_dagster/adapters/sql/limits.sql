@@ -44,6 +44,11 @@ SELECT count(*), max(event_time) FROM authentication_details
 -- name: audit_newest
 SELECT max(event_time) FROM unified_audit_log WHERE file_id NOT IN (SELECT file_id FROM files WHERE date_order = 'AMBIGUOUS')
 
+-- name: synced
+-- Downloads of whole mail folders, by persons or unnamed, and the accounts that made them.
+SELECT count(*), list(DISTINCT account ORDER BY account) FILTER (WHERE account IS NOT NULL)
+FROM unified_audit_log WHERE operation = 'MailItemsAccessed' AND mail_access_type = 'Sync'
+
 -- name: withheld_risk
 -- Sign-ins of files that have a column of risk, and how many of those hold no value in any.
 SELECT count(*), count(*) FILTER (WHERE s.risk_level_during IS NULL AND s.risk_level_aggregated IS NULL AND s.risk_state IS NULL)
@@ -64,7 +69,11 @@ WHERE contains(lower(activity), 'conditional access policy') AND event_time > $b
 -- The same as the unified audit log tells it.
 SELECT event_time, object_id, lower(split_part(operation, ' ', 1)), account
 FROM unified_audit_log
-WHERE contains(lower(operation), 'conditional access policy') AND event_time > $begins
+WHERE lower(trim(operation, '. ')) IN (
+    'add policy', 'update policy', 'delete policy',
+    'add conditional access policy', 'update conditional access policy', 'delete conditional access policy'
+  )
+  AND event_time > $begins
   AND file_id NOT IN (SELECT file_id FROM files WHERE date_order = 'AMBIGUOUS')
 
 -- name: policies_listed

@@ -28,6 +28,13 @@ def test_audit_records_arrive_late() -> None:
     assert "The newest is of 2026-01-14 12:00" in told
 
 
+def test_a_sync_stands_for_a_whole_folder() -> None:
+    (one,) = sentences(Limits(synced=1, synced_by=("a@b.example",)))
+    assert "1 MailItemsAccessed row of type Sync by a@b.example stands for whole folders" in one
+    (two,) = sentences(Limits(synced=2))
+    assert "2 MailItemsAccessed rows of type Sync stand for whole folders" in two
+
+
 def test_a_withheld_risk_is_not_none() -> None:
     (told,) = sentences(Limits(risk_rows=20, withheld_risk=19))
     assert told.startswith("Risk: 19 of 20 sign-ins carry no value")

@@ -272,3 +272,13 @@ def test_rows_that_fill_the_columns_of_the_portal_may_have_lost_the_rest() -> No
     assert judge.full_targets(0, None, None) == []
     assert judge.full_targets(1, START, START)[0].detail.startswith("1 row of the portal's audit export fills all 3")
     assert judge.full_targets(2, START, START)[0].detail.startswith("2 rows of the portal's audit export fill all 3")
+
+
+@pytest.mark.parametrize(("later", "told"), [(timedelta(minutes=15), 1), (-timedelta(hours=10), 1), (2 * DAY, 0)])
+def test_a_log_that_was_collected_at_once_may_lack_its_last_rows(later: timedelta, told: int) -> None:
+    one = span(ends=START + 30 * DAY, collected=START + 30 * DAY + later)
+    found = judge.collected_early([one, span()])
+    assert len(found) == told
+    if found:
+        assert (found[0].kind, found[0].begins, found[0].ends) == ("WINDOW", START + 29 * DAY, START + 30 * DAY)
+        assert "60 to 90 minutes late" in found[0].detail

@@ -82,7 +82,7 @@ def test_a_file_whose_dates_are_ambiguous_says_nothing_of_when_somebody_worked()
 
 
 def test_policies_are_named_from_every_log_that_tells_of_them() -> None:
-    change = operation("Update conditional access policy.", ANN, at(20), object_id="Require MFA")
+    change = operation("Update policy.", ANN, at(20), object_id="Require MFA")
     before = operation("Add conditional access policy.", ANN, at(-20), object_id="Block legacy")
     with Bench().run([*at_home(), change, before], home=["AU"]) as run:
         described = described_tables(parse_formats(shipped_pack().formats))
