@@ -118,8 +118,8 @@ A_DAY = timedelta(days=1)
 
 @dataclass(frozen=True)
 class Fault:
-    """A day on which `accounts` of the `active` ones were placed in one country, although they used networks that had
-    placed them at home on another day. `row_count` rows are theirs.
+    """A day on which `accounts` of those that succeeded (`active`) did so in one country, from addresses of which each
+    had been placed at home on another day. `row_count` rows stand there from networks that their accounts knew.
     """
 
     country: str
@@ -174,9 +174,10 @@ def _fault(run: list[Fault], known: Mapping[date, str]) -> Contradiction:
     most = max(run, key=lambda one: one.accounts)
     days = f"On {run[0].day}" if len(run) == 1 else f"From {run[0].day} to {run[-1].day}"
     told = (
-        f"{days} {most.accounts:,} of {plural(most.active, 'active account')} were placed in {most.country} while they "
-        "used networks that had placed them at home: the location moved, not the people. No row of theirs counts as "
-        "foreign there; those whose address has no country by its own history are unknown."
+        f"{days} {most.accounts:,} of {plural(most.active, 'active account')} were placed in {most.country} at "
+        "addresses from which each of them had been placed at home: the location moved, not the people. What comes "
+        "from their own networks does not count as foreign there; where the address has no country by its history, it "
+        "is unknown."
     )
     sources = dict.fromkeys(known[one.day] for one in run if one.day in known)
     if sources:

@@ -60,12 +60,13 @@ WHERE log_type = $log_type AND file_id = $file_id AND field = 'country'
 CREATE OR REPLACE TABLE unplaced (log_type VARCHAR, file_id INTEGER, row_no BIGINT, country VARCHAR, reason VARCHAR)
 
 -- name: account_days
--- Where each account was on each day, and on how many days all in all.
+-- Where each account succeeded on each day.
 CREATE OR REPLACE TEMP TABLE account_days AS
-SELECT account, stated_country AS country, CAST(event_time AS DATE) AS day, count(*) AS row_count
-FROM logons
-WHERE account IS NOT NULL AND stated_country IS NOT NULL AND event_time IS NOT NULL
-GROUP BY account, stated_country, CAST(event_time AS DATE)
+SELECT l.account, l.stated_country AS country, CAST(l.event_time AS DATE) AS day, count(*) AS row_count
+FROM logons AS l
+JOIN decisions AS d ON d.log_type = l.log_type AND d.combo = l.combo AND d.outcome = 'SUCCESS'
+WHERE l.account IS NOT NULL AND l.stated_country IS NOT NULL AND l.event_time IS NOT NULL
+GROUP BY l.account, l.stated_country, CAST(l.event_time AS DATE)
 
 -- name: usual_countries
 -- The country of an account by days, then rows: as stated, and for the sanity of locations alone.
@@ -101,8 +102,8 @@ SELECT w.account FROM away AS w JOIN crowds AS c ON c.country = w.country AND c.
 SELECT count(*) FROM suspects
 
 -- name: sightings
--- By address, country and day what those accounts did. A network is what addresses of one holder share: /16 and /24 of old addresses, /48
--- of new ones, whose first three groups stand before any run of zeros.
+-- By address, country and day what those accounts did. A line is one connection: an old address, or /64 of new ones. A network is what
+-- addresses of one holder share: /16 (wide) or /24 (narrow) of old addresses, /48 of new ones. Groups stand before any run of zeros.
 CREATE OR REPLACE TEMP TABLE sightings AS
 WITH seen AS (
     SELECT
@@ -124,6 +125,10 @@ nets AS (
     SELECT
         address,
         CASE
+            WHEN is_new AND len(groups) > 1 THEN concat_ws(':', groups[1], groups[2], coalesce(groups[3], '0'), coalesce(groups[4], '0'))
+            ELSE address
+        END AS line,
+        CASE
             WHEN is_new THEN concat(groups[1], ':', coalesce(groups[2], '0'), ':', coalesce(groups[3], '0'), '::/48')
             WHEN is_old AND len(four) = 4 THEN concat(four[1], '.', four[2], '.0.0/16')
         END AS wide,
@@ -133,34 +138,47 @@ nets AS (
         END AS narrow
     FROM cut
 )
-SELECT s.*, n.wide, n.narrow FROM seen AS s JOIN nets AS n ON n.address = s.address
+SELECT s.*, n.line, n.wide, n.narrow FROM seen AS s JOIN nets AS n ON n.address = s.address
 
 -- name: misplaced
--- Sightings outside an account's usual country (by days, then rows) from a network that it had used with success, and been placed at home,
--- on another day. What was refused makes no history, or a sprayer could prepare one.
+-- Sightings outside an account's usual country from a network that it had used with success, and been placed at home, on another day.
+-- `proves` where it succeeds from the very line: an attacker may share a network with its owner, the line he does not. What was refused
+-- makes no history, or a sprayer could prepare one.
 CREATE OR REPLACE TEMP TABLE misplaced AS
-WITH own_networks AS (
+WITH own_lines AS (
+    SELECT account, line, country, min(day) AS first_day, max(day) AS last_day
+    FROM sightings
+    WHERE successes > 0
+    GROUP BY account, line, country
+),
+own_networks AS (
     SELECT account, wide, country, min(day) AS first_day, max(day) AS last_day
     FROM sightings
     WHERE successes > 0
     GROUP BY account, wide, country
 )
-SELECT s.account, s.address, s.country, s.day, s.row_count
+SELECT s.account, s.address, s.country, s.day, s.row_count, l.account IS NOT NULL AND s.successes > 0 AS proves
 FROM sightings AS s
 JOIN usual_countries AS u ON u.account = s.account AND u.country <> s.country
-JOIN own_networks AS n ON n.account = s.account AND n.wide = s.wide AND n.country = u.country
-WHERE n.first_day <> s.day OR n.last_day <> s.day
+JOIN own_networks AS n
+    ON n.account = s.account AND n.wide = s.wide AND n.country = u.country AND (n.first_day <> s.day OR n.last_day <> s.day)
+LEFT JOIN own_lines AS l
+    ON l.account = s.account AND l.line = s.line AND l.country = u.country AND (l.first_day <> s.day OR l.last_day <> s.day)
 
 -- name: faults
--- Days on which so many accounts were moved to one country that the location moved and not the people; on a day with a known fault at the
--- vendor, one account is enough.
+-- Days on which so many accounts succeeded in one country from their own lines that the location moved and not the people; on a day with a
+-- known fault at the vendor, one account is enough.
 CREATE OR REPLACE TEMP TABLE faults AS
-SELECT m.country, m.day, count(DISTINCT m.account) AS accounts, any_value(a.accounts) AS active, CAST(sum(m.row_count) AS BIGINT) AS row_count
+SELECT
+    m.country, m.day, count(DISTINCT m.account) FILTER (WHERE m.proves) AS accounts, any_value(a.accounts) AS active,
+    CAST(sum(m.row_count) AS BIGINT) AS row_count
 FROM misplaced AS m
 JOIN (SELECT day, count(DISTINCT account) AS accounts FROM account_days GROUP BY day) AS a ON a.day = m.day
 GROUP BY m.country, m.day
-HAVING (count(DISTINCT m.account) >= $fault_accounts AND count(DISTINCT m.account) >= $fault_share * any_value(a.accounts))
-    OR list_contains($known, CAST(m.day AS VARCHAR))
+HAVING (
+    count(DISTINCT m.account) FILTER (WHERE m.proves) >= $fault_accounts
+    AND count(DISTINCT m.account) FILTER (WHERE m.proves) >= $fault_share * any_value(a.accounts)
+) OR (bool_or(m.proves) AND list_contains($known, CAST(m.day AS VARCHAR)))
 
 -- name: found_faults
 SELECT country, day, accounts, active, row_count FROM faults ORDER BY country, day

@@ -242,8 +242,8 @@ def settled_life(days: Sequence[int] = range(0, 40, 2), owners: Sequence[str] = 
     return [*(row for life in lives for row in life), *typos]
 
 
-def moved(owners: Sequence[str] = OWNERS, host: int = 9, day: int = FAULTY, country: str = "UZ") -> list[Row]:
-    """One success of each, from a new address in a network that each knows, placed elsewhere."""
+def moved(owners: Sequence[str] = OWNERS, host: int = 7, day: int = FAULTY, country: str = "UZ") -> list[Row]:
+    """One success of each, from the old address or another one of the own network, placed elsewhere."""
     return [sign_in(owner, at(day, 5), country, address=network(owner, host)) for owner in owners]
 
 
@@ -252,10 +252,10 @@ def kinds(document: dict[str, Any]) -> list[str]:
 
 
 def test_everybody_moved_to_one_country_on_one_day_is_a_fault_of_the_location() -> None:
-    found = judge([*settled_life(), *moved()], None)
+    found = judge([*settled_life(), *moved(), *moved(host=9)], None)
     assert (found["status"], found["sign_ins"]["foreign_successes"]) == ("NO_BREACH_INDICATED", 0)
     (fault,) = [row for row in found["conflicts"] if row["kind"] == "LOCATION_FAULT"]
-    assert fault["rows"] == 6
+    assert fault["rows"] == 12
     assert fault["detail"].startswith("On 2026-01-30 6 of 6 active accounts were placed in UZ")
     (country,) = [row for row in found["fields"] if (row["log_type"], row["field"]) == ("sign_in_logs", "country")]
     assert country["reasons"][-1] == "6 rows not believed (LOCATION_FAULT); the country of 6 is unknown."
@@ -263,7 +263,7 @@ def test_everybody_moved_to_one_country_on_one_day_is_a_fault_of_the_location() 
 
 
 def test_an_address_with_a_history_keeps_its_country_on_the_day_of_the_fault() -> None:
-    found = judge([*settled_life(), *moved(host=7)], None)
+    found = judge([*settled_life(), *moved()], None)
     assert found["status"] == "NO_BREACH_INDICATED"
     assert "LOCATION_FAULT" in kinds(found)
     assert not any("not believed" in text for text in found["not_tested"])
@@ -272,6 +272,17 @@ def test_an_address_with_a_history_keeps_its_country_on_the_day_of_the_fault() -
 def test_an_attacker_who_enters_every_account_from_new_addresses_is_no_fault() -> None:
     entered = [row for owner in OWNERS for row in abroad(owner, first=at(FAULTY), country="UZ", address="45.9.1.1")]
     found = judge([*settled_life(), *entered], None)
+    assert found["status"] == "BREACH_INDICATED"
+    assert "LOCATION_FAULT" not in kinds(found)
+
+
+def test_an_attacker_in_the_owners_networks_is_no_fault_without_their_lines() -> None:
+    """A hoster or carrier may serve both: he fails on everybody, and enters some."""
+    tried = [sign_in(owner, at(FAULTY, n), "UZ", "50126", address=network(owner)) for n, owner in enumerate(OWNERS)]
+    entered = [
+        sign_in(owner, at(FAULTY, 30 + n), "UZ", address=network(owner, 66)) for owner in OWNERS for n in range(6)
+    ]
+    found = judge([*settled_life(), *tried, *entered], None)
     assert found["status"] == "BREACH_INDICATED"
     assert "LOCATION_FAULT" not in kinds(found)
 
@@ -297,7 +308,7 @@ def test_a_sprayer_cannot_prepare_a_history_of_his_network() -> None:
 
 
 def test_too_few_accounts_or_too_small_a_share_are_travellers_and_no_fault() -> None:
-    few = judge([*settled_life(), *moved(OWNERS[:4])], None)
+    few = judge([*settled_life(), *moved(OWNERS[:4]), *moved(OWNERS[:4], host=9)], None)
     assert "LOCATION_FAULT" not in kinds(few)
     assert few["sign_ins"]["foreign_successes"] == 4
     crowd = [
@@ -309,35 +320,45 @@ def test_too_few_accounts_or_too_small_a_share_are_travellers_and_no_fault() -> 
     assert "LOCATION_FAULT" not in kinds(most)
 
 
-def test_a_network_of_new_addresses_is_known_by_its_first_48_bits() -> None:
+@pytest.mark.parametrize(
+    ("line", "other", "fault", "foreign"),
+    [
+        ("2a01:{n}:0:7:99::9", "2a01:{n}:0:8::9", True, 0),
+        ("2a01:{n}:0:7:99::9", "2a01:{n}:1:8::9", True, 6),
+        ("2a01:{n}:0:8::9", "2a01:{n}:0:8::9", False, 12),
+    ],
+)
+def test_a_line_of_new_addresses_is_64_bits_and_a_network_48(line: str, other: str, fault: bool, foreign: int) -> None:
     lives = [
-        row
+        sign_in(owner, at(day), address=f"2a01:{n}:0:7::{day + 1}:5")
         for n, owner in enumerate(OWNERS)
         for day in range(0, 40, 2)
-        for row in [sign_in(owner, at(day), address=f"2a01:{n}::{day + 1}:5")]
     ]
-    there = [sign_in(owner, at(FAULTY), "UZ", address=f"2a01:{n}:0:7::9") for n, owner in enumerate(OWNERS)]
-    elsewhere = [sign_in(owner, at(FAULTY), "UZ", address=f"2a01:{n}:1:7::9") for n, owner in enumerate(OWNERS)]
-    typo = [sign_in(OWNERS[0], at(1, 1), code="50126")]
-    assert "LOCATION_FAULT" in kinds(judge([*lives, *there, *typo], None))
-    assert "LOCATION_FAULT" not in kinds(judge([*lives, *elsewhere, *typo], None))
+    there = [
+        sign_in(owner, at(FAULTY, number), "UZ", address=text.format(n=n))
+        for n, owner in enumerate(OWNERS)
+        for number, text in enumerate((line, other))
+    ]
+    found = judge([*lives, *there, sign_in(OWNERS[0], at(1, 1), code="50126")], None)
+    assert ("LOCATION_FAULT" in kinds(found), found["sign_ins"]["foreign_successes"]) == (fault, foreign)
 
 
 def test_a_fault_that_the_vendor_told_of_needs_one_account_alone() -> None:
     day = (datetime(2023, 3, 23) - at(0)).days + 1
     days = range(day - 20, day + 10, 2)
-    rows = [*settled_life(days, OWNERS[:2]), *moved(OWNERS[:1], day=day)]
+    rows = [*settled_life(days, OWNERS[:2]), *moved(OWNERS[:1], day=day), *moved(OWNERS[:1], host=9, day=day)]
     found = judge(rows, None)
     (fault,) = [row for row in found["conflicts"] if row["kind"] == "LOCATION_FAULT"]
     assert "Microsoft is known to have misplaced users then (Microsoft incident MO531859)" in fault["detail"]
     assert found["sign_ins"]["foreign_successes"] == 0
-    other = judge([*settled_life(days, OWNERS[:2]), *moved(OWNERS[:1], day=day + 2)], None)
+    later = [*moved(OWNERS[:1], day=day + 2), *moved(OWNERS[:1], host=9, day=day + 2)]
+    other = judge([*settled_life(days, OWNERS[:2]), *later], None)
     assert other["sign_ins"]["foreign_successes"] == 1
 
 
 def test_days_of_a_fault_that_follow_each_other_are_told_as_one() -> None:
     days = [*range(20), *range(24, 40)]
-    found = judge([*settled_life(days), *moved(day=21), *moved(day=22, host=10)], None)
+    found = judge([*settled_life(days), *moved(day=21), *moved(day=22)], None)
     (fault,) = [row for row in found["conflicts"] if row["kind"] == "LOCATION_FAULT"]
     assert fault["detail"].startswith("From 2026-01-26 to 2026-01-27 6 of 6")
     assert fault["rows"] == 12
