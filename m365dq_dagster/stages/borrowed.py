@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any, cast
 from m365dq_dagster.adapters import borrowed, measure
 from m365dq_dagster.adapters.borrowed import Borrowed
 from m365dq_dagster.adapters.clock import SystemClock
+from m365dq_dagster.adapters.places import CountryDatabase
 from m365dq_dagster.adapters.rule_pack import load_rule_pack
+from m365dq_dagster.adapters.settings import Settings
 from m365dq_dagster.adapters.sql.borrowed import Columns
 from m365dq_dagster.core.checks import CheckResult, failed_blocking
 from m365dq_dagster.core.context import CaseContext, parse_context
@@ -118,6 +120,7 @@ def _run(found: Borrowed, pack: RulePack, home_countries: Sequence[str]) -> Case
         registry=cast("Registry", Unrecorded()),
         clock=SystemClock(),
         override=Override(**skipped) if skipped else None,
+        country_database=CountryDatabase.open(Settings.load().country_database),
     )
 
 

@@ -20,6 +20,16 @@ class Event:
     address: str | None = None
     correlation: str | None = None
     foreign: bool = False
+    code: str | None = None
+    decided_by: str | None = None
+    confidence: str = "HIGH"
+    session: str | None = None
+    interactive: bool = True
+    legacy: bool = False
+    device_id: str | None = None
+    trust: str | None = None
+    browser: str | None = None
+    os: str | None = None
 
     @property
     def day(self) -> date | None:

@@ -1,0 +1,278 @@
+"""What the evidence shows of every account, counted once more in plain loops: devices, V1 to V5, and the leads."""
+
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+from m365dq_dagster.core.policy import Policy
+from tests.support.plain_reckoning import (
+    FAILURES,
+    Event,
+    grouped_flows,
+    outcome_of_flow,
+    prior_failures,
+    standing_egress,
+    victims,
+)
+
+
+@dataclass(frozen=True)
+class Act:
+    """A critical operation of a person."""
+
+    account: str
+    when: datetime | None
+    operation: str
+    lasting: bool
+    address: str | None = None
+    session: str | None = None
+
+
+def picked(flow: Sequence[Event]) -> Event:
+    """The row that stands for a flow: the first success, else the last row of the weightiest kind."""
+    for words in ({"SUCCESS"}, FAILURES, {"CONFLICT"}, {"UNKNOWN"}, {"INTERRUPTED"}):
+        rows = [event for event in flow if event.outcome in words]
+        if rows and words == {"SUCCESS"}:
+            return min(rows, key=lambda e: (e.when or datetime.min, e.number))
+        if rows:
+            return max(rows, key=lambda e: (e.when or datetime.min, -e.number))
+    raise AssertionError("a flow has a row")
+
+
+class Reckoning:
+    """The accounts of a small case. `events` carry outcome, country and whether they are foreign."""
+
+    def __init__(self, events: Sequence[Event], acts: Sequence[Act], policy: Policy) -> None:
+        self.events, self.acts, self.policy = events, acts, policy
+        self.flows = grouped_flows(events, policy.flows.minutes)
+        self.stands = [picked(flow) for flow in self.flows]
+        self.told = [outcome_of_flow(flow) for flow in self.flows]
+        times = [event.when for event in events if event.when]
+        quarter = policy.home.baseline_window
+        self.early = min(times) + (max(times) - min(times)) * quarter if times else None
+        limits = policy.breach
+        self.egress = standing_egress(events, limits.egress_accounts, limits.spray_accounts, quarter)
+        self.abroad = [e for e in events if e.foreign and e.outcome == "SUCCESS"]
+        self.home = [
+            e for e in events if e.outcome == "SUCCESS" and not e.foreign and e.country and e.account and e.when
+        ]
+
+    # devices
+
+    def _used_before(self, event: Event, signature: str) -> bool:
+        """Whether the owner used at home, earlier, what this event names by `signature`; never where it names nothing."""
+        mine = marks(event).get(signature)
+        return (
+            mine is not None
+            and event.when is not None
+            and any(
+                e.account == event.account and e.when < event.when and marks(e).get(signature) == mine  # type: ignore[operator]
+                for e in self.home
+            )
+        )
+
+    def own(self, event: Event) -> bool:
+        return self._used_before(event, "id") or (event.device_id is None and self._used_before(event, "join"))
+
+    def plausible(self, event: Event) -> bool:
+        return not self.own(event) and self._used_before(event, "client")
+
+    def unknown(self, event: Event) -> bool:
+        if event.device_id is not None:
+            return not self._used_before(event, "id")
+        named = event.browser is not None and event.os is not None
+        return named and not self._used_before(event, "client") and not self._used_before(event, "join")
+
+    def eligible(self, event: Event) -> bool:
+        return not self.own(event) and not self.plausible(event) and event.address not in self.egress
+
+    # numbers of an account
+
+    def account(self, name: str) -> dict[str, object]:
+        """What the judge is told of an account, by the names of its evidence."""
+        rows = [e for e in self.events if e.account == name]
+        outcomes = Counter(e.outcome for e in rows)
+        pairs = [(t, e) for t, e in zip(self.told, self.stands, strict=True) if e.account == name]
+        abroad = [e for t, e in pairs if t == "SUCCESS" and e.foreign]
+        days = {e.day for e in self.abroad if e.account == name and e.day}
+        at_home = {e.day for e in self.home if e.account == name and e.interactive}
+        return {
+            "row_count": len(rows),
+            "success": outcomes["SUCCESS"],
+            "blocked": outcomes["BLOCKED_AFTER_FIRST_FACTOR"],
+            "rejected": outcomes["REJECTED"],
+            "unknown": outcomes["UNKNOWN"] + outcomes["CONFLICT"],
+            "foreign_success": sum(1 for e in rows if e.foreign and e.outcome == "SUCCESS"),
+            "attempts": sum(1 for e in rows if e.outcome == "SUCCESS" or e.outcome in FAILURES),
+            "success_untimed": not any(e.outcome == "SUCCESS" and e.when for e in rows),
+            "any_device": any(e.device_id is not None or (e.browser and e.os) for e in rows),
+            "foreign_attempts": sum(1 for t, e in pairs if e.foreign and (t == "SUCCESS" or t in FAILURES)),
+            "foreign_success_flows": len(abroad),
+            "foreign_open": sum(1 for t, e in pairs if e.foreign and t in ("UNKNOWN", "CONFLICT")),
+            "success_flows": sum(1 for t, _ in pairs if t == "SUCCESS"),
+            "flow_count": len(pairs),
+            "eligible": sum(map(self.eligible, abroad)),
+            "own": sum(map(self.own, abroad)),
+            "own_or_plausible": sum(self.own(e) or self.plausible(e) for e in abroad),
+            "egress": sum(e.address in self.egress for e in abroad),
+            "naming_device": sum(e.device_id is not None or bool(e.browser and e.os) for e in abroad),
+            "by_access": sum(e.decided_by == "conditional_access_status" for e in abroad),
+            "high": sum(e.confidence == "HIGH" for e in abroad),
+            "timed": sum(e.when is not None for e in abroad),
+            "countries": len({e.country for e in abroad}),
+            "days": len({e.day for e in abroad if e.day}),
+            "home_days": len(days & at_home) if abroad else 0,
+            "spray_victims": self._sprayed(abroad),
+            "prior_failures": self._prior(name),
+            "overlapping": self._overlapping(name),
+            "home_spray_victims": self._sprayed_at_home(name),
+            "critical_operation": self._followed(name),
+        }
+
+    def _sprayed(self, abroad: Iterable[Event]) -> int:
+        used = {e.address for e in abroad if e.address and not self.own(e) and e.address not in self.egress}
+        return max((victims(self.events, address) for address in used), default=0)
+
+    def _prior(self, name: str) -> int:
+        strange = {e.number for e in self.abroad if not self.eligible(e)}
+        return prior_failures(self.flows, name, self.policy.breach.prior_failure_days, strange)
+
+    def _overlapping(self, name: str) -> int:
+        reach = timedelta(hours=self.policy.breach.overlap_hours)
+        found = 0
+        for flow in self.flows:
+            near = (
+                e.account == name
+                and e.foreign
+                and e.outcome == "SUCCESS"
+                and e.interactive
+                and self.unknown(e)
+                and not self.own(e)
+                and e.address not in self.egress
+                and any(
+                    h.account == name and h.interactive and abs(h.when - e.when) <= reach  # type: ignore[operator]
+                    for h in self.home
+                    if e.when
+                )
+                for e in flow
+            )
+            found += any(near)
+        return found
+
+    def _sprayed_at_home(self, name: str) -> int:
+        best = 0
+        for address in {e.address for e in self.events if e.address and e.account}:
+            entered, refused = set(), set()
+            here = [e for e in self.events if e.address == address and e.account]
+            for event in here:
+                if event.outcome == "SUCCESS":
+                    entered.add(event.account)
+                elif event.outcome in ("REJECTED", "NOT_EVALUATED"):
+                    refused.add(event.account)
+            first = min((e.when for e in here if e.when), default=None)
+            spared = refused - entered
+            late = first is not None and self.early is not None and first > self.early
+            if len(spared) < self.policy.breach.spray_accounts or len(spared) <= len(entered) or not late:
+                continue
+            mine = [e for e in here if e.account == name and e.outcome == "SUCCESS" and not e.foreign]
+            if any(not self._used_before(e, "id") for e in mine):
+                best = max(best, len(spared))
+        return best
+
+    def _followed(self, name: str) -> str | None:
+        limits = self.policy.breach
+        found = set()
+        for act in self.acts:
+            if act.account != name or act.when is None or not act.lasting:
+                continue
+            same = (a for a in self.acts if (a.account, a.operation) == (name, act.operation) and a.when)
+            earlier: set[date] = {a.when.date() for a in same if a.when and a.when.date() < act.when.date()}
+            if len(earlier) >= limits.habit_days:
+                continue
+            for event in self.abroad:
+                if event.account != name or event.when is None:
+                    continue
+                soon = event.when <= act.when <= event.when + timedelta(hours=limits.indicator_hours)
+                near = (act.address is not None and act.address == event.address) or (
+                    act.session is not None and act.session == event.session
+                )
+                if soon and near:
+                    found.add(act.operation)
+        return min(found, default=None)
+
+    # leads
+
+    def leads(self) -> set[tuple[str, tuple[str, ...], tuple[str, ...]]]:
+        """Kind, accounts and addresses of every lead."""
+        return {*self._rejections(), *self._new_addresses(), *self._denials(), *self._legacy(), *self._sessions()}
+
+    def _rejections(self) -> Iterable[tuple[str, tuple[str, ...], tuple[str, ...]]]:
+        limits = self.policy.leads
+        known = {e.address for e in self.events if e.outcome == "SUCCESS" and e.when and self._is_early(e.when)}
+        for event in self.events:
+            if event.outcome != "SUCCESS" or not event.when or not event.account or not event.address:
+                continue
+            begin = event.when - timedelta(hours=limits.hours)
+            refused = sum(
+                1
+                for e in self.events
+                if e.outcome == "REJECTED"
+                and (e.account, e.address) == (event.account, event.address)
+                and e.when
+                and begin <= e.when < event.when
+            )
+            if refused >= limits.rejections and event.address not in known:
+                yield "SUCCESS_AFTER_REJECTIONS", (event.account,), (event.address,)
+
+    def _is_early(self, when: datetime) -> bool:
+        return self.early is not None and when <= self.early
+
+    def _new_addresses(self) -> Iterable[tuple[str, tuple[str, ...], tuple[str, ...]]]:
+        known = {e.address for e in self.events if e.when is None or self._is_early(e.when)}
+        for address in {e.address for e in self.abroad if e.address} - known:
+            accounts = {str(e.account) for e in self.abroad if e.address == address}
+            if len(accounts) >= self.policy.leads.new_address_accounts:
+                yield "NEW_ADDRESS_ON_MANY_ACCOUNTS", tuple(sorted(accounts)), (address,)
+
+    def _denials(self) -> Iterable[tuple[str, tuple[str, ...], tuple[str, ...]]]:
+        limits = self.policy.leads
+        for event in self.events:
+            if event.outcome != "SUCCESS" or not event.when or not event.account:
+                continue
+            begin = event.when - timedelta(hours=limits.hours)
+            denied = sum(
+                1
+                for e in self.events
+                if e.code == "500121"
+                and e.decided_by == "status_error_code"
+                and e.account == event.account
+                and e.when
+                and begin <= e.when < event.when
+            )
+            if denied >= limits.mfa_denials:
+                yield "SUCCESS_AFTER_MFA_DENIALS", (event.account,), ()
+
+    def _legacy(self) -> Iterable[tuple[str, tuple[str, ...], tuple[str, ...]]]:
+        for account in {e.account for e in self.abroad if e.legacy and e.account}:
+            used = {e.address for e in self.abroad if e.legacy and e.account == account and e.address}
+            yield "LEGACY_FOREIGN_SUCCESS", (account,), tuple(sorted(used))
+
+    def _sessions(self) -> Iterable[tuple[str, tuple[str, ...], tuple[str, ...]]]:
+        seen: dict[str, list[Event]] = defaultdict(list)
+        for event in self.events:
+            if event.session and event.country and event.outcome == "SUCCESS":
+                seen[event.session].append(event)
+        for rows in seen.values():
+            if len({e.country for e in rows}) > 1:
+                accounts = tuple(sorted({e.account for e in rows if e.account}))
+                yield "SESSION_IN_TWO_COUNTRIES", accounts, tuple(sorted({e.address for e in rows if e.address}))
+
+
+def marks(event: Event) -> dict[str, Collection[str] | None]:
+    """How an event names its device: by id, by join type and system, by browser and system."""
+    return {
+        "id": event.device_id,
+        "join": (event.trust, event.os) if event.trust and event.os else None,
+        "client": (event.browser, event.os) if event.browser and event.os else None,
+    }
