@@ -61,7 +61,7 @@ class Reckoning:
     # devices
 
     def _used_before(self, event: Event, signature: str) -> bool:
-        """Whether the owner used at home, earlier, what this event names by `signature`; never where it names nothing."""
+        """Whether the owner used at home, earlier, what this event names by `signature`."""
         mine = marks(event).get(signature)
         return (
             mine is not None
@@ -135,8 +135,8 @@ class Reckoning:
         return max((victims(self.events, address) for address in used), default=0)
 
     def _prior(self, name: str) -> int:
-        strange = {e.number for e in self.abroad if not self.eligible(e)}
-        return prior_failures(self.flows, name, self.policy.breach.prior_failure_days, strange)
+        known = {e.number for e in self.abroad if not self.eligible(e)}
+        return prior_failures(self.flows, name, self.policy.breach.prior_failure_days, known)
 
     def _overlapping(self, name: str) -> int:
         reach = timedelta(hours=self.policy.breach.overlap_hours)

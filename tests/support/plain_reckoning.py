@@ -2,8 +2,10 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
+
+from m365dq_dagster.core.policy import Policy
 
 FAILURES = {"BLOCKED_AFTER_FIRST_FACTOR", "REJECTED", "NOT_EVALUATED", "NOT_GRANTED"}
 
@@ -156,16 +158,16 @@ def standing_egress(events: Iterable[Event], accounts: int, spared: int, baselin
     return found
 
 
-def prior_failures(flows: Sequence[Sequence[Event]], account: str, days: int, egress: Collection[str] = ()) -> int:
+def prior_failures(flows: Sequence[Sequence[Event]], account: str, days: int, known: Collection[int] = ()) -> int:
     """Failed attempts from the country of a foreign success in the days before the account's first success there;
-    successes from a standing egress do not count.
+    successes by a known device or from a standing egress (`known`, by number) do not count.
     """
     told = [(outcome_of_flow(flow), flow) for flow in flows if flow[0].account == account]
     best = 0
     firsts: dict[str, datetime] = {}
     for _, flow in told:
         for event in flow:
-            told_here = event.foreign and event.outcome == "SUCCESS" and event.address not in egress
+            told_here = event.foreign and event.outcome == "SUCCESS" and event.number not in known
             if told_here and event.when and event.country:
                 firsts[event.country] = min(firsts.get(event.country, event.when), event.when)
     for country, first in firsts.items():
@@ -178,3 +180,26 @@ def prior_failures(flows: Sequence[Sequence[Event]], account: str, days: int, eg
                 failed += 1
         best = max(best, failed)
     return best
+
+
+def settled(events: Sequence[Event], homes: Sequence[str], policy: Policy) -> list[Event]:
+    """The events with the country they are judged by, and whether that is foreign to their account."""
+    home = policy.home
+    placed = countries_of_addresses(events, home.address_country_share, home.address_country_days)
+    several = {
+        address for address in placed if len({e.country for e in events if e.address == address and e.country}) > 1
+    }
+    there = [
+        replace(e, country=placed[e.address] if e.address in several else e.country or placed.get(e.address or ""))
+        for e in events
+    ]
+    own = own_homes(there, home.own_days, home.own_share, home.baseline_window)
+    settled_somewhere = {account for account, _ in own}
+
+    def is_foreign(e: Event) -> bool:
+        has_home = bool(homes) or e.account in settled_somewhere
+        return (
+            bool(e.account and e.country and has_home) and e.country not in homes and (e.account, e.country) not in own
+        )
+
+    return [replace(e, foreign=is_foreign(e)) for e in there]

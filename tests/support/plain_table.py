@@ -19,7 +19,7 @@ FAILURES = ("BLOCKED_AFTER_FIRST_FACTOR", "REJECTED", "NOT_EVALUATED", "NOT_GRAN
 
 @dataclass(frozen=True)
 class Said:
-    """What a row comes to: outcome, how sure, by which column, what contradicts it, whether the credential was right."""
+    """What a row comes to: how sure, by which column, what contradicts it, whether the credential was right."""
 
     outcome: str
     confidence: str = "LOW"

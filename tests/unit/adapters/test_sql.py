@@ -3,10 +3,7 @@
 import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import replace
 from datetime import timedelta
-from functools import cache
 from pathlib import Path
 
 import duckdb
@@ -14,22 +11,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from m365dq_dagster.adapters import measure, places, sql
-from m365dq_dagster.adapters.case_store import CONNECT_CONFIG, create_schema
+from m365dq_dagster.adapters import measure, sql
 from m365dq_dagster.adapters.sql.profile import count_column
 from m365dq_dagster.core import adjudication
-from m365dq_dagster.core.context import CaseContext
 from m365dq_dagster.core.profile import ColumnCounts
 from tests.support import plain_reckoning as plain
-from tests.support.case_runs import shipped_pack
-from tests.support.evidence import FILES, START, Row, load, sign_in
+from tests.support.counting import PACK, POLICY, close_generation, emptied, judged
+from tests.support.evidence import START, Row, load, sign_in
 from tests.support.plain_reckoning import Event
 
-PACK = shipped_pack()
-POLICY = PACK.policy
 CODES = ["0", "50126", "50053", "50074", "50140", "512345"]
 FEWER = settings(max_examples=settings.default.max_examples // 2)
-HEARD = adjudication.Testimony(frozenset({"status_error_code", "status", "conditional_access_status"}))
 
 
 def row_of(event: Event, code: str) -> Row:
@@ -48,47 +40,7 @@ def row_of(event: Event, code: str) -> Row:
 def closed() -> Iterator[None]:
     """Nothing of the engine outlives these tests."""
     yield
-    generation().close()
-    generation.cache_clear()
-
-
-@contextmanager
-def judged(
-    rows: Sequence[Row], homes: Sequence[str] = (), shuffled: int | None = None, *, accounts: bool = False
-) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A generation in which every witness was heard and the rows stand as events and flows."""
-    con = emptied()
-    load(con, rows, shuffled)
-    measure.build_logons(con)
-    decided = [
-        (log_type, key, adjudication.adjudicate(combo, HEARD, PACK.vocabulary), True)
-        for log_type, found in measure.combos(con).items()
-        for key, combo in found.items()
-    ]
-    measure.keep_decisions(con, decided)
-    places.settle_addresses(con, POLICY)
-    window = measure.join_decisions(con, POLICY)
-    measure.build_events(con, CaseContext(), homes, window, POLICY)
-    if accounts:
-        measure.account_evidence(con, window, POLICY)
-    yield con
-
-
-@cache
-def generation() -> duckdb.DuckDBPyConnection:
-    """One generation in memory, with the rule pack's lookup tables, that every example uses anew."""
-    con = duckdb.connect(":memory:", config={**CONNECT_CONFIG, "threads": 1})
-    create_schema(con)
-    measure.load_pack_tables(con, PACK)
-    return con
-
-
-def emptied() -> duckdb.DuckDBPyConnection:
-    """The generation without rows."""
-    con = generation()
-    for table in ("files", *FILES):
-        con.execute(f"DELETE FROM {table}")
-    return con
+    close_generation()
 
 
 def outcome_of(code: str) -> str:
@@ -127,26 +79,7 @@ def tables(draw: st.DrawFn, when: st.SearchStrategy, most: int = 14) -> list[tup
 
 def settled(table: Sequence[tuple[Event, str]], homes: Sequence[str] = ()) -> list[Event]:
     """The events with the country they are judged by, and whether that is foreign to their account."""
-    events = [event for event, _ in table]
-    placed = plain.countries_of_addresses(events, POLICY.home.address_country_share, POLICY.home.address_country_days)
-    several = {
-        address for address in placed if len({e.country for e in events if e.address == address and e.country}) > 1
-    }
-    home = POLICY.home
-    there = [
-        replace(e, country=placed[e.address] if e.address in several else e.country or placed.get(e.address or ""))
-        for e in events
-    ]
-    own = plain.own_homes(there, home.own_days, home.own_share, home.baseline_window)
-    at_home_somewhere = {account for account, _ in own}
-
-    def is_foreign(e: Event) -> bool:
-        has_home = bool(homes) or e.account in at_home_somewhere
-        return (
-            bool(e.account and e.country and has_home) and e.country not in homes and (e.account, e.country) not in own
-        )
-
-    return [replace(e, foreign=is_foreign(e)) for e in there]
+    return plain.settled([event for event, _ in table], homes, POLICY)
 
 
 @FEWER
@@ -220,8 +153,9 @@ def test_ratios_victims_and_prior_failures_are_counted_as_the_rule_says(
         before = dict(con.execute("SELECT account, failures FROM prior_failures").fetchall())
     limits = POLICY.breach
     egress = plain.standing_egress(events, limits.egress_accounts, limits.spray_accounts, POLICY.home.baseline_window)
+    used = {e.number for e in events if e.address in egress}
     for account in {e.account for e in events if e.account}:
-        assert before.get(account, 0) == plain.prior_failures(flows, account, limits.prior_failure_days, egress)
+        assert before.get(account, 0) == plain.prior_failures(flows, account, limits.prior_failure_days, used)
 
 
 def pick(flow: Sequence[Event]) -> Event:
