@@ -4,15 +4,20 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
+from typing import Any, cast
 
 import duckdb
 
 from m365dq_dagster.adapters import measure, places
 from m365dq_dagster.adapters.case_store import CONNECT_CONFIG, create_schema
+from m365dq_dagster.adapters.clock import FixedClock
 from m365dq_dagster.core import adjudication
 from m365dq_dagster.core.context import CaseContext
 from m365dq_dagster.core.verdict import AccountEvidence, Lead
-from tests.support.case_runs import shipped_pack
+from m365dq_dagster.stages import indicators
+from m365dq_dagster.stages.case_run import CaseRun
+from tests.support.case_runs import CASE, NOW, Listener, shipped_pack
 from tests.support.evidence import FILES, Row, load
 
 PACK = shipped_pack()
@@ -27,6 +32,7 @@ def judged(
     """A generation in which every witness was heard and the rows stand as events and flows."""
     con, window = _events(rows, homes, shuffled)
     if accounts:
+        _read_acts(con)
         measure.account_evidence(con, window, POLICY)
     yield con
 
@@ -43,7 +49,16 @@ class Counted:
 def counted_accounts(rows: Sequence[Row], homes: Sequence[str] = (), shuffled: int | None = None) -> Counted:
     """Count the accounts of these rows, every witness heard."""
     con, window = _events(rows, homes, shuffled)
+    _read_acts(con)
     return Counted(con, *measure.account_evidence(con, window, POLICY))
+
+
+def _read_acts(con: duckdb.DuckDBPyConnection) -> None:
+    """What the operations of the logs come to, which is told elsewhere and only joined here."""
+    nowhere = Path("/nowhere")
+    indicators.read_acts(
+        CaseRun(CASE, "g1", nowhere, nowhere, CaseContext(), PACK, con, cast("Any", Listener()), FixedClock(NOW))
+    )
 
 
 def _events(

@@ -3,7 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 
 from m365dq_dagster.core.policy import Policy
 from tests.support.plain_reckoning import (
@@ -19,7 +19,7 @@ from tests.support.plain_reckoning import (
 
 @dataclass(frozen=True)
 class Act:
-    """A critical operation of a person."""
+    """A critical operation of a person that is no habit; `lasting` says that it persists or takes something out."""
 
     account: str
     when: datetime | None
@@ -181,24 +181,18 @@ class Reckoning:
         return best
 
     def _followed(self, name: str) -> str | None:
-        limits = self.policy.breach
-        found = set()
-        for act in self.acts:
-            if act.account != name or act.when is None or not act.lasting:
-                continue
-            same = (a for a in self.acts if (a.account, a.operation) == (name, act.operation) and a.when)
-            earlier: set[date] = {a.when.date() for a in same if a.when and a.when.date() < act.when.date()}
-            if len(earlier) >= limits.habit_days:
-                continue
-            for event in self.abroad:
-                if event.account != name or event.when is None:
-                    continue
-                soon = event.when <= act.when <= event.when + timedelta(hours=limits.indicator_hours)
-                near = (act.address is not None and act.address == event.address) or (
-                    act.session is not None and act.session == event.session
-                )
-                if soon and near:
-                    found.add(act.operation)
+        within = timedelta(hours=self.policy.breach.indicator_hours)
+        found = {
+            act.operation
+            for act in self.acts
+            for event in self.abroad
+            if act.account == event.account == name
+            and act.lasting
+            and act.when
+            and event.when
+            and event.when <= act.when <= event.when + within
+            and (_same(act.address, event.address) or _same(act.session, event.session))
+        }
         return min(found, default=None)
 
     # leads
@@ -267,6 +261,10 @@ class Reckoning:
             if len({e.country for e in rows}) > 1:
                 accounts = tuple(sorted({e.account for e in rows if e.account}))
                 yield "SESSION_IN_TWO_COUNTRIES", accounts, tuple(sorted({e.address for e in rows if e.address}))
+
+
+def _same(one: str | None, other: str | None) -> bool:
+    return one is not None and one == other
 
 
 def marks(event: Event) -> dict[str, Collection[str] | None]:
