@@ -444,6 +444,7 @@ ACCOUNT_COLUMNS = (
     "unknown_codes",
     "foreign_accepted",
     "attempts",
+    "firm_rows",
     "success_untimed",
     "any_device",
     "foreign_attempts",

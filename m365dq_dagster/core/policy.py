@@ -72,6 +72,7 @@ class HomePolicy:
     """How a home country is learned."""
 
     tenant_share: float
+    tenant_account_days: int
     own_days: int
     own_share: float
     baseline_window: float

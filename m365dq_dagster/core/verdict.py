@@ -96,6 +96,7 @@ class AccountEvidence:
     unknown_codes: int = 0
     foreign_accepted: int = 0
     attempts: int = 0
+    firm_rows: int | None = None
     success_untimed: bool = False
     any_device: bool = False
     foreign_attempts: int = 0
@@ -274,7 +275,7 @@ def _lead_sentences(leads: Iterable[LeadKind]) -> list[str]:
 
 
 def _unclear(evidence: AccountEvidence, homes: Sequence[str], policy: Policy) -> Ruling | None:
-    reasons = []
+    reasons = list(_undecided(evidence, policy))
     owned = share(evidence.own, evidence.foreign_success_flows) >= policy.breach.own_device_share
     if evidence.foreign_success and not owned:
         reasons.append(
@@ -299,6 +300,22 @@ def _unclear(evidence: AccountEvidence, homes: Sequence[str], policy: Policy) ->
             f"None of its {plural(evidence.row_count, 'sign-in')} has a known outcome, so nothing can be said of it."
         )
     return Ruling(AccountVerdict.CANNOT_CONCLUDE, Confidence.LOW, tuple(reasons)) if reasons else None
+
+
+def _undecided(evidence: AccountEvidence, policy: Policy) -> Iterator[str]:
+    """What keeps an account from being called free of an indication: its outcomes are not known, or rest on nothing."""
+    decided = evidence.row_count - evidence.unknown
+    if evidence.firm_rows is not None and evidence.firm_rows < policy.case.basis_share * decided:
+        yield (
+            "Its outcomes rest on fields that cannot be told apart from a stuck column, so neither a success nor a "
+            "failure can be leaned on."
+        )
+    rows = evidence.foreign_attempts + evidence.foreign_open
+    if share(evidence.foreign_open, rows) > 1 - policy.case.min_foreign_coverage:
+        yield (
+            f"{evidence.foreign_open:,} of {plural(rows, 'sign-in')} from abroad "
+            f"{_verb(evidence.foreign_open, 'has', 'have')} no known outcome, and any of them may have succeeded."
+        )
 
 
 def _exposed(evidence: AccountEvidence) -> Ruling | None:

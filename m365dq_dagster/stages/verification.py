@@ -94,9 +94,14 @@ def _decisions(run: CaseRun, fields: Judged) -> list[tuple[LogType, str, Decisio
 def _case_home(run: CaseRun) -> CaseHome:
     if run.context.home_countries:
         return CaseHome(run.context.home_countries, True)
-    share = run.pack.policy.home.tenant_share
+    limits = run.pack.policy.home
     rows = measure.modal_countries(run.con)
-    return CaseHome(tuple(country for country, accounts, total in rows if accounts >= share * total), False)
+    found = (
+        country
+        for country, accounts, total, days in rows
+        if accounts >= limits.tenant_share * total and days >= limits.tenant_account_days
+    )
+    return CaseHome(tuple(found), False)
 
 
 def _window_gap(run: CaseRun, window: measure.Window) -> str | None:

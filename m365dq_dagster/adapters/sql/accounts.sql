@@ -244,7 +244,8 @@ HAVING count(DISTINCT account) >= $accounts
 ORDER BY address
 
 -- name: lead_mfa_denials
--- Repeated denials of the second factor, then a success.
+-- Repeated denials of the second factor, then a success. The owner who refused prompts that others caused, and goes on working from where he
+-- had worked before, is no lead: prompts and success are logged with the address that asked for them.
 SELECT d.account, min(d.event_time) AS begins, min(s.event_time) AS ends
 FROM events AS s
 JOIN events AS d
@@ -252,8 +253,11 @@ JOIN events AS d
     AND d.event_time < s.event_time AND d.event_time >= s.event_time - to_hours(CAST($hours AS INTEGER))
 WHERE s.counted AND s.outcome = 'SUCCESS'
   AND s.account IN (SELECT account FROM events WHERE counted AND code = '500121' GROUP BY account HAVING count(*) >= $denials)
-GROUP BY d.account, s.file_id, s.row_no
-HAVING count(*) >= $denials
+GROUP BY d.account, s.file_id, s.row_no, s.address
+HAVING count(*) >= $denials AND (bool_or(d.address IS NOT DISTINCT FROM s.address) OR NOT coalesce((
+    SELECT min(k.event_time) FROM events AS k
+    WHERE k.account = d.account AND k.address = s.address AND k.counted AND k.outcome = 'SUCCESS'
+) < min(d.event_time), FALSE))
 ORDER BY d.account, begins
 
 -- name: lead_known_bad
@@ -293,7 +297,7 @@ ORDER BY session_id
 SELECT
     e.account,
     e.row_count, e.success, e.blocked, e.rejected, e.unknown, e.foreign_success, e.unknown_codes, e.foreign_accepted, e.attempts,
-    e.success_untimed, e.any_device,
+    e.firm_rows, e.success_untimed, e.any_device,
     coalesce(w.foreign_attempts, 0) AS foreign_attempts,
     coalesce(w.foreign_success_flows, 0) AS foreign_success_flows,
     coalesce(w.foreign_open, 0) AS foreign_open,
@@ -316,6 +320,7 @@ FROM (
         count(*) FILTER (WHERE unknown_code) AS unknown_codes,
         count(*) FILTER (WHERE accepted AND is_foreign AND outcome <> 'SUCCESS') AS foreign_accepted,
         count(*) FILTER (WHERE normalized_status <> 'UNKNOWN') AS attempts,
+        count(*) FILTER (WHERE firm) AS firm_rows,
         count(*) FILTER (WHERE outcome = 'SUCCESS' AND read_time IS NOT NULL) = 0 AS success_untimed,
         bool_or(device_id IS NOT NULL OR (browser_family IS NOT NULL AND os IS NOT NULL)) AS any_device
     FROM events

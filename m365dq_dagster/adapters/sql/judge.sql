@@ -250,12 +250,13 @@ WHERE counted AND outcome = 'SUCCESS' AND account IS NOT NULL AND country IS NOT
 GROUP BY account, country
 
 -- name: modal_countries
--- For each country the accounts whose modal success country it is (by days, then rows, then first seen), and all accounts with one.
+-- For each country the accounts whose modal success country it is (by days, then rows, then first seen), all accounts with one, and on how
+-- many days each of its accounts succeeded there, added up.
 WITH ranked AS (
-    SELECT account, country, row_number() OVER (PARTITION BY account ORDER BY days DESC, row_count DESC, first_seen, country) AS place
+    SELECT account, country, days, row_number() OVER (PARTITION BY account ORDER BY days DESC, row_count DESC, first_seen, country) AS place
     FROM success_countries
 )
-SELECT country, count(*) AS accounts, sum(count(*)) OVER () AS all_accounts
+SELECT country, count(*) AS accounts, sum(count(*)) OVER () AS all_accounts, sum(greatest(days, 1)) AS account_days
 FROM ranked
 WHERE place = 1
 GROUP BY country

@@ -110,7 +110,7 @@ def test_addresses_and_homes_are_placed_as_the_rule_says_in_any_order_of_rows(
         assert set(con.execute("SELECT account, country FROM own_homes").fetchall()) == plain.own_homes(
             placed, home.own_days, home.own_share, home.baseline_window
         )
-        modal = {country: int(number) for country, number, _ in measure.modal_countries(con)}
+        modal = {country: int(number) for country, number, _, _ in measure.modal_countries(con)}
         assert modal == plain.modal_countries(placed)
 
 

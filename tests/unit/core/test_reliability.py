@@ -355,6 +355,13 @@ def test_a_uniform_failure_is_not_firm_where_policies_were_met_on_many_rows_and_
     assert not judged([row("50074", access=OK, rows=300), row("50074", rows=100)])[CODE].firm
 
 
+def test_no_verdict_rests_on_three_rows_of_which_conditional_access_rules_out_two() -> None:
+    rows = [row("50126", Word.FAILURE, access) for access in (OK, OK, Access.NOT_APPLIED)]
+    found = judged(rows)
+    assert not found[CODE].firm
+    assert not found[TEXT].firm
+
+
 def test_a_field_that_may_not_testify_is_never_firm() -> None:
     found = judged(stuck(HEALTHY, "0"))
     assert not found[CODE].firm

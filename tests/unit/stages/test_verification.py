@@ -432,6 +432,39 @@ def test_denied_second_factors_and_then_a_success_are_one_lead() -> None:
     assert kinds(judge(at_home(), denied[1:], successes)) == []
 
 
+def test_an_owner_who_refuses_the_prompts_of_another_and_goes_on_working_is_no_lead() -> None:
+    denied = [sign_in(when=at(30, n), country="RU", code="500121", address=EVE) for n in range(4)]
+    found = judge(at_home(), denied)
+    assert (kinds(found), account(found)[0]) == ([], "CREDENTIAL_EXPOSED")
+    assert found["status"] == "NO_BREACH_INDICATED"
+    for address in (EVE, "198.51.100.67"):
+        entered = sign_in(when=at(30, 30), country="RU", address=address)
+        assert "SUCCESS_AFTER_MFA_DENIALS" in kinds(judge(at_home(), denied, entered))
+
+
+def test_one_sign_in_tells_nobodys_home() -> None:
+    alone = Bench().judge([sign_in(), sign_in(when=at(0, 9), code="50126")])
+    assert alone["status"] == "CANNOT_CONCLUDE"
+    assert alone["by_account"][ANN]["home_source"] == "unknown"
+    assert "No home country is known for 1 account" in " ".join(alone["cannot_conclude"])
+    days = Bench().judge([*(sign_in(when=at(day)) for day in range(3)), sign_in(when=at(0, 9), code="50126")])
+    assert days["status"] == "NO_BREACH_INDICATED"
+
+
+def test_an_account_whose_foreign_sign_ins_have_no_outcome_is_not_called_free_of_an_indication() -> None:
+    blank = [sign_in(when=at(30, n), country="RU", code=None) for n in range(2)]
+    found = judge(at_home(), blank)
+    assert account(found) == ("CANNOT_CONCLUDE", [])
+    assert "2 of 2 sign-ins from abroad have no known outcome" in found["by_account"][ANN]["reasons"][0]
+
+
+def test_no_account_is_a_mere_target_where_its_failures_may_be_a_stuck_column() -> None:
+    rows = [sign_in(name, at(day), code=None, status="Failure") for name in (ANN, BOB) for day in range(9)]
+    found = Bench().judge(rows, home=HOME)
+    assert {row["verdict"] for row in found["accounts"]} == {"CANNOT_CONCLUDE"}
+    assert "cannot be told apart from a stuck column" in found["by_account"][ANN]["reasons"][0]
+
+
 @pytest.mark.parametrize(
     "columns", [{"client_app_used": "IMAP4"}, {"user_agent": "BAV2ROPC"}, {"authentication_protocol": "ROPC"}]
 )
