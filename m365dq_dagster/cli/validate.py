@@ -31,6 +31,7 @@ def validate(
     real: Annotated[
         Path | None, typer.Option("--real", metavar="FOLDER", help="Judge the labelled real cases in it too.")
     ] = None,
+    misreadings: Annotated[bool, typer.Option(help="Judge the documented misreadings too.")] = True,
     out: Annotated[
         Path | None, typer.Option("--out", metavar="FILE", help="Write the scoreboard: .md as Markdown, else JSON.")
     ] = None,
@@ -46,7 +47,7 @@ def validate(
     from m365dq_dagster.stages import validation as stage
 
     target = stage.writable_file(out) if out else None
-    order = stage.Order(cases, seed, workers or stage.cores(), real.expanduser() if real else None)
+    order = stage.Order(cases, seed, workers or stage.cores(), real.expanduser() if real else None, misreadings)
     with terminal.StderrProgress(sys.stderr).shown() as progress:
         board = stage.validate(order, progress)
     if target:

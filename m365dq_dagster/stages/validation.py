@@ -16,13 +16,16 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
+from multiprocessing.connection import wait
 from pathlib import Path
 from tempfile import TemporaryDirectory, mkdtemp
+from threading import Thread
 from typing import Any, Protocol, TypeVar
 
 from m365dq_dagster.adapters.rule_pack import LABELS_FILE, resource_dir
 from m365dq_dagster.core.errors import BadInput
+from m365dq_dagster.core.misreadings import Misreading
 from m365dq_dagster.core.outcome import LogType
 from m365dq_dagster.core.scoreboard import Conclusion, Fixed, Judge, Labelled, Scoreboard, ScoredCase, Truth
 from m365dq_dagster.core.scoreboard_page import markdown
@@ -30,6 +33,7 @@ from m365dq_dagster.stages import report
 from m365dq_dagster.stages.bench import writable_file
 from m365dq_dagster.stages.case_run import Progress, Silent
 from m365dq_dagster.stages.generate import CaseOrder, corpus, generate_order
+from m365dq_dagster.stages.misreadings import judge_at, load
 from m365dq_dagster.stages.scratch_case import Desk
 
 __all__ = ["Order", "cores", "keep", "validate", "writable_file"]
@@ -42,12 +46,15 @@ Result = TypeVar("Result", covariant=True)
 
 @dataclass(frozen=True)
 class Order:
-    """What is to be judged: how many generated cases, of which seed, in how many processes; real cases by folder."""
+    """What is to be judged: how many generated cases, of which seed, in how many processes; the folder of real cases;
+    whether the documented misreadings are judged too.
+    """
 
     cases: int
     seed: int = 7
     workers: int = 1
     real: Path | None = None
+    misreadings: bool = True
 
 
 def cores() -> int:
@@ -108,8 +115,11 @@ def _said(desk: Desk, folder: Path, name: str) -> Mapping[Judge, Conclusion]:
     try:
         return desk.judge(folder, name).said
     except Exception as error:
-        broken = Conclusion(None, f"The judge broke down: {type(error).__name__}: {error}"[:500])
-        return dict.fromkeys(Judge, broken)
+        return dict.fromkeys(Judge, Conclusion(None, _broken(error)))
+
+
+def _broken(error: Exception) -> str:
+    return f"The judge broke down: {type(error).__name__}: {error}"[:500]
 
 
 def read_truth(found: Mapping[str, Any]) -> Truth:
@@ -160,17 +170,40 @@ def real_tasks(folder: Path) -> list[RealTask]:
     return [RealTask(path, label["verdict"], label.get(str(LogType.SIGN_IN))) for path, label in known]
 
 
+@dataclass(frozen=True)
+class MisreadingTask:
+    """A documented misreading as a miniature case."""
+
+    case: Misreading
+
+    @property
+    def name(self) -> str:
+        """Its id."""
+        return self.case.id
+
+    def score(self, desk: Desk) -> Fixed:
+        """Run it and hold its document to what it asks for."""
+        try:
+            found = judge_at(desk, self.case)
+        except Exception as error:
+            return Fixed(self.name, self.case.right, "nothing", _broken(error), False)
+        said = self.case.right if found.right else "another reading"
+        return Fixed(self.name, self.case.right, said, " ".join(found.why), found.right)
+
+
 def validate(order: Order, progress: Progress | None = None) -> Scoreboard:
     """Judge the corpus and score it. Raises `BadInput` where the order cannot be carried out."""
     _checked(order)
     begun = time.perf_counter()
     real = real_tasks(order.real) if order.real else None
     made = [GeneratedTask(number, one) for number, one in enumerate(corpus(order.cases, order.seed), 1)]
-    heard = _Counting(progress or Silent(), len(made) + len(real or ()))
+    misread = [MisreadingTask(one) for one in load()] if order.misreadings else None
+    heard = _Counting(progress or Silent(), len(made) + len(misread or ()) + len(real or ()))
     with judging(order.workers) as judge:
         cases = tuple(heard(judge(made)))
+        read = None if misread is None else tuple(heard(judge(misread)))
         known = None if real is None else tuple(heard(judge(real)))
-    return Scoreboard(cases, order.seed, time.perf_counter() - begun, real_cases=known)
+    return Scoreboard(cases, order.seed, time.perf_counter() - begun, read, known)
 
 
 def _checked(order: Order) -> None:
@@ -221,6 +254,16 @@ _desks: list[Desk] = []
 def _sit_down(scratch: str) -> None:
     """Give a worker process its desk."""
     _desks.append(Desk(Path(mkdtemp(dir=scratch))))
+    parent = parent_process()
+    if parent is not None:
+        Thread(target=_leave_with, args=(parent.sentinel, Path(scratch)), daemon=True).start()
+
+
+def _leave_with(parent: int, scratch: Path, leave: Callable[[int], None] = os._exit) -> None:
+    """End this process when its parent has ended, however that came: a worker that is orphaned would wait for ever."""
+    wait([parent])
+    shutil.rmtree(scratch, ignore_errors=True)
+    leave(1)
 
 
 def _work(task: Task[Result]) -> Result:

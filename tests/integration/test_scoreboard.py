@@ -10,12 +10,12 @@ from m365dq_dagster.core.scoreboard_page import wrong_lines
 from m365dq_dagster.stages.validation import Order, cores, validate
 
 SAMPLE = 45
-"""The fewest cases that hold every family, damage and shape."""
+"""Every damage and shape, and nearly every family."""
 
 
 @pytest.fixture(scope="module")
 def sample() -> Scoreboard:
-    return validate(Order(SAMPLE, workers=min(2, cores())))
+    return validate(Order(SAMPLE, workers=min(2, cores()), misreadings=False))
 
 
 def missed(board: Scoreboard) -> Sequence[str]:
@@ -25,7 +25,7 @@ def missed(board: Scoreboard) -> Sequence[str]:
 
 def test_a_sample_of_every_family_meets_every_target(sample: Scoreboard) -> None:
     assert missed(sample) == []
-    assert len(sample.groups("family")) >= 20
+    assert len(sample.groups("family")) >= 40
 
 
 def test_no_case_of_the_sample_breaks_the_judge(sample: Scoreboard) -> None:

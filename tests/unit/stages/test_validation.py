@@ -3,16 +3,20 @@
 import json
 import os
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from threading import Thread
+from types import SimpleNamespace
 
 import pytest
 
 from m365dq_dagster.core.errors import BadInput
+from m365dq_dagster.core.misreadings import Relation, Statement
 from m365dq_dagster.core.outcome import CaseVerdict
 from m365dq_dagster.core.scoreboard import Judge, Mark, Truth
 from m365dq_dagster.stages import validation
 from m365dq_dagster.stages.generate import Family, Shape, Variant, generate
+from m365dq_dagster.stages.misreadings import load
 from m365dq_dagster.stages.scratch_case import Desk
 from m365dq_dagster.stages.validation import (
     GeneratedTask,
@@ -51,7 +55,7 @@ class Told:
 
 def test_generated_cases_are_judged_against_the_truth_beside_them(home: Path) -> None:
     heard = Heard([])
-    found = validate(Order(2), heard)
+    found = validate(Order(2, misreadings=False), heard)
     assert [one.mark() for one in found.cases] == [Mark.RIGHT, Mark.RIGHT]
     assert [one.said[Judge.OURS].verdict for one in found.cases] == [next(iter(one.truth.right)) for one in found.cases]
     assert [(done, total) for _, done, total in heard.steps] == [(1, 2), (2, 2)]
@@ -78,6 +82,34 @@ def test_what_a_worker_does_is_what_is_done_here(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(validation, "_desks", [])
     validation._sit_down(str(tmp_path))
     assert validation._work(Told("a")) == os.getpid()
+
+
+def test_a_worker_ends_with_the_process_that_started_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    reading, writing = os.pipe()
+    ended: list[int] = []
+    waiting = Thread(target=validation._leave_with, args=(reading, scratch, ended.append))
+    waiting.start()
+    assert scratch.is_dir()
+    os.close(writing)
+    waiting.join(10)
+    os.close(reading)
+    assert ended == [1]
+    assert not scratch.exists()
+
+
+def test_a_worker_watches_over_its_parent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun: list[dict[str, object]] = []
+
+    def thread(**given: object) -> SimpleNamespace:
+        return SimpleNamespace(start=lambda: begun.append(given))
+
+    monkeypatch.setattr(validation, "_desks", [])
+    monkeypatch.setattr(validation, "parent_process", lambda: SimpleNamespace(sentinel=5))
+    monkeypatch.setattr(validation, "Thread", thread)
+    validation._sit_down(str(tmp_path))
+    assert begun == [{"target": validation._leave_with, "args": (5, tmp_path), "daemon": True}]
 
 
 def test_a_case_that_breaks_the_judge_is_wrong_and_not_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -139,7 +171,7 @@ def disabled_account(folder: Path, family: str = "all-blocked") -> Path:
 def test_real_cases_are_labelled_by_the_name_of_their_folder(tmp_path: Path) -> None:
     folder = disabled_account(tmp_path)
     (folder / "unknown").mkdir()
-    found = validate(Order(1, real=folder)).real_cases
+    found = validate(Order(1, real=folder, misreadings=False)).real_cases
     assert found is not None
     assert [(one.name, one.expected, one.said, one.right) for one in found] == [
         ("disabled-account", "ALL_BLOCKED", "ALL_BLOCKED", True)
@@ -163,6 +195,29 @@ def test_a_real_case_may_ask_for_its_outcome_field(tmp_path: Path) -> None:
         "ALL_BLOCKED by conditional_access_status",
         "ALL_BLOCKED by status_error_code",
     )
+
+
+def test_a_misreading_is_right_where_its_document_says_what_it_asks_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = load()[0]
+    other = replace(known, id="other", expect=(Statement("status", Relation.EQUALS, "NOTHING"),))
+    monkeypatch.setattr(validation, "load", lambda: (known, other))
+    found = validate(Order(1)).misreadings
+    assert found is not None
+    assert [(one.name, one.right) for one in found] == [(known.id, True), ("other", False)]
+    assert found[0].said == known.right
+    assert found[1].headline.startswith("Expected that `status` is `NOTHING`")
+
+
+def test_a_misreading_that_breaks_the_judge_is_wrong(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*given: object, **more: object) -> None:
+        raise ZeroDivisionError("division by zero")
+
+    monkeypatch.setattr(validation, "judge_at", broken)
+    found = MisreadingTask(load()[0]).score(Desk(tmp_path))
+    assert (found.right, found.said) == (False, "nothing")
+    assert found.headline == "The judge broke down: ZeroDivisionError: division by zero"
 
 
 def test_a_folder_without_labelled_cases_is_refused(tmp_path: Path) -> None:
