@@ -101,6 +101,7 @@ def _summary(document: Document, installed: str) -> RenderableType:
         *(("Not known", text) for text in narrative.unknowns(document)),
         ("Files", narrative.files_summary(document)),
         ("Logs", narrative.logs_summary(document)),
+        *([("Countries", narrative.places(document))] if narrative.places(document) else []),
         *_first("Not read", narrative.unread(document), f"m365dq show {document.get('case')} files"),
         *_first("Missing?", narrative.gaps(document), f"m365dq show {document.get('case')} completeness"),
         *(("Not tested", text) for text in narrative.texts(document, "not_tested")),
@@ -136,7 +137,7 @@ def _files(document: Document) -> RenderableType:
             opened.append(row)
     parts = [_files_of(*key, rows) for key, rows in sorted(taken.items())]
     parts += [*_by_reason("Opened", opened), *_by_reason("Not taken in", unread)]
-    remarks = [cell(text) for text in narrative.remarks(document)]
+    remarks = [cell(text) for text in (*narrative.remarks(document), narrative.places(document)) if text]
     totals = cell(f"{len(files):,} in all: {narrative.files_summary(document)}", "bold")
     return Group(*parts, *remarks, totals)
 
@@ -216,6 +217,7 @@ def _fields_of(log_type: str, rows: list[Mapping[str, Any]]) -> RenderableType:
     )
     told = [row for row in rows if row.get("role") == "outcome"]
     why = [cell(_why(row)) for row in told if row.get("state") != "NOT_APPLICABLE"]
+    why += [cell(f"{row.get('field')}: {text}") for row in rows for text in narrative.texts(row, "remarks")]
     return Group(table(f"Fields of {log_type}", columns, shown, ("Score", "Filled"), ("Most common",)), *why, cell(""))
 
 

@@ -359,6 +359,20 @@ def files_summary(document: Document) -> str:
     )
 
 
+def places(document: Document) -> str:
+    """One sentence on the database of countries the case was judged with, or nothing."""
+    found = part(document, "country_database")
+    if not found:
+        return ""
+    rows = sum(part(found, "rows_placed").values())
+    differing, compared = found.get("addresses_differing") or 0, found.get("addresses_compared") or 0
+    begins = f"{elided(found.get('file'), VALUE)} (type {found.get('type')}, built {str(found.get('built'))[:10]})"
+    differs = f"differs from the exports on {differing:,} of {plural(compared, 'address', 'addresses')}"
+    if found.get("trusted") is False:
+        return f"{begins} {differs} and placed nothing"
+    return f"{begins} placed {plural(rows, 'row')} that no export gives a country; it {differs}"
+
+
 def not_taken_in(document: Document) -> list[Mapping[str, Any]]:
     """The files of which nothing is in the case."""
     return [row for row in items(document, "files") if row.get("status") in NOT_TAKEN_IN]

@@ -176,7 +176,7 @@ def _fields(run: CaseRun) -> list[dict[str, Any]]:
     origins = measure.provenance(run.con) if remarks else {}
     for row in rows:
         if row["field"] == "country" and row["log_type"] in remarks:
-            row["reasons"] += remarks[row["log_type"]]
+            row["remarks"] = remarks[row["log_type"]]
             row["provenance"] = "; ".join(origins.get((row["log_type"], "country"), ())) or "absent"
     return rows
 

@@ -227,3 +227,27 @@ def test_the_summary_names_a_few_unread_files_and_says_where_the_rest_is() -> No
     assert "4.txt: reason 4" in shown
     assert "5.txt" not in shown
     assert "and 4 more: m365dq show oculus files" in shown
+
+
+def test_a_database_of_countries_and_what_is_told_of_the_field_are_shown() -> None:
+    document = sample_document.oculus()
+    document["country_database"] = {
+        "file": "Countries.mmdb",
+        "type": "Test-Country",
+        "built": "2026-01-10T00:00:00Z",
+        "rows_placed": {"sign_in_logs": 12},
+    }
+    place = {
+        "log_type": "sign_in_logs",
+        "field": "country",
+        "role": "place",
+        "state": "RELIABLE",
+        "remarks": ["A remark."],
+    }
+    document["fields"] = [*document["fields"], place]
+    bench = HandedWorkbench(document)
+    for view in ("summary", "files"):
+        assert "Countries.mmdb (type Test-Country, built 2026-01-10) placed 12 rows" in " ".join(
+            call("show", "oculus", view, bench=bench).stdout.split()
+        )
+    assert "country: A remark." in call("show", "oculus", "fields", bench=bench).stdout

@@ -315,3 +315,24 @@ def test_a_file_without_a_reason_is_listed_all_the_same() -> None:
 
 def test_every_kind_of_lead_has_its_words() -> None:
     assert set(narrative.GAP_GUIDE) == {str(kind) for kind in CompletenessKind}
+
+
+LOOKED_UP = {
+    "file": "Countries.mmdb",
+    "type": "Test-Country",
+    "built": "2026-01-10T00:00:00Z",
+    "trusted": True,
+    "addresses_compared": 9,
+    "addresses_differing": 1,
+    "rows_placed": {"unified_audit_log": 48, "sign_in_logs": 2},
+}
+
+
+def test_a_database_of_countries_is_told_in_one_sentence_and_none_in_none() -> None:
+    assert narrative.places({"country_database": None}) == ""
+    assert narrative.places({"country_database": LOOKED_UP}) == (
+        "Countries.mmdb (type Test-Country, built 2026-01-10) placed 50 rows that no export gives a country; "
+        "it differs from the exports on 1 of 9 addresses"
+    )
+    doubted = {**LOOKED_UP, "trusted": False, "rows_placed": {}}
+    assert narrative.places({"country_database": doubted}).endswith("on 1 of 9 addresses and placed nothing")

@@ -136,7 +136,7 @@ def test_the_remark_on_the_field_says_how_many_rows_the_database_placed(database
     rows = [*at_home(BOB), *at_home(address=AT_HOME, country=None)]
     found = judge(rows, database)
     (country,) = [row for row in found["fields"] if (row["log_type"], row["field"]) == ("sign_in_logs", "country")]
-    assert country["reasons"][-1] == (
+    assert country["remarks"][-1] == (
         "20 rows without a country have it from Countries.mmdb, type Test-Country, built on 2026-01-10."
     )
 
@@ -258,7 +258,7 @@ def test_everybody_moved_to_one_country_on_one_day_is_a_fault_of_the_location() 
     assert fault["rows"] == 12
     assert fault["detail"].startswith("On 2026-01-30 6 of 6 active accounts were placed in UZ")
     (country,) = [row for row in found["fields"] if (row["log_type"], row["field"]) == ("sign_in_logs", "country")]
-    assert country["reasons"][-1] == "6 rows not believed (LOCATION_FAULT); the country of 6 is unknown."
+    assert country["remarks"][-1] == "6 rows not believed (LOCATION_FAULT); the country of 6 is unknown."
     assert any("6 rows of sign_in_logs whose location is not believed" in text for text in found["not_tested"])
 
 
