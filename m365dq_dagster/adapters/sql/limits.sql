@@ -11,25 +11,24 @@ WITH span AS (
 known AS (
     SELECT account, bool_or(normalized_status <> 'FAILURE') AS let_in FROM events WHERE counted AND account IS NOT NULL GROUP BY account
 ),
-refused AS (
-    SELECT DISTINCT account, address FROM events WHERE counted AND normalized_status = 'FAILURE' AND address IS NOT NULL
-),
 working AS (
-    SELECT account, address, count(*) AS row_count, list(coalesce(event_id, concat(file_id, ':', row_no)) ORDER BY file_id, row_no)[1:5] AS examples
+    SELECT account, address, file_id, row_no, event_id
     FROM unified_audit_log
     WHERE NOT is_logon AND is_person AND account IS NOT NULL
+      AND account NOT IN (SELECT account FROM known WHERE let_in)
       AND event_time BETWEEN (SELECT begins FROM span) AND (SELECT ends FROM span)
       AND file_id NOT IN (SELECT file_id FROM files WHERE date_order = 'AMBIGUOUS')
-    GROUP BY account, address
+),
+refused AS (
+    SELECT DISTINCT account, address FROM events
+    WHERE counted AND normalized_status = 'FAILURE' AND address IS NOT NULL AND account IN (SELECT account FROM working)
 )
 SELECT
-    w.account, CAST(sum(w.row_count) AS BIGINT) AS row_count,
-    CAST(coalesce(sum(w.row_count) FILTER (WHERE r.account IS NOT NULL), 0) AS BIGINT) AS from_refused,
-    bool_or(k.account IS NOT NULL) AS tried, flatten(list(w.examples ORDER BY w.address))[1:5] AS examples
+    w.account, count(*) AS row_count, count(r.account) AS from_refused, bool_or(k.account IS NOT NULL) AS tried,
+    list(coalesce(w.event_id, concat(w.file_id, ':', w.row_no)) ORDER BY w.file_id, w.row_no)[1:5] AS examples
 FROM working AS w
 LEFT JOIN known AS k ON k.account = w.account
 LEFT JOIN refused AS r ON r.account = w.account AND r.address = w.address
-WHERE coalesce(k.let_in, FALSE) = FALSE
 GROUP BY w.account
 
 -- name: unseen
