@@ -64,4 +64,4 @@ def arrived(taken: Taken) -> Counter[tuple[object, ...]]:
 def told(order: CaseOrder) -> Counter[tuple[object, ...]]:
     story = tell(order.family, order.seed, mfa_steps=order.mfa_steps)
     rows = [row for row in story.sign_ins if row.person.account or order.shape not in UNSEEN]
-    return Counter((str(row.time), row.person.account or None, row.place.country, row.address) for row in rows)
+    return Counter((str(row.time), row.person.account.lower() or None, row.place.country, row.address) for row in rows)

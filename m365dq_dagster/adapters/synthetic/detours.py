@@ -13,7 +13,7 @@ from .geography import DESTINATIONS, LANDS, elsewhere, neighbour
 from .networks import Network, Spot
 from .story import Setting, Story
 from .tenant import OUTLOOK, Device, Person
-from .workplaces import Workplace, concluded, found, knocking, on_phone, robots, weeks
+from .workplaces import Workplace, concluded, found, knocking, on_carrier, on_phone, robots, weeks
 
 SYNC_SERVICE = Device("", "", "", "", "MailConnector/3.1 (+https://connector.example)", "")
 FAR = tuple("BR ID KE NG PH RU UA UZ VN ZA".split())
@@ -87,7 +87,7 @@ def scattered_phones(work: Workplace, rows: Sequence[SignIn]) -> list[SignIn]:
     wide = [work.numbering.network(place, wide=draws.share() < 0.7) for place in places]
     return _changed(
         rows,
-        lambda row: on_phone(row) and row.address == row.person.mobile_address,
+        on_carrier,
         lambda: draws.one(wide).spot(draws),
     )
 

@@ -254,7 +254,7 @@ def _relayed_entry(work: Workplace, victim: Person, band: Crew) -> list[SignIn]:
         work.minute_at(work.land, first, 540 + draws.below(420)),
         victim,
         PORTAL,
-        device=victim.desktop._replace(name="", device_id="", join_type=""),
+        device=updated(work, victim.desktop, first)._replace(name="", device_id="", join_type=""),
         address=spot.address,
         place=spot.place,
         policies=work.policies(),

@@ -18,7 +18,7 @@ from .networks import Network, Spot
 from .story import Setting, Story
 from .tenant import OUTLOOK, TEAMS, Person
 from .vocabulary import Deed
-from .workplaces import Branch, Workplace, branch, came_in, concluded, found, on_phone, steps_before, weeks
+from .workplaces import Branch, Workplace, branch, came_in, concluded, found, on_carrier, on_phone, steps_before, weeks
 
 NEARBY = timedelta(hours=3)
 """Countries whose clocks differ by more are a day's journey apart."""
@@ -91,7 +91,7 @@ def _far(one: Land, other: Land) -> bool:
 
 def _abroad(work: Workplace, row: SignIn, stay: Stay, lodging: Sequence[Spot], handset: Handset) -> SignIn:
     time = row.time + work.land.clock - stay.land.clock
-    if on_phone(row) and row.address == row.person.mobile_address:
+    if on_carrier(row):
         if handset is Handset.ROAMING:
             return row._replace(time=time)
         spot = stay.carrier.spot(work.draws)
@@ -270,7 +270,7 @@ def border_commuters(setting: Setting) -> Story:
 
 def _either_carrier(work: Workplace, row: SignIn) -> SignIn:
     """Near a border a phone books into whichever network is stronger."""
-    if row.address != row.person.mobile_address or work.draws.share() < 0.5:
+    if not on_carrier(row) or work.draws.share() < 0.5:
         return row
     spot = work.main.carrier.spot(work.draws)
     return row._replace(address=spot.address, place=spot.place)

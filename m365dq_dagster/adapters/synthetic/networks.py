@@ -15,6 +15,7 @@ from .tenant import Place
 SIZE = 1024
 """Addresses of one network of version 4: a /22, of which the range holds 128."""
 COUNT = 128
+FIRST_SYSTEM = 64512
 
 
 class Spot(NamedTuple):
@@ -40,6 +41,10 @@ class Network(NamedTuple):
         index = self.number * SIZE + 1 + draws.below(SIZE - 2)
         return Spot(f"198.{18 + index // 65536}.{index // 256 % 256}.{index % 256}", self.place)
 
+    def owns(self, address: str) -> bool:
+        """Whether it handed out the address."""
+        return system_number(address) == FIRST_SYSTEM + self.number + (COUNT if self.wide else 0)
+
 
 class Numbering:
     """Hands out networks; no two of them share an address."""
@@ -59,8 +64,8 @@ def system_number(address: str) -> int | None:
     """
     parts = address.split(":")
     if len(parts) == 8 and parts[:2] == ["2001", "db8"]:
-        return 64512 + COUNT + int(parts[2], 16) % COUNT
+        return FIRST_SYSTEM + COUNT + int(parts[2], 16) % COUNT
     if not address.startswith(("198.18.", "198.19.")):
         return None
     _, second, third, _ = (int(part) for part in address.split("."))
-    return 64512 + ((second - 18) * 65536 + third * 256) // SIZE
+    return FIRST_SYSTEM + ((second - 18) * 65536 + third * 256) // SIZE

@@ -15,7 +15,7 @@ from .calendars import Calendar
 from .draws import Draws
 from .events import AuditRecord, SignIn, sign_in
 from .geography import HEADQUARTERS, LANDS, RENTED, Land, elsewhere
-from .networks import Network, Numbering, Spot
+from .networks import Network, Numbering, Spot, system_number
 from .story import Story, in_order
 from .tenant import (
     BROWSER_APPS,
@@ -234,19 +234,28 @@ def _person_weeks(work: Workplace, home: Branch, person: Person, rate: float) ->
     draws = work.draws
     desk, handset = draws.below(2), 0.1 + 0.3 * draws.share()
     start, at_office = 405 + draws.below(150), draws.one((0.0, 0.4, 0.6, 0.9))
+    house, air = Spot(person.address, person.place), Spot(person.mobile_address, home.carrier.place)
     rows: list[SignIn] = []
     for day in range(work.calendar.days):
+        house, air = _renewed(draws, home, house, air)
         weekend = (work.calendar.start + timedelta(days=day)).weekday() >= 5
-        spot = Spot(person.address, person.place)
-        if draws.share() < at_office and not weekend:
-            spot = Spot(_office_address(home, desk), home.office.place)
+        office = Spot(_office_address(home, desk), home.office.place)
+        spot = office if draws.share() < at_office and not weekend else house
         session, phone_session = draws.guid(), draws.guid()
         for _ in range(_how_many(draws, rate * (0.08 if weekend else 1.0))):
             if draws.share() < (0.8 if weekend else handset):
-                rows += _on_phone(work, home, person, day, start, phone_session)
+                where = house if draws.share() < 0.4 else air
+                rows += _on_phone(work, home, person, day, start, where, phone_session)
             else:
                 rows += _at_desk(work, home, person, day, start, spot, session)
     return rows
+
+
+def _renewed(draws: Draws, home: Branch, house: Spot, air: Spot) -> tuple[Spot, Spot]:
+    """Providers at home give another address now and then, carriers on every other day."""
+    if draws.share() < 0.03:
+        house = next(one for one in home.providers if one.owns(house.address)).spot(draws)
+    return house, home.carrier.spot(draws) if draws.share() < 0.5 else air
 
 
 def _office_address(home: Branch, desk: int) -> str:
@@ -260,14 +269,13 @@ def _how_many(draws: Draws, rate: float) -> int:
     return int(wanted) + (draws.share() < wanted % 1)
 
 
-def _on_phone(work: Workplace, home: Branch, person: Person, day: int, start: int, session: str) -> list[SignIn]:
+def _on_phone(
+    work: Workplace, home: Branch, person: Person, day: int, start: int, spot: Spot, session: str
+) -> list[SignIn]:
     draws = work.draws
-    minute = start - 60 + draws.below(840)
-    spot = Spot(person.mobile_address, home.carrier.place)
-    if draws.share() < 0.4:
-        spot = Spot(person.address, person.place)
-    time = work.minute_at(home.land, day, minute)
-    return attempt(work, person, time, spot, person.phone, interactive=draws.share() < 0.2, session=session)
+    time = work.minute_at(home.land, day, start - 60 + draws.below(840))
+    device = updated(work, person.phone, day)
+    return attempt(work, person, time, spot, device, interactive=draws.share() < 0.2, session=session)
 
 
 def _at_desk(
@@ -370,6 +378,11 @@ def steps_before(draws: Draws, last: SignIn, deeds: Iterable[Deed]) -> list[Sign
 def on_phone(row: SignIn) -> bool:
     """Whether the owner's phone made the row."""
     return row.device.system == row.person.phone.system
+
+
+def on_carrier(row: SignIn) -> bool:
+    """Whether the owner's phone made the row through its carrier at home."""
+    return on_phone(row) and system_number(row.address) == system_number(row.person.mobile_address)
 
 
 def came_in(row: SignIn) -> bool:

@@ -34,6 +34,7 @@ def test_networks_share_no_address_and_each_has_a_system_of_its_own(wide: bool) 
         assert all(ipaddress.ip_address(spot.address).version == (6 if wide else 4) for spot in spots)
         (system,) = {system_number(spot.address) for spot in spots}
         systems.add(system)
+        assert [one for one in networks if one.owns(spots[0].address)] == [network]
     assert len(systems) == COUNT
     assert all(system is not None and 64512 <= system <= 65534 for system in systems)
 
