@@ -371,6 +371,13 @@ def build_events(
     run_named(con, "normalized_view")
 
 
+def materialize_normalized(con: duckdb.DuckDBPyConnection) -> None:
+    """Write the rows of the view `v_normalized_status` into the table `normalized_status_materialized`, with an index
+    on status and time; in place of an earlier one.
+    """
+    run_named(con, "normalized_table")
+
+
 def _inside(con: duckdb.DuckDBPyConnection, ranges: Sequence[str]) -> list[str]:
     if not ranges:
         return []

@@ -71,7 +71,8 @@ def _show(found: Benchmark, *, as_json: bool) -> None:
         terminal.emit(found.as_mapping())
         return
     screen = terminal.console()
-    for part in (_ratios(found.results), _seconds(found.results), _sizes(found.results), _budgets(found)):
+    parts = (_ratios, _seconds, _sizes, _layers)
+    for part in (*(one(found.results) for one in parts), _budgets(found)):
         screen.print(part)
         screen.print()
     moved = [change for change in found.changes or () if change.trend is not Trend.SAME]
@@ -121,6 +122,22 @@ def _sizes(results: Sequence[Result]) -> Any:
 
     title = "Throughput and room"
     return terminal.table(title, ("export", "rows", *names), _rows(results, cells), numbers=("rows", *names[:-1]))
+
+
+def _layers(results: Sequence[Result]) -> Any:
+    """The normalized statuses as view, which is what a run leaves, and as table with an index."""
+    measured = [result for result in results if result.normalized]
+    questions = list(dict.fromkeys(name for one in measured if one.normalized for name in one.normalized.view))
+
+    def cells(result: Result) -> list[str]:
+        layers = result.normalized
+        assert layers
+        pairs = [f"{layers.view[name]:.1f} / {layers.table[name]:.1f}" for name in questions]
+        return [*pairs, f"{layers.build_seconds:.2f} s", f"{layers.table_bytes / MB:,.0f} MB"]
+
+    title = "Normalized statuses, view / table (milliseconds, 95th percentile), and what the table costs"
+    names = (*questions, "made in", "size")
+    return terminal.table(title, ("export", "rows", *names), _rows(measured, cells), numbers=("rows", *names))
 
 
 def _budgets(found: Benchmark) -> Any:

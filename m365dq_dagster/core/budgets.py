@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from math import ceil
 from statistics import median
 from typing import Any
 
@@ -50,6 +51,33 @@ class Spread:
         return {"median": round(self.median, 6), "deviation": round(self.deviation, 6)}
 
 
+def percentile(values: Sequence[float], share: float) -> float:
+    """The smallest of the values that at least this share of them does not exceed; of at least one value."""
+    ordered = sorted(values)
+    return ordered[max(0, ceil(share * len(ordered)) - 1)]
+
+
+@dataclass(frozen=True)
+class Layers:
+    """The normalized statuses as view and as table: milliseconds at the 95th percentile by question, the seconds that
+    making the table with its index took, and the bytes it takes.
+    """
+
+    view: Mapping[str, float]
+    table: Mapping[str, float]
+    build_seconds: float
+    table_bytes: int
+
+    def as_mapping(self) -> dict[str, Any]:
+        """Every number as it is written and read again."""
+        return {
+            "view": dict(self.view),
+            "table": dict(self.table),
+            "build_seconds": self.build_seconds,
+            "table_bytes": self.table_bytes,
+        }
+
+
 @dataclass(frozen=True)
 class Round:
     """One run of the pipeline between two bare scans of the same file, in seconds.
@@ -72,7 +100,7 @@ class Result:
 
     ``peak_bytes`` is the most memory the process held by the end of its first round, interpreter and libraries
     included; ``start_seconds`` is how long it took to start and to import, which is in no other number; ``status`` is
-    the verdict the pipeline came to.
+    the verdict the pipeline came to; ``normalized`` compares the normalized statuses as view and as table.
     """
 
     shape: str
@@ -83,6 +111,7 @@ class Result:
     case_bytes: int
     start_seconds: float
     status: str = ""
+    normalized: Layers | None = None
 
     def ratio(self, what: str) -> Spread:
         """A step or the pipeline as a multiple of the bare scan, each round by its own scans."""
@@ -126,6 +155,7 @@ class Result:
             "case_bytes": self.case_bytes,
             "start_seconds": round(self.start_seconds, 3),
             "status": self.status,
+            "normalized": self.normalized.as_mapping() if self.normalized else None,
             "measured": [{"scan": one.scan, "whole": one.whole, "steps": dict(one.steps)} for one in self.rounds],
         }
 
@@ -146,7 +176,15 @@ def read_result(found: Mapping[str, Any]) -> Result:
         int(found["case_bytes"]),
         float(found["start_seconds"]),
         str(found.get("status", "")),
+        _read_layers(found.get("normalized")),
     )
+
+
+def _read_layers(found: Mapping[str, Any] | None) -> Layers | None:
+    if found is None:
+        return None
+    view, table = ({str(name): float(ms) for name, ms in found[which].items()} for which in ("view", "table"))
+    return Layers(view, table, float(found["build_seconds"]), int(found["table_bytes"]))
 
 
 def _read_round(found: Mapping[str, Any]) -> Round:

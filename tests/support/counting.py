@@ -22,7 +22,9 @@ from tests.support.evidence import FILES, Row, load
 
 PACK = shipped_pack()
 POLICY = PACK.policy
-HEARD = adjudication.Testimony(frozenset({"status_error_code", "status", "conditional_access_status"}))
+HEARD = adjudication.Testimony(
+    frozenset({"status_error_code", "status", "conditional_access_status", "error_number", "operation"})
+)
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from m365dq_dagster.core.budgets import SHAPES, STEPS, Result, Round, compare, judge
+from m365dq_dagster.core.budgets import SHAPES, STEPS, Layers, Result, Round, compare, judge
 from m365dq_dagster.stages import bench as stage
 from m365dq_dagster.stages.bench import Benchmark, Order
 from tests.support.program import call, call_json
@@ -17,7 +17,8 @@ MACHINE = {"words": "2 cores of something", "cores": 2, "memory_bytes": 1, "load
 
 def result(ratio: float, shape: str = "portal-csv", rows: int = 1_000_000) -> Result:
     steps = dict.fromkeys(STEPS, ratio / len(STEPS))
-    return Result(shape, rows, (Round(1.0, ratio, steps),) * 3, 10**9, 10**9, 10**8, 1.0, "NO_BREACH_INDICATED")
+    layers = Layers({"by status": 1.25}, {"by status": 0.5}, 2.0, 10**7)
+    return Result(shape, rows, (Round(1.0, ratio, steps),) * 3, 10**9, 10**9, 10**8, 1.0, "NO_BREACH_INDICATED", layers)
 
 
 @pytest.fixture
@@ -54,11 +55,20 @@ def test_a_tiny_benchmark_runs_from_evidence_to_tables(home: Path, tmp_path: Pat
 
 def test_ratios_come_first_then_seconds_then_room_then_budgets(measured: dict[str, Any], home: Path) -> None:
     out = call("bench", "--rows", "1m", "--repeat", "4", columns=160).stdout
-    titles = ["Multiples of the bare scan", "Seconds (medians", "Throughput and room", "Budgets", "Measured on 2 cores"]
+    titles = [
+        "Multiples of the bare scan",
+        "Seconds (medians",
+        "Throughput and room",
+        "Normalized statuses, view / table",
+        "Budgets",
+        "Measured on 2 cores",
+    ]
     places = [out.index(title) for title in titles]
     assert places == sorted(places)
     assert "6.00x" in out
     assert "1,000 MB" in out
+    assert "1.2 / 0.5" in out
+    assert "2.00 s" in out
     assert measured["home"] == home
     assert measured["order"] == Order(SHAPES, (1_000_000,), 4)
 

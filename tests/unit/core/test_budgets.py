@@ -18,6 +18,7 @@ from m365dq_dagster.core.budgets import (
     STEPS,
     Budget,
     Change,
+    Layers,
     Result,
     Round,
     Spread,
@@ -27,6 +28,7 @@ from m365dq_dagster.core.budgets import (
     noise,
     parse_shapes,
     parse_sizes,
+    percentile,
     read_results,
     rounds_for,
     size_words,
@@ -50,7 +52,25 @@ RESULTS = st.builds(
     st.integers(1, 10**10),
     TIMES,
     st.just("NO_BREACH_INDICATED"),
+    st.one_of(
+        st.none(),
+        st.builds(
+            Layers,
+            st.dictionaries(st.sampled_from(["by day", "by user"]), TIMES),
+            st.dictionaries(st.sampled_from(["by day", "by user"]), TIMES),
+            TIMES,
+            st.integers(0, 10**10),
+        ),
+    ),
 )
+
+
+@given(st.lists(TIMES, min_size=1, max_size=50), st.floats(0.01, 1.0))
+def test_a_percentile_is_the_smallest_value_that_enough_values_keep_within(values: list[float], part: float) -> None:
+    found = percentile(values, part)
+    assert found in values
+    assert sum(value <= found for value in values) >= part * len(values)
+    assert all(sum(value <= one for value in values) < part * len(values) for one in values if one < found)
 
 
 def result(ratio: float = 2.0, *, scan: float = 1.0, shape: str = "portal-csv", rows: int = 1_000_000) -> Result:

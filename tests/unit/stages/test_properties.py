@@ -96,12 +96,12 @@ def test_overwriting_every_code_turns_a_healthy_case_into_oculus_and_moves_the_r
     after = document(changed(rows, **lost))
     field = next(one for one in after["fields"] if one["field"] == CODE)
     assert field["reasons"]
-    found = after["recommended"]["sign_in_logs"]
-    assert found["field"] == (TEXT if text else CA)
     if field["may_testify"]:
         # A constant that could be true is heard for its rows, and no verdict rests on it.
-        assert (field["state"], field["firm"]) == ("UNIFORM", False)
+        assert (constant, field["state"], field["firm"]) == ("90072", "UNIFORM", False)
     else:
+        found = after["recommended"]["sign_in_logs"]
+        assert found["field"] == (TEXT if text else CA)
         assert CODE in found["instead_of"]
     assert after["status"] != "ALL_BLOCKED"
 
