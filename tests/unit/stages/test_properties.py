@@ -1,16 +1,22 @@
 """What holds of every case, tried on drawn ones through the stages and the real engine."""
 
-from collections.abc import Sequence
+import csv
+import json
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from m365dq_dagster.stages import intake
 from tests.support.case_runs import Bench, judged
 from tests.support.drawn_cases import ANN, BOB, CASES, FAILURE_CODES, UNKNOWN_CODE, healthy, owners, sign_ins
 from tests.support.evidence import Row, at, sign_in
 from tests.support.judgement import TYPE_NAME
+from tests.support.sign_in_folder import HEADER
 
 FEW = settings(max_examples=max(1, settings.default.max_examples // 10))
 """Every example judges a whole case, and most of them two."""
@@ -151,3 +157,54 @@ def test_every_other_contradiction_is_found_as_often_as_it_was_put_in(rows: list
     assert after["CODE_COPIES_DIFFER"] == before.get("CODE_COPIES_DIFFER", 0) + times
     assert after["CODE_ZERO_BUT_CA_FAILURE"] == before.get("CODE_ZERO_BUT_CA_FAILURE", 0) + times
     assert any("203.0.113.9 was placed in 2 countries" in one["detail"] for one in found["conflicts"])
+
+
+exported = st.builds(
+    lambda who, day, minute, code, access, country: (who, day, minute, code, access, country),
+    st.integers(0, 3),
+    st.integers(0, 20),
+    st.integers(0, 50),
+    st.sampled_from(["0", "0", "0", "50126", "53003", "50074", UNKNOWN_CODE, ""]),
+    st.sampled_from(["success", "failure", "notApplied"]),
+    st.sampled_from(["AU", "AU", "RU"]),
+)
+LINE = tuple[int, int, int, str, str, str]
+
+
+@FEW
+@given(st.lists(exported, min_size=6, max_size=30), st.data())
+def test_evidence_that_lies_there_twice_never_changes_a_verdict(rows: list[LINE], data: st.DataObject) -> None:
+    numbers = range(len(rows))
+    again = data.draw(st.lists(st.sampled_from(numbers), min_size=1, max_size=40), label="lines that come again")
+    elsewhere = data.draw(st.sets(st.sampled_from(numbers)), label="lines of a second export")
+    with TemporaryDirectory() as once, TemporaryDirectory() as twice:
+        write_export(Path(once) / "SigninLogs.csv", rows, numbers)
+        write_export(Path(twice) / "SigninLogs.csv", rows, [*numbers, *again])
+        write_export(Path(twice) / "later" / "SigninLogs-2.csv", rows, sorted(elsewhere, reverse=True))
+        assert concluded(Path(twice)) == concluded(Path(once))
+
+
+def write_export(path: Path, rows: Sequence[LINE], numbers: Iterable[int]) -> None:
+    """Write these lines of a Sentinel export, each with its own id."""
+    path.parent.mkdir(exist_ok=True)
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(HEADER)
+        for number in numbers:
+            who, day, minute, code, access, country = rows[number]
+            when = f"{at(day, minute):%Y-%m-%dT%H:%M:%SZ}"
+            who_else = [f"p{who}@contoso.example", f"u{who}", "Office 365", f"192.0.2.{who}"]
+            where = json.dumps({"countryOrRegion": country})
+            writer.writerow([when, f"id-{number:05}", f"flow-{number:05}", *who_else, where, code, access, "true"])
+
+
+def concluded(folder: Path) -> dict[str, Any]:
+    """What is concluded of a folder: the document without its ledger, in which copies are to be seen."""
+    with Bench(folder=folder).run([], home=["AU"]) as run:
+        intake.run(run)
+        found = judged(run)
+    return {key: value for key, value in found.items() if key not in (*MOMENTARY, *LEDGER)}
+
+
+LEDGER = ("files", "quarantine", "completeness", "stale")
+"""Parts of the document that tell which file held what."""
