@@ -14,7 +14,7 @@ from tests.support.intake_case import take_in
 RICH = (Family.MAIL_FRAUD, Family.CONSENT_PHISHING, Family.OWN_RULES, Family.RARE_GUESTS)
 
 
-@pytest.mark.parametrize(("family", "shape"), zip([*RICH, *sorted(UNSEEN)], cycle(SIGN_IN_SHAPES)))
+@pytest.mark.parametrize(("family", "shape"), list(zip([*RICH, *sorted(UNSEEN)], cycle(SIGN_IN_SHAPES))))
 def test_every_row_of_a_family_is_imported_and_none_set_aside(tmp_path: Path, family: Family, shape: Shape) -> None:
     case = generate(family, tmp_path / "case", seed=3, shape=shape)
     taken = take_in(case.folder)
