@@ -132,6 +132,11 @@ def log_paths(con: duckdb.DuckDBPyConnection) -> dict[int, str]:
     return {int(file_id): str(path) for file_id, path in run_named(con, "log_paths")}
 
 
+def files_by_log(con: duckdb.DuckDBPyConnection) -> dict[LogType, tuple[str, ...]]:
+    """The paths of the files that the logons of each log type come from, in order."""
+    return {LogType(log_type): tuple(paths) for log_type, paths in run_named(con, "files_by_log")}
+
+
 def mark_parts(con: duckdb.DuckDBPyConnection, parts: Mapping[LogType, Mapping[Spot, str]]) -> None:
     """Name the part on every logon of a spot on which a witness is not heard as elsewhere; costs nothing for none."""
     rows = [

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from m365dq_dagster.core.adjudication import (
     CA_BLOCK_CODES,
@@ -63,7 +63,7 @@ class FieldJudgement:
     Shares, scores and ratios are 0..1; `score` is None where the field does not apply. `firm` says that a verdict may
     rest on it. `theils_u` is the share of the uncertainty about the outcome that the field's values take away, by the
     consensus of the others; None where there is none. `reasons` are sentences for a person. `faults` are parts of the
-    log in which the field is not heard as in the rest.
+    log in which the field is not heard as in the rest; `sides` counts a witness's rows by what they say of the outcome.
     """
 
     spec: FieldSpec
@@ -86,6 +86,7 @@ class FieldJudgement:
     change_points: tuple[ChangePoint, ...] = ()
     faults: tuple[PartFault, ...] = ()
     rules: tuple[AppliedRule, ...] = ()
+    sides: Mapping[Side, int] = field(default_factory=dict)
 
     @property
     def silent_spots(self) -> frozenset[Spot]:
@@ -545,6 +546,7 @@ class Court:
                 *_notes(spec, state, power, decisiveness, halved=halved),
             ),
             theils_u=bench.theils_u(name),
+            sides=dict(tally),
         )
 
     @property

@@ -10,6 +10,7 @@ from datetime import UTC
 
 from m365dq_dagster.adapters import measure
 from m365dq_dagster.core.adjudication import WITNESSES, Mark
+from m365dq_dagster.core.causes import Surroundings, with_causes
 from m365dq_dagster.core.checks import CheckResult
 from m365dq_dagster.core.context_rules import apply_rules
 from m365dq_dagster.core.narrative import plural
@@ -87,7 +88,17 @@ def judged_fields(run: CaseRun) -> dict[LogType, tuple[FieldJudgement, ...]]:
         )
         found_fields = judge_log(rows, {spec.field: counts[(spec.log_type, spec.field)] for spec in specs})
         judged[log_type] = apply_rules(found_fields, run.pack.context_rules, matches)
-    return judged
+    return with_causes(judged, _surroundings(run))
+
+
+def _surroundings(run: CaseRun) -> Surroundings:
+    origins = measure.provenance(run.con)
+    return Surroundings(
+        measure.files_by_log(run.con),
+        {key for key, found in origins.items() if found and all(one.startswith("derived:") for one in found)},
+        run.pack.vendor_changes,
+        run.pack.policy.field_states.contradicted_rows,
+    )
 
 
 def _gates(case_id: str, fields: Judged) -> tuple[CheckResult, ...]:

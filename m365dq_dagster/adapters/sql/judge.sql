@@ -147,6 +147,12 @@ WHERE p.provenance = 'absent' AND p.field IN (SELECT unnest($witnesses))
 -- name: columns_of
 SELECT column_name FROM duckdb_columns() WHERE database_name = current_database() AND schema_name = 'main' AND table_name = $name
 
+-- name: files_by_log
+SELECT w.log_type, list(DISTINCT f.path ORDER BY f.path) AS paths
+FROM witness_days AS w
+JOIN files AS f ON f.file_id = w.file_id
+GROUP BY w.log_type
+
 -- name: log_paths
 SELECT file_id, path FROM files
 
