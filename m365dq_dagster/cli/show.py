@@ -202,34 +202,85 @@ def _fields(document: Document) -> RenderableType:
 
 
 def _fields_of(log_type: str, rows: list[Mapping[str, Any]]) -> RenderableType:
-    columns = ("Field", "Role", "Score", "State", "Heard", "Filled", "Most common")
+    """The fields that tell outcomes, the others, what changes within the log, and what was counted against a field."""
+    outcome = [row for row in rows if row.get("role") == "outcome" and narrative.is_there(row)]
+    others = [row for row in rows if row.get("role") != "outcome" and narrative.is_there(row)]
+    absent = [row for row in rows if not narrative.is_there(row)]
+    parts: list[RenderableType] = []
+    if outcome:
+        parts.append(_judged(f"Fields of {log_type} that may tell how a sign-in ended", outcome))
+    if others:
+        parts.append(_described(f"Other fields of {log_type}", others))
+    parts += _listed(
+        f"Not in {log_type}, and why", [narrative.field_sentence(row) for row in absent if row.get("rules")]
+    )
+    plain = [str(row.get("field")) for row in absent if not row.get("rules")]
+    parts += [cell(f"Not in {log_type}: {', '.join(plain)}."), cell("")] if plain else []
+    parts += _listed("What changes within the log", narrative.field_changes(rows))
+    parts += _listed("Context rules that applied", narrative.rules_told(rows))
+    remarks = [f"{row.get('field')}: {text}" for row in rows for text in narrative.texts(row, "remarks")]
+    parts += _listed("Remarks", remarks)
+    return Group(*parts, *_types(rows))
+
+
+def _judged(title: str, rows: list[Mapping[str, Any]]) -> RenderableType:
+    columns = ("Field", "State", "Score", "May testify", "Why")
+    shown = (
+        (
+            row.get("field"),
+            row.get("state"),
+            narrative.score(row.get("score")),
+            narrative.heard(row),
+            narrative.field_sentence(row),
+        )
+        for row in rows
+    )
+    return table(title, columns, shown, ("Score",), ("Why",))
+
+
+def _described(title: str, rows: list[Mapping[str, Any]]) -> RenderableType:
+    columns = ("Field", "Role", "State", "Score", "Filled", "Most common")
     shown = (
         (
             row.get("field"),
             row.get("role"),
-            narrative.score(row.get("score")),
             row.get("state"),
-            _heard(row),
+            narrative.score(row.get("score")),
             narrative.percent(row.get("population")),
             narrative.elided(row.get("top_raw") or row.get("top_value") or "-", 40),
         )
         for row in rows
     )
-    told = [row for row in rows if row.get("role") == "outcome"]
-    why = [cell(_why(row)) for row in told if row.get("state") != "NOT_APPLICABLE"]
-    why += [cell(f"{row.get('field')}: {text}") for row in rows for text in narrative.texts(row, "remarks")]
-    return Group(table(f"Fields of {log_type}", columns, shown, ("Score", "Filled"), ("Most common",)), *why, cell(""))
+    return table(title, columns, shown, ("Score", "Filled"), ("Most common",))
 
 
-def _why(row: Mapping[str, Any]) -> str:
-    name, told = str(row.get("field")), narrative.field_why(row)
-    return told if told.startswith(name) else f"{name}: {told}"
+def _listed(title: str, sentences: list[str]) -> list[RenderableType]:
+    """A heading and one sentence a line, the first of them where there are many; nothing for none."""
+    if not sentences:
+        return []
+    lines: list[RenderableType] = [_heading(title)]
+    lines += [Padding(cell(text), (0, 0, 0, 2)) for text in sentences[:LEADS]]
+    if len(sentences) > LEADS:
+        lines.append(cell(f"  and {len(sentences) - LEADS:,} more: --json gives all of them"))
+    return [*lines, cell("")]
 
 
-def _heard(row: Mapping[str, Any]) -> str:
-    if row.get("role") != "outcome":
-        return "-"
-    return "yes" if row.get("may_testify") else "no"
+def _types(rows: list[Mapping[str, Any]]) -> list[RenderableType]:
+    """Fields that are not in one state on all types of sign-ins."""
+    shown = [
+        (
+            field,
+            kind,
+            narrative.count(each.get("applicable_rows")),
+            each.get("state") or "too few rows",
+            "yes" if each.get("may_testify") else "no",
+            narrative.percent(each.get("population")),
+            f"{narrative.elided(each.get('top_value') or '-')} ({narrative.percent(each.get('top_share'))})",
+        )
+        for field, kind, each in narrative.type_differences(rows)
+    ]
+    columns = ("Field", "Sign-ins", "Rows", "State", "May testify", "Filled", "Most common")
+    return [table("Not the same on all sign-ins", columns, shown, ("Rows", "Filled")), cell("")] if shown else []
 
 
 def _accounts(document: Document) -> RenderableType:
@@ -286,16 +337,20 @@ def _findings(document: Document) -> RenderableType:
 
 
 def _conflicts(document: Document) -> RenderableType:
-    rows = (
-        (
-            row.get("kind"),
-            narrative.count(row.get("rows")),
-            row.get("detail"),
-            ", ".join(narrative.texts(row, "example_event_ids")),
-        )
-        for row in narrative.items(document, "conflicts")
-    )
-    return table("Contradictions", ("Kind", "Rows", "Detail", "Examples"), rows, ("Rows",), ("Detail", "Examples"))
+    found = narrative.contradictions(document)
+    if not found:
+        return cell("No fields of this evidence were seen to contradict each other.")
+    return Group(*(_contradiction(one) for one in found))
+
+
+def _contradiction(one: narrative.Contradiction) -> RenderableType:
+    lines: list[RenderableType] = [_heading(one.kind), cell(one.sentence)]
+    lines += [Padding(cell(text), (0, 0, 0, 2)) for text in one.details[:NAMED]]
+    if len(one.details) > NAMED:
+        lines.append(cell(f"  and {len(one.details) - NAMED:,} more: --json gives all of them"))
+    if one.examples:
+        lines.append(cell(f"Examples: {narrative.some(one.examples, NAMED)}"))
+    return Group(*lines, cell(""))
 
 
 def _indicators(document: Document) -> RenderableType:

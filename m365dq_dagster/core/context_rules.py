@@ -22,6 +22,9 @@ RULE_ID = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 VETO_SHARE = 0.5
 """A veto silences a field where at least this share of its rows match."""
 
+LEAST_EFFECT = 0.01
+"""A rule that would lower a score by less than this share of it is left out."""
+
 UNKNOWN_LICENCE = "unknown"
 SIGN_IN_TYPES = ("interactiveuser", "noninteractiveuser", "serviceprincipal", "managedidentity")
 ADDRESS_KINDS = ("ipv4", "ipv6")
@@ -279,19 +282,28 @@ def apply_rules(
 ) -> tuple[FieldJudgement, ...]:
     """The judgements after the context rules, each with the rules that applied to it.
 
-    A rule applies where at least one row matches, a veto where half of the rows do.
+    A rule applies where at least one row matches, a veto where half of the rows do, a factor where it lowers the score
+    by a hundredth or more. A field that is not there only hears why it cannot be.
     """
     found = []
     for one in judged:
         target = (one.spec.log_type, one.spec.field)
         of_field = [rule for rule in rules if target in rule.targets]
         counted = [(rule, *matches.get((rule.id, *target), (0, 0))) for rule in of_field]
-        found.append(_after(one, [(rule, rows, whole) for rule, rows, whole in counted if _applies(rule, rows, whole)]))
+        found.append(
+            _after(one, [(rule, rows, whole) for rule, rows, whole in counted if _applies(one, rule, rows, whole)])
+        )
     return tuple(found)
 
 
-def _applies(rule: ContextRule, rows: int, whole: int) -> bool:
-    return rows > 0 and (rule.effect is not Effect.VETO or share(rows, whole) >= VETO_SHARE)
+def _applies(one: FieldJudgement, rule: ContextRule, rows: int, whole: int) -> bool:
+    if rule.effect is Effect.NOT_APPLICABLE:
+        return rows > 0
+    if rows == 0 or one.state is FieldState.NOT_APPLICABLE:
+        return False
+    if rule.effect is Effect.VETO:
+        return share(rows, whole) >= VETO_SHARE
+    return share(rows, whole) * (1.0 - rule.factor) >= LEAST_EFFECT
 
 
 def _after(one: FieldJudgement, applied: Sequence[tuple[ContextRule, int, int]]) -> FieldJudgement:
@@ -300,7 +312,7 @@ def _after(one: FieldJudgement, applied: Sequence[tuple[ContextRule, int, int]])
         told = AppliedRule(rule.id, rule.effect.value, factor, rows, rule.because, rule.runbook)
         one = replace(one, rules=(*one.rules, told))
         if factor is not None:
-            one = replace(one, score=None if one.score is None else one.score * factor)
+            one = replace(one, score=(one.score or 0.0) * factor)
         elif rule.effect is Effect.VETO:
             one = _vetoed(one, rule)
         elif rows == whole:
@@ -309,8 +321,6 @@ def _after(one: FieldJudgement, applied: Sequence[tuple[ContextRule, int, int]])
 
 
 def _vetoed(one: FieldJudgement, rule: ContextRule) -> FieldJudgement:
-    if one.state is FieldState.NOT_APPLICABLE:
-        return one
     told = f"{one.spec.field} is not heard: {_lowered(rule.because)}"
     reasons = one.reasons if not one.may_testify and one.score == 0 else (told, *one.reasons)
     return replace(one, score=0.0, may_testify=False, firm=False, reasons=reasons)

@@ -325,6 +325,120 @@ def field_why(row: Mapping[str, Any]) -> str:
     return reasons(row) or field_reason(row)
 
 
+def field_sentence(row: Mapping[str, Any]) -> str:
+    """One sentence: why a field may or may not testify, or what it says and how far it is filled."""
+    name, told = str(row.get("field")), (texts(row, "reasons") or [field_reason(row)])[0].rstrip()
+    sentence = told if told.startswith(name) else f"{name}: {told}"
+    return sentence if sentence.endswith((".", "!", "?")) else f"{sentence}."
+
+
+def heard(row: Mapping[str, Any]) -> str:
+    """Whether a field may testify: `yes`, `in part` where it is not heard in a part of the log, `no`."""
+    if not row.get("may_testify"):
+        return "no"
+    return "in part" if any(part_of.get("heard") == "NOT" for part_of in items(row, "parts")) else "yes"
+
+
+def is_there(row: Mapping[str, Any]) -> bool:
+    """True for a field that holds something in this evidence."""
+    return row.get("state") != "NOT_APPLICABLE"
+
+
+def field_changes(rows: Iterable[Mapping[str, Any]]) -> list[str]:
+    """One sentence for every day on which a field changes and every part in which it is not heard as in the rest."""
+    found = [
+        str(each.get("sentence")) for row in rows for key in ("change_points", "parts") for each in items(row, key)
+    ]
+    return list(dict.fromkeys(found))
+
+
+def rules_told(rows: Iterable[Mapping[str, Any]]) -> list[str]:
+    """One sentence for every context rule that applied to a field that is there: its rows, what it does, and why."""
+    fields: dict[str, list[str]] = {}
+    told: dict[str, Mapping[str, Any]] = {}
+    for row in filter(is_there, rows):
+        for rule in items(row, "rules"):
+            name = str(rule.get("id"))
+            fields.setdefault(name, []).append(f"{row.get('field')} ({_effect(rule)})")
+            told.setdefault(name, rule)
+    return [
+        f"{name}: {', '.join(fields[name])}. {rule.get('because')} What to do: {rule.get('runbook')}"
+        for name, rule in told.items()
+    ]
+
+
+EFFECTS = {"veto": "not heard", "not_applicable": "empty by design"}
+
+
+def _effect(rule: Mapping[str, Any]) -> str:
+    factor = rule.get("factor")
+    effect = EFFECTS.get(str(rule.get("effect")), f"score times {score(factor)}")
+    return f"{effect}, {plural(rule.get('rows') or 0, 'row')}"
+
+
+TYPES = {
+    "interactiveuser": "interactive",
+    "noninteractiveuser": "non-interactive",
+    "serviceprincipal": "service principal",
+    "managedidentity": "managed identity",
+}
+
+
+STANDS_FOR = {"LOW_CONTRAST": "RELIABLE"}
+"""States that are no difference worth a line."""
+
+
+def type_differences(rows: Iterable[Mapping[str, Any]]) -> list[tuple[str, str, Mapping[str, Any]]]:
+    """Field, type of sign-in in words, and its profile there, for fields that are not in one state on all types."""
+    found = []
+    for row in rows:
+        profiles = items(row, "by_sign_in_type")
+        states = {str(each.get("state") or row.get("state")) for each in profiles}
+        heard_on = {each.get("may_testify") for each in profiles}
+        if len(heard_on) > 1 or len({STANDS_FOR.get(state, state) for state in states}) > 1:
+            kinds = [(TYPES.get(str(each.get("sign_in_type")), "type not told"), each) for each in profiles]
+            found += [(str(row.get("field")), kind, each) for kind, each in kinds]
+    return found
+
+
+CONFLICTS = {
+    "ADDRESS_IN_TWO_COUNTRIES": "addresses were placed in more than one country",
+    "LOCATION_FLICKERS": "accounts were placed now here, now there",
+    "TRAVEL_TOO_FAST": "accounts succeeded in two countries faster than anybody travels",
+}
+"""Kinds of contradictions of which a case can hold many, in words that follow their number."""
+
+
+@dataclass(frozen=True)
+class Contradiction:
+    """A kind of contradiction: what is so in one sentence, on how many rows, single cases, and events to look at."""
+
+    kind: str
+    rows: int
+    sentence: str
+    details: list[str]
+    examples: list[str]
+
+
+def contradictions(document: Document) -> list[Contradiction]:
+    """The contradictions of a case, one a kind, those with most rows first."""
+    kinds: dict[str, list[Mapping[str, Any]]] = {}
+    for row in items(document, "conflicts"):
+        kinds.setdefault(str(row.get("kind")), []).append(row)
+    found = [_contradiction(kind, rows) for kind, rows in kinds.items()]
+    return sorted(found, key=lambda one: (-one.rows, one.kind))
+
+
+def _contradiction(kind: str, found: list[Mapping[str, Any]]) -> Contradiction:
+    rows = sum(row.get("rows") or 0 for row in found)
+    details = [str(row.get("detail")) for row in found]
+    examples = [name for row in found for name in texts(row, "example_event_ids")]
+    if len(found) == 1:
+        return Contradiction(kind, rows, f"{plural(rows, 'row')}: {details[0]}", [], examples)
+    what = CONFLICTS.get(kind, "contradictions of this kind were found")
+    return Contradiction(kind, rows, f"{plural(rows, 'row')}: {len(found):,} {what}.", details, examples)
+
+
 def elided(value: object, limit: int = 40) -> str:
     """A long value with its middle left out: the ends tell most."""
     text = str(value)

@@ -677,7 +677,8 @@ def witness_sentence(
     if state is FieldState.LOW_CONTRAST:
         return (
             f"{spec.field} holds {_value_text(counts)} in {percent(counts.top_share)} of the rows, as a healthy tenant "
-            "often does; the other rows differ, and it may testify."
+            "often does; the other rows differ, and "
+            f"{'it is heard where no code or text decides' if spec.witness is Witness.SECONDARY else 'it may testify'}."
         )
     given = sum(tally[one] for one in SIDES)
     told = f"on {given:,} of {plural(counts.applicable, 'row')}" if given else "on none of the rows"

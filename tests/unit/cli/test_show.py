@@ -5,6 +5,7 @@ import re
 import pytest
 
 from m365dq_dagster.cli import show
+from m365dq_dagster.stages.report import rendered
 from tests.support import sample_document
 from tests.support.handed_workbench import HandedWorkbench
 from tests.support.program import call, call_json
@@ -51,10 +52,12 @@ def test_without_a_view_json_is_the_whole_document() -> None:
         ("quality", ("Quality gate: PASS", "outcome_field_rejected", "quality-check-failure.md")),
         (
             "fields",
-            ("status_error_code", "CORRUPTED", "Fields of legacy_auth_logs", "NOT_APPLICABLE", "Trust: sign_in"),
+            ("status_error_code", "CORRUPTED", "Fields of sign_in_logs that may tell", "May testify", "Trust: sign_in"),
         ),
         ("accounts", ("user1@contoso.example", "COMPROMISE_INDICATED", " AU ", "V1: 24 of 24")),
         ("findings", ("F-001", "conditional_access_status", "SUCCESS_AFTER_REJECTIONS", "show oculus evidence F-001")),
+        ("fields", ("Not in legacy_auth_logs: conditional_access_status.", "Other fields of sign_in_logs")),
+        ("conflicts", ("ADDRESS_IN_TWO_COUNTRIES", "10 rows: 198.51.100.7", "Examples: e-1")),
         ("conflicts", ("ADDRESS_IN_TWO_COUNTRIES", "198.51.100.7 is placed")),
         ("indicators", ("MailItemsAccessed", "Sync: 3, Bind: 157")),
         (
@@ -251,3 +254,79 @@ def test_a_database_of_countries_and_what_is_told_of_the_field_are_shown() -> No
             call("show", "oculus", view, bench=bench).stdout.split()
         )
     assert "country: A remark." in call("show", "oculus", "fields", bench=bench).stdout
+
+
+def with_parts() -> sample_document.Document:
+    """The sample case with a field that changes, a rule that applied, and a field that differs by type."""
+    document = sample_document.oculus()
+    field = document["fields"][0]
+    field["may_testify"] = True
+    field["reasons"] = ["status_error_code gives an outcome on 9 of 10 rows."]
+    field["change_points"] = [{"sentence": "From 2025-11-10 on status_error_code holds '0' throughout."}]
+    field["parts"] = [{"sentence": "On the 4 rows of b.csv it is corrupted.", "heard": "NOT"}]
+    field["rules"] = [
+        {"id": "a-rule", "effect": "multiply", "factor": 0.9, "rows": 7, "because": "It is so.", "runbook": "a.md#b"}
+    ]
+    profile = {"applicable_rows": 40, "population": 1.0, "top_value": "0", "top_share": 0.9, "may_testify": True}
+    field["by_sign_in_type"] = [
+        {**profile, "sign_in_type": "interactiveuser", "state": "RELIABLE"},
+        {
+            **profile,
+            "sign_in_type": "noninteractiveuser",
+            "state": "CORRUPTED",
+            "may_testify": False,
+            "top_value": None,
+        },
+    ]
+    absent = document["fields"][4]
+    absent["reasons"] = ["conditional_access_status is empty in every row: by design."]
+    absent["rules"] = [{"id": "b-rule", "effect": "not_applicable", "factor": None, "rows": 7, "because": "x"}]
+    return document
+
+
+def test_fields_show_in_one_sentence_why_and_below_it_what_changes_and_which_rules_applied() -> None:
+    shown = call("show", "oculus", "fields", bench=HandedWorkbench(with_parts())).stdout
+    for words in (
+        "in part",
+        "What changes within the log",
+        "From 2025-11-10 on status_error_code holds '0' throughout.",
+        "On the 4 rows of b.csv it is corrupted.",
+        "Context rules that applied",
+        "a-rule: status_error_code (score times 0.90, 7 rows). It is so. What to do: a.md#b",
+        "Not the same on all sign-ins",
+        "non-interactive",
+        "Not in legacy_auth_logs, and why",
+        "conditional_access_status is empty in every row: by design.",
+    ):
+        assert words in shown, words
+    assert "b-rule" not in shown
+
+
+def test_many_sentences_are_cut_with_where_to_read_on() -> None:
+    document = with_parts()
+    document["fields"][0]["parts"] = [{"sentence": f"Part {n}.", "heard": "NOT"} for n in range(30)]
+    shown = call("show", "oculus", "fields", bench=HandedWorkbench(document)).stdout
+    assert "and 11 more: --json gives all of them" in shown
+
+
+def test_conflicts_of_one_kind_are_one_sentence_with_its_rows_and_examples() -> None:
+    document = sample_document.oculus()
+    document["conflicts"] = [
+        {"kind": "ADDRESS_IN_TWO_COUNTRIES", "rows": 10, "detail": f"A{n}.", "example_event_ids": [f"e-{n}"]}
+        for n in range(8)
+    ]
+    document["conflicts"].append({"kind": "ODD", "rows": 900, "detail": "Odd.", "example_event_ids": []})
+    shown = call("show", "oculus", "conflicts", bench=HandedWorkbench(document)).stdout
+    assert "80 rows: 8 addresses were placed in more than one country." in shown
+    assert "and 3 more: --json gives all of them" in shown
+    assert "Examples: e-0, e-1, e-2, e-3, e-4 and 3 more" in shown
+    assert shown.index("900 rows: Odd.") < shown.index("80 rows")
+    document["conflicts"] = []
+    shown = call("show", "oculus", "conflicts", bench=HandedWorkbench(document)).stdout
+    assert "No fields of this evidence were seen to contradict each other." in shown
+
+
+def test_the_report_page_tells_what_changes_and_which_rules_applied() -> None:
+    page = " ".join(rendered(with_parts(), "html").split())
+    assert "From 2025-11-10 on status_error_code holds &#39;0&#39; throughout." in page
+    assert "a-rule: status_error_code (score times 0.90, 7 rows)." in page

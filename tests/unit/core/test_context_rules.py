@@ -86,9 +86,6 @@ def test_a_veto_silences_a_field_where_half_of_its_rows_match(rows: int, heard: 
 def test_a_veto_leaves_what_is_not_heard_anyway_as_it_is() -> None:
     silent = replace(BENCH[CODE], may_testify=False, score=0.0, firm=False)
     assert after(silent, [rule(effect="veto")], {KEY: (100, 100)}).reasons == BENCH[CODE].reasons
-    absent = replace(BENCH[CODE], state=FieldState.NOT_APPLICABLE, score=None)
-    found = after(absent, [rule(effect="veto")], {KEY: (100, 100)})
-    assert (found.score, len(found.rules)) == (None, 1)
 
 
 def test_a_field_that_cannot_stand_on_any_row_is_not_applicable_and_has_no_score() -> None:
@@ -104,9 +101,15 @@ def test_a_field_that_cannot_stand_on_any_row_is_not_applicable_and_has_no_score
     assert (some.state, some.score, len(some.rules)) == (BENCH[CODE].state, BENCH[CODE].score, 1)
 
 
-def test_a_score_that_is_not_there_stays_away() -> None:
+@pytest.mark.parametrize("effect", ["multiply", "veto"])
+def test_a_field_that_is_not_there_hears_nothing_of_scores(effect: str) -> None:
     absent = replace(BENCH[CODE], state=FieldState.NOT_APPLICABLE, score=None)
-    assert after(absent, [rule()], {KEY: (100, 100)}).score is None
+    assert after(absent, [rule(effect=effect)], {KEY: (100, 100)}) == absent
+
+
+def test_a_rule_of_less_than_a_hundredth_is_left_out() -> None:
+    assert after(BENCH[CODE], [rule()], {KEY: (1, 100)}).rules == ()
+    assert len(after(BENCH[CODE], [rule()], {KEY: (2, 100)}).rules) == 1
 
 
 def test_a_reason_that_begins_with_a_name_keeps_its_capital() -> None:
