@@ -119,11 +119,11 @@ def _policies(limits: Limits) -> Iterator[str]:
         + (f" by {one.by}" if one.by else "")
         for one in changes
     ]
-    were = "1 policy was" if len(changes) == 1 else f"{plural(len(changes), 'policy', 'policies')} were"
+    were, them = ("was", "it") if len(changes) == 1 else ("were", "them")
+    made = f"{plural(len(changes), 'policy', 'policies')} {were} made or changed after the first sign-in"
     yield (
-        f"What Conditional Access would have stopped: {were} made or changed after the first sign-in "
-        f"({some(named, MOST)}). Earlier "
-        "sign-ins were not under them; read no outcome from a policy that stands today."
+        f"What Conditional Access would have stopped: {made} ({some(named, MOST)}). Earlier sign-ins were not under "
+        f"{them}; read no outcome from a policy that stands today."
     )
 
 

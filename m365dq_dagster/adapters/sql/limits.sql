@@ -14,7 +14,7 @@ known AS (
 working AS (
     SELECT account, address, file_id, row_no, event_id
     FROM unified_audit_log
-    WHERE NOT is_logon AND is_person AND account IS NOT NULL
+    WHERE NOT is_logon AND is_person AND contains(account, '@')
       AND account NOT IN (SELECT account FROM known WHERE let_in)
       AND event_time BETWEEN (SELECT begins FROM span) AND (SELECT ends FROM span)
       AND file_id NOT IN (SELECT file_id FROM files WHERE date_order = 'AMBIGUOUS')

@@ -46,7 +46,9 @@ def test_policies_that_came_later_are_named_with_their_moment() -> None:
     (one,) = sentences(Limits(policies=(PolicyChange(NOON, "Require MFA", "add", "adm@b.example"),)))
     assert "stopped: 1 policy was made or changed after the first sign-in (" in one
     assert "'Require MFA' made 2026-01-14 12:00 by adm@b.example" in one
+    assert "Earlier sign-ins were not under it;" in one
     (many,) = sentences(Limits(policies=tuple(changes)))
+    assert "Earlier sign-ins were not under them;" in many
     assert "'P15' changed 2026-01-15 12:00," in many
     assert "and 2 more)" in many
     assert "P20" not in many

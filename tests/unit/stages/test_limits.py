@@ -54,10 +54,11 @@ def test_work_of_an_account_that_was_refused_elsewhere_is_told_and_leaves_its_ve
         [*at_home(BOB), *refused(), *work()],
         [*at_home(), *refused(), *work(day=300)],
         [*at_home(), *refused(), *work(is_person=False)],
+        [*at_home(), *refused("scanner"), *work("scanner")],
         [*at_home(), *refused(), operation("UserLoggedIn", BOB, at(30), address=EVE, is_logon=True, error_number="0")],
         [*at_home(), *refused(), *work(account=ANN)],
     ],
-    ids=["let in", "outside of the sign-ins' time", "a system", "a logon", "another account"],
+    ids=["let in", "outside of the sign-ins' time", "a system", "no name of a person", "a logon", "another account"],
 )
 def test_other_activity_contradicts_nothing(rows: list[Row]) -> None:
     assert conflict(Bench().judge(rows, home=["AU"])) is None
