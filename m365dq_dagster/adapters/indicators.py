@@ -4,7 +4,7 @@ accounts are `measure`'s.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -36,6 +36,7 @@ class ActKind:
     """One distinct way in which an operation was done, by number."""
 
     kind: int
+    log_type: str
     name: str
     actor: str
     result: str | None
@@ -97,6 +98,11 @@ def gather_acts(con: duckdb.DuckDBPyConnection, log_type: str, names: Sequence[K
         run_named(con, f"{log_type}_acts", file=FILE)
 
 
+def gather(con: duckdb.DuckDBPyConnection, name: str, values: Mapping[str, object] | None = None) -> None:
+    """Gather the acts that a named statement finds."""
+    run_named(con, name, values, file=FILE)
+
+
 def act_kinds(con: duckdb.DuckDBPyConnection) -> list[ActKind]:
     """Number what was gathered: every distinct way once."""
     return [ActKind(*row) for row in run_named(con, "act_kinds", file=FILE)]
@@ -122,18 +128,31 @@ def act_reach(con: duckdb.DuckDBPyConnection) -> dict[tuple[str, str], tuple[str
     }
 
 
-def bulk_operations(con: duckdb.DuckDBPyConnection) -> list[tuple[KnownName, int, int, int, Reach]]:
-    """Operations that are counted: the operation, its rows, those by persons and by nobody that is named, its reach."""
-    return [
-        (
-            KnownName("unified_audit_log", row[0], row[0], row[1], row[2], row[3], False, False),
-            int(row[4]),
-            int(row[5]),
-            int(row[6]),
-            Reach(row[7], row[8], tuple(row[9] or ()), tuple(row[10] or ())),
-        )
-        for row in run_named(con, "bulk_operations", file=FILE)
-    ]
+@dataclass(frozen=True)
+class Counted:
+    """An operation that is counted and not read: its rows, those by persons, by nobody that is named, and by others
+    than the owner of the mailbox.
+    """
+
+    operation: str
+    indicator: str
+    severity: str
+    mitre: str
+    rows: int
+    by_persons: int
+    not_named: int
+    reach: Reach
+    by_others: int
+
+
+def counted_operations(con: duckdb.DuckDBPyConnection, statement: str) -> list[Counted]:
+    """What a named statement counts: operations of the audit log, or of mailboxes."""
+    found = []
+    for operation, kind, severity, mitre, *numbers in run_named(con, statement, file=FILE):
+        rows, by_persons, not_named, begins, ends, accounts, addresses, by_others = numbers
+        reach = Reach(begins, ends, tuple(accounts or ()), tuple(addresses or ()))
+        found.append(Counted(operation, kind, severity, mitre, rows, by_persons, not_named, reach, by_others))
+    return found
 
 
 def mail_access(con: duckdb.DuckDBPyConnection) -> dict[str, int]:
@@ -142,3 +161,38 @@ def mail_access(con: duckdb.DuckDBPyConnection) -> dict[str, int]:
     found = {str(kind): int(count) for kind, count, _, _ in rows}
     throttled, items = sum(int(row[2]) for row in rows), sum(int(row[3]) for row in rows)
     return {**found, **({"throttled": throttled} if throttled else {}), **({"items": items} if items else {})}
+
+
+def mail_access_after_foreign(con: duckdb.DuckDBPyConnection) -> tuple[int, int]:
+    """Rows of mail read from where a foreign success came, and how many of them are whole folders."""
+    rows, folders = run_named(con, "mail_access_after_foreign", file=FILE)[0]
+    return int(rows), int(folders)
+
+
+@dataclass(frozen=True)
+class Spray:
+    """Rejected passwords from addresses that tried several accounts, and what came of the right ones."""
+
+    rejected: int
+    stopped: int
+    succeeded: int
+    reach: Reach
+
+
+def password_sprays(con: duckdb.DuckDBPyConnection, log_type: str, accounts: float) -> Spray:
+    """Addresses that were rejected on at least so many accounts which never succeeded from there."""
+    values = {"log_type": log_type, "accounts": accounts}
+    rejected, begins, ends, names, addresses, stopped, succeeded = run_named(con, "password_sprays", values, file=FILE)[
+        0
+    ]
+    return Spray(
+        int(rejected), int(stopped), int(succeeded), Reach(begins, ends, tuple(names or ()), tuple(addresses or ()))
+    )
+
+
+def legacy_sign_ins(con: duckdb.DuckDBPyConnection, log_type: str) -> list[tuple[str, int, Reach]]:
+    """Sign-ins over protocols without a second factor: outcome, rows, reach."""
+    return [
+        (row[0], int(row[1]), Reach(row[2], row[3], tuple(row[4] or ()), tuple(row[5] or ())))
+        for row in run_named(con, "legacy_sign_ins", {"log_type": log_type}, file=FILE)
+    ]

@@ -406,6 +406,7 @@ class CaseEvidence:
     `accepted_rows` are rows that are no success and yet follow a right password or token. `audit_success` counts
     successes that stay out of the totals because another log tells the same sign-ins; `audit_logons_unmatched` are
     those of the audit log that the sign-in log does not hold; `critical_operations` are (operation, rows) by persons;
+    `accounts_at_risk` those that a risk engine holds open at a high level or whose compromise was confirmed;
     `sign_in_types` are the types present, lower case; `weak_basis` says that only uniform fields and Conditional Access
     decide; `sure_foreign_success` counts foreign successes of more than LOW confidence. `nameless_success` are those
     outside the case's home that name no account and come from no application. `unseen_accounts` are at work in the
@@ -432,6 +433,7 @@ class CaseEvidence:
     audit_unmatched_accounts: int = 0
     has_audit_log: bool = False
     critical_operations: tuple[tuple[str, int], ...] = ()
+    accounts_at_risk: tuple[str, ...] = ()
     weak_basis: bool = False
     sure_foreign_success: int = 0
     nameless_success: int = 0
@@ -616,7 +618,13 @@ def _scope(evidence: CaseEvidence) -> Iterator[str]:
 def _other_logs(evidence: CaseEvidence, policy: Policy) -> Iterator[str]:
     if evidence.critical_operations:
         listed = _some([f"{name} ({rows:,})" for name, rows in evidence.critical_operations])
-        yield f"Critical operations by persons stand in the audit log and must be explained: {listed}."
+        yield f"Critical operations by persons must be explained: {listed}."
+    if evidence.accounts_at_risk:
+        names = evidence.accounts_at_risk
+        yield (
+            f"A risk engine holds {plural(len(names), 'account')} at high risk or confirmed compromised, which must be "
+            f"explained or closed: {_some(names)}."
+        )
     if _unmatched_share(evidence) > policy.case.unknown_country_share:
         yield (
             f"{plural(evidence.audit_logons_unmatched, 'successful logon')} of "

@@ -14,9 +14,11 @@ from m365dq_dagster.adapters import measure
 from m365dq_dagster.adapters.indicators import ActKind, KindReading, KnownName, Reach
 from m365dq_dagster.adapters.rule_pack import OperationRow
 from m365dq_dagster.core import indicators as core
-from m365dq_dagster.core.indicators import FAMILIES, RANK, Act, Actor, Known
-from m365dq_dagster.core.outcome import LogType, Severity
+from m365dq_dagster.core.detections import Numbers, judge_alert, judge_forwarding, judge_risk, word_of
+from m365dq_dagster.core.indicators import FAMILIES, RANK, Act, Actor, Known, Reading
+from m365dq_dagster.core.outcome import LogType, Outcome, Severity
 from m365dq_dagster.core.parameters import read_parameters
+from m365dq_dagster.core.policy import IndicatorPolicy
 from m365dq_dagster.stages.case_run import CaseRun
 
 Indicator = dict[str, Any]
@@ -35,30 +37,82 @@ BULK = frozenset(
 CORE_LOGS = (LogType.SIGN_IN, LogType.UAL, LogType.LEGACY)
 """Logs whose verifiers run in every case: that a log is not in the evidence is something they find."""
 
-ACT_LOGS = (LogType.UAL, LogType.ENTRA_AUDIT)
-"""Logs of administrative operations, which are read by their parameters."""
+FORWARDING, MASS_DOWNLOAD, MAIL_BURST = "external forwarding", "mass download", "outbound mail burst"
+COUNTED = {
+    FORWARDING: Known("exfiltration", Severity.CRITICAL, Severity.WARNING, "T1114.003"),
+    MASS_DOWNLOAD: Known("exfiltration", Severity.CRITICAL, Severity.WARNING, "T1530"),
+    MAIL_BURST: Known("abuse", Severity.WARNING, Severity.WARNING, "T1566"),
+}
+"""What is no single operation and is counted from many rows."""
+
+UNLISTED = Known("alert", Severity.WARNING, Severity.WARNING, "")
+RISKS, ALERTS = ("risk_detections", "risky_users"), "security_alerts"
+TRACE, MAILBOX = "message_trace", "mailbox_audit"
+
+Gather = Callable[[CaseRun, Mapping[str, Known], frozenset[str]], None]
 
 
 @dataclass(frozen=True)
 class Verifier:
-    """What verifies one log type."""
+    """What verifies one log type: `gather` finds its acts before accounts are judged, `verify` tells its indicators."""
 
     log_type: str
     verify: Callable[[CaseRun], Iterable[Indicator]]
+    gather: Gather | None = None
 
 
 def read_acts(run: CaseRun) -> None:
-    """Gather what was done in the logs of operations and judge each distinct way once; before accounts are judged."""
+    """Gather what was done in every log and judge each distinct way once; before accounts are judged."""
     con, policy = run.con, run.pack.policy
     measured.start(con)
     known = known_in(run.pack.operations)
-    for log_type in ACT_LOGS:
-        if measured.has_rows(con, log_type):
-            names = measured.operation_names(con, log_type)
-            measured.gather_acts(con, log_type, [*_known_names(log_type, names, known)])
     domains = measured.own_domains(con, policy.indicators.domain_share)
-    readings = [_reading(kind, known[kind.name], domains) for kind in measured.act_kinds(con)]
+    for one in VERIFIERS:
+        if one.gather and measured.has_rows(con, one.log_type):
+            one.gather(run, known, domains)
+    families = {word_of(row.value): row.normalised for row in run.pack.values if row.field == "risk_event_type"}
+    judge = Judge(known, domains, policy.indicators, families)
+    readings = [judge.reading(kind) for kind in measured.act_kinds(con)]
     measured.keep_readings(con, readings, policy.breach.habit_days)
+
+
+@dataclass(frozen=True)
+class Judge:
+    """What acts are judged by: the reference, the tenant's mail domains, the policy, the families of detections."""
+
+    known: Mapping[str, Known]
+    domains: frozenset[str]
+    policy: IndicatorPolicy
+    families: Mapping[str, str]
+
+    def reading(self, kind: ActKind) -> KindReading:
+        """What a kind of act comes to, with the type and technique of its operation where it has none of its own."""
+        known = self.known.get(kind.name) or COUNTED.get(kind.name) or UNLISTED
+        found = self._judged(kind, known)
+        return KindReading(
+            kind.kind,
+            found.label,
+            str(found.severity),
+            str(found.after_foreign),
+            found.indicator or known.indicator,
+            known.mitre if found.mitre is None else found.mitre,
+        )
+
+    def _judged(self, kind: ActKind, known: Known) -> Reading:
+        if kind.log_type in RISKS:
+            name = kind.name.removeprefix("risk: ")
+            family = self.families.get(word_of(name), "")
+            return judge_risk(name, kind.result, kind.parameters, latest=kind.more is not None, family=family)
+        if kind.log_type == ALERTS:
+            return judge_alert(kind.result, kind.parameters, kind.more, kind.target)
+        if kind.name == FORWARDING:
+            return judge_forwarding(Numbers.of(kind.parameters), self.policy)
+        if kind.name in COUNTED:
+            return Reading(kind.more or "messages", known.ordinary, known.severity)
+        parameters = read_parameters(kind.parameters, kind.more)
+        lost = core.failed(kind.result)
+        act = Act(kind.name, parameters, Actor(kind.actor), kind.account, kind.target, lost, self.domains)
+        return core.judge_act(act, known)
 
 
 def known_in(operations: Iterable[OperationRow]) -> dict[str, Known]:
@@ -94,20 +148,8 @@ def _known_names(log_type: str, names: Iterable[str], known: Mapping[str, Known]
 def _is_act(log_type: str, name: str, known: Known) -> bool:
     if log_type == LogType.ENTRA_AUDIT:
         return known.severity is not Severity.INFO
-    return name not in BULK and (name in core.READERS or known.severity is Severity.CRITICAL)
-
-
-def _reading(kind: ActKind, known: Known, domains: frozenset[str]) -> KindReading:
-    parameters = read_parameters(kind.parameters, kind.more)
-    act = Act(kind.name, parameters, Actor(kind.actor), kind.account, kind.target, core.failed(kind.result), domains)
-    found = core.judge_act(act, known)
-    return KindReading(
-        kind.kind,
-        found.label,
-        str(found.severity),
-        str(found.after_foreign),
-        found.indicator or known.indicator,
-        found.mitre or known.mitre,
+    return (
+        log_type == LogType.UAL and name not in BULK and (name in core.READERS or known.severity is Severity.CRITICAL)
     )
 
 
@@ -198,43 +240,130 @@ def _sums(pairs: Iterable[tuple[str, int]]) -> dict[str, int]:
     return found
 
 
-def _bulk(run: CaseRun) -> Iterator[Indicator]:
-    for known, rows, by_persons, not_named, reach in measured.bulk_operations(run.con):
-        others = rows - by_persons - not_named
-        severity = Severity(known.severity) if by_persons or not_named else Severity.INFO
-        actors = {"person": by_persons, "not named": not_named, "system": others}
-        detail = measured.mail_access(run.con) if known.operation == "MailItemsAccessed" else {}
+def _counted(run: CaseRun, log_type: str, statement: str) -> Iterator[Indicator]:
+    for one in measured.counted_operations(run.con, statement):
+        is_mail = log_type == LogType.UAL and one.operation == "MailItemsAccessed"
+        severity, detail = _mail_read(run) if is_mail else (Severity(one.severity), {})
+        by_nobody = one.rows - one.by_persons - one.not_named
+        actors = {"person": one.by_persons, "not named": one.not_named, "system": by_nobody}
+        if by_nobody == one.rows:
+            severity = Severity.INFO
+        if one.by_others:
+            detail = {**detail, "by others than the owner": one.by_others}
         yield indicator(
-            LogType.UAL,
-            known.indicator,
-            known.operation,
+            log_type,
+            FAMILIES.get(one.indicator, one.indicator),
+            one.operation,
             severity,
-            rows,
-            reach,
+            one.rows,
+            one.reach,
             detail,
-            known.mitre,
+            one.mitre,
             {word: count for word, count in actors.items() if count},
         )
 
 
+def _mail_read(run: CaseRun) -> tuple[Severity, dict[str, int]]:
+    """Mail read: a whole folder that went to where an unexplained foreign success came from is grave."""
+    rows, folders = measured.mail_access_after_foreign(run.con)
+    detail = {**measured.mail_access(run.con), **({AFTER_FOREIGN: rows} if rows else {})}
+    return Severity.CRITICAL if folders else Severity.WARNING, detail
+
+
+def _gather_operations(log_type: str) -> Gather:
+    def gather(run: CaseRun, known: Mapping[str, Known], domains: frozenset[str]) -> None:
+        names = measured.operation_names(run.con, log_type)
+        measured.gather_acts(run.con, log_type, [*_known_names(log_type, names, known)])
+
+    return gather
+
+
+def _gather_audit_log(run: CaseRun, known: Mapping[str, Known], domains: frozenset[str]) -> None:
+    limits = run.pack.policy.indicators
+    _gather_operations(LogType.UAL)(run, known, domains)
+    values = {"downloaded": limits.files_an_hour, "opened": limits.accessed_an_hour, "above": limits.above_habit}
+    measured.gather(run.con, "unified_audit_log_bursts", values)
+
+
+def _gather_mail(run: CaseRun, known: Mapping[str, Known], domains: frozenset[str]) -> None:
+    con, limits = run.con, run.pack.policy.indicators
+    measured.gather(con, "tenant_domains", {"domains": sorted(domains)})
+    measured.gather(con, "trace_domains")
+    measured.gather(con, "mail_flow")
+    measured.gather(con, "passed_on", {"seconds": limits.forward_seconds})
+    measured.gather(con, "message_trace_acts")
+    values = {"mails": limits.mails_an_hour, "recipients": limits.recipients_an_hour, "above": limits.above_habit}
+    measured.gather(con, "message_trace_bursts", values)
+
+
+def _gather_rows(log_type: str) -> Gather:
+    def gather(run: CaseRun, known: Mapping[str, Known], domains: frozenset[str]) -> None:
+        measured.gather(run.con, f"{log_type}_acts")
+
+    return gather
+
+
+def _acts_of(log_type: str) -> Callable[[CaseRun], Iterable[Indicator]]:
+    return lambda run: _acts(run, log_type)
+
+
 def _unified_audit_log(run: CaseRun) -> Iterator[Indicator]:
     yield from _acts(run, LogType.UAL)
-    yield from _bulk(run)
+    yield from _counted(run, LogType.UAL, "bulk_operations")
 
 
-def _directory_audit(run: CaseRun) -> Iterator[Indicator]:
-    yield from _acts(run, LogType.ENTRA_AUDIT)
+def _mailbox_audit(run: CaseRun) -> Iterator[Indicator]:
+    yield from _counted(run, MAILBOX, "mailbox_audit_operations")
 
 
-def _nothing_yet(run: CaseRun) -> Iterator[Indicator]:
-    """Sign-ins are verified by their outcomes: the verdicts tell them."""
-    yield from ()
+# --- Sign-ins, whose outcomes the verdicts tell
+
+
+def _sign_ins_of(log_type: LogType) -> Callable[[CaseRun], Iterable[Indicator]]:
+    def verify(run: CaseRun) -> Iterator[Indicator]:
+        yield from _sprays(run, log_type)
+        yield from _legacy(run, log_type)
+
+    return verify
+
+
+def _sprays(run: CaseRun, log_type: LogType) -> Iterator[Indicator]:
+    found = measured.password_sprays(run.con, log_type, run.pack.policy.indicators.spray_accounts)
+    if found.rejected:
+        detail = {"rejected": found.rejected, "right password, stopped": found.stopped, "succeeded": found.succeeded}
+        told = {word: count for word, count in detail.items() if count}
+        yield indicator(
+            log_type,
+            "credential",
+            "password spray",
+            Severity.WARNING,
+            found.rejected,
+            found.reach,
+            told,
+            "T1110.003",
+            {},
+        )
+
+
+def _legacy(run: CaseRun, log_type: LogType) -> Iterator[Indicator]:
+    found = measured.legacy_sign_ins(run.con, log_type)
+    if not found:
+        return
+    detail = {outcome: rows for outcome, rows, _ in found}
+    came_in = [reach for outcome, _, reach in found if outcome == Outcome.SUCCESS]
+    reach = came_in[0] if came_in else max(found, key=lambda one: one[1])[2]
+    severity = Severity.WARNING if came_in else Severity.INFO
+    rows = sum(detail.values())
+    yield indicator(log_type, "access", "legacy authentication", severity, rows, reach, detail, "T1078.004", {})
 
 
 VERIFIERS: tuple[Verifier, ...] = (
-    Verifier(LogType.SIGN_IN, _nothing_yet),
-    Verifier(LogType.UAL, _unified_audit_log),
-    Verifier(LogType.LEGACY, _nothing_yet),
-    Verifier(LogType.ENTRA_AUDIT, _directory_audit),
+    Verifier(LogType.SIGN_IN, _sign_ins_of(LogType.SIGN_IN)),
+    Verifier(LogType.UAL, _unified_audit_log, _gather_audit_log),
+    Verifier(LogType.LEGACY, _sign_ins_of(LogType.LEGACY)),
+    Verifier(LogType.ENTRA_AUDIT, _acts_of(LogType.ENTRA_AUDIT), _gather_operations(LogType.ENTRA_AUDIT)),
+    Verifier(TRACE, _acts_of(TRACE), _gather_mail),
+    Verifier(MAILBOX, _mailbox_audit, _gather_operations(MAILBOX)),
+    *(Verifier(one, _acts_of(one), _gather_rows(one)) for one in (*RISKS, ALERTS)),
 )
 """Every verifier, by the log it reads."""

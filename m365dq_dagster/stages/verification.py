@@ -166,6 +166,7 @@ def _case_evidence(run: CaseRun, fields: Judged, window: measure.Window, known: 
         unread_files=tuple(row[0] for row in measure.run_named(con, "unread_files", file="accounts")),
         quarantined=sum(row["rows"] for row in measure.mappings(con, "quarantine")),
         critical_operations=tuple((row[0], int(row[1])) for row in critical),
+        accounts_at_risk=tuple(row[0] for row in measure.run_named(con, "accounts_at_risk", file="accounts")),
         nameless_success=int(measure.run_named(con, "nameless_successes", file="accounts")[0][0]),
         sure_foreign_success=int(measure.run_named(con, "sure_foreign_successes", file="accounts")[0][0]),
         unseen_accounts=tuple(one.account for one in known.unseen),

@@ -7,9 +7,15 @@ import random
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from zlib import crc32
 
 import duckdb
+
+from m365dq_dagster.adapters.evidence.formats import parse_formats
+from m365dq_dagster.adapters.evidence.tables import described_tables
+from m365dq_dagster.adapters.rule_pack import load_rule_pack
+from m365dq_dagster.adapters.sql.landing import create_table
 
 START = datetime(2026, 1, 5, 9)
 """The moment that `at(0)` means: nine o'clock on the first day."""
@@ -19,7 +25,17 @@ BOB = "bob@contoso.example"
 EVE = "198.51.100.66"
 """An address that nobody used before."""
 
-FILES = {"sign_in_logs": 1, "unified_audit_log": 2, "legacy_auth_logs": 3}
+FILES = {
+    "sign_in_logs": 1,
+    "unified_audit_log": 2,
+    "legacy_auth_logs": 3,
+    "entra_audit_logs": 4,
+    "message_trace": 5,
+    "risk_detections": 6,
+    "risky_users": 7,
+    "security_alerts": 8,
+    "mailbox_audit": 9,
+}
 NAMES = {1: "SignInLogs.csv", 2: "AuditLog.csv", 3: "LegacyAuth.csv"}
 RAW = ("status_error_code", "status", "conditional_access_status", "error_number", "result_status")
 
@@ -106,6 +122,18 @@ def logon(account: str | None = ANN, when: datetime | None = START, number: str 
     return operation(name, account, when, **{**filled, **columns})
 
 
+def directory(activity: str, account: str | None = ANN, when: datetime | None = START, **columns: object) -> Row:
+    """What a person did in the directory, from its audit log."""
+    filled = {"activity": activity, "event_time": when, "account": account, "is_person": True, "result": "success"}
+    return Row("entra_audit_logs", {**filled, "address": address_of(str(account), "AU"), **columns})
+
+
+def mail(sender: str, recipient: str, when: datetime | None = START, message: str = "m1", **columns: object) -> Row:
+    """A message that was delivered, from the message trace."""
+    filled = {"sender_address": sender, "recipient_address": recipient, "event_time": when, "message_id": message}
+    return Row("message_trace", {**filled, "status": "Delivered", "subject": "Hello", **columns})
+
+
 def at_home(account: str = ANN, days: Iterable[int] = range(0, 40, 2), **columns: object) -> list[Row]:
     """The owner's ordinary successes, one on each of the days."""
     return [sign_in(account, at(day), **columns) for day in days]
@@ -139,20 +167,33 @@ def load(con: duckdb.DuckDBPyConnection, rows: Sequence[Row], shuffled: int | No
     if shuffled is not None:
         random.Random(shuffled).shuffle(numbered)
     for table, file_id in FILES.items():
-        _insert(con, table, [row.columns for row in numbered if row.table == table])
         if numbers[table]:
+            _open(con, table)
+            _insert(con, table, [row.columns for row in numbered if row.table == table])
             _file(con, table, file_id, numbers[table])
 
 
+def _open(con: duckdb.DuckDBPyConnection, table: str) -> None:
+    """Make a table that only format files describe."""
+    if FILES[table] not in NAMES:
+        con.execute(create_table(table, described()[table]))
+
+
+@cache
+def described() -> dict[str, dict[str, str]]:
+    """The tables that the shipped formats describe, with their columns."""
+    return described_tables(parse_formats(load_rule_pack().formats))
+
+
 def _has_raw(table: str, name: str) -> bool:
-    return (table == "unified_audit_log") == (name in ("error_number", "result_status"))
+    return FILES[table] in NAMES and (table == "unified_audit_log") == (name in ("error_number", "result_status"))
 
 
 def _file(con: duckdb.DuckDBPyConnection, table: str, file_id: int, rows: int) -> None:
     con.execute(
         "INSERT INTO files (file_id, path, sha256, bytes, log_type, status, rows_read, rows_imported) "
         "VALUES (?, ?, ?, 1, ?, 'IMPORTED', ?, ?)",
-        [file_id, NAMES[file_id], f"{file_id:064x}", table, rows, rows],
+        [file_id, NAMES.get(file_id, f"{table}.csv"), f"{file_id:064x}", table, rows, rows],
     )
 
 

@@ -159,7 +159,7 @@ CREATE OR REPLACE TEMP TABLE followed_by_critical AS
 SELECT f.account, min(c.operation) AS operation, count(*) AS row_count
 FROM foreign_successes AS f
 JOIN critical_operations AS c
-    ON c.account = f.account AND c.indicator IN ('persistence', 'exfiltration')
+    ON c.account = f.account AND c.indicator IN ('persistence', 'exfiltration') AND c.log_type IN ('unified_audit_log', 'entra_audit_logs')
     AND c.event_time >= f.event_time AND c.event_time <= f.event_time + to_hours(CAST($hours AS INTEGER))
     AND (c.address = f.address OR c.session_id = f.session_id)
 GROUP BY f.account
@@ -423,7 +423,12 @@ SELECT min(operation) AS operation, max(row_count) AS row_count, max(accounts) A
 FROM (
     SELECT name, log_type, min(operation) AS operation, count(*) AS row_count, count(DISTINCT account) AS accounts
     FROM critical_operations
+    WHERE log_type NOT IN ('risk_detections', 'risky_users')
     GROUP BY name, log_type
 ) AS by_log
 GROUP BY name
 ORDER BY operation
+
+-- name: accounts_at_risk
+-- Accounts that a risk engine holds open at a high level, or whose compromise somebody confirmed.
+SELECT DISTINCT account FROM critical_operations WHERE log_type IN ('risk_detections', 'risky_users') ORDER BY account

@@ -7,7 +7,8 @@ CREATE OR REPLACE TEMP TABLE act_operations (
 );
 CREATE OR REPLACE TEMP TABLE found_acts (
     log_type VARCHAR, file_id INTEGER, row_no BIGINT, account VARCHAR, address VARCHAR, session_id VARCHAR, event_time TIMESTAMP,
-    operation VARCHAR, name VARCHAR, actor VARCHAR, result VARCHAR, parameters VARCHAR, more VARCHAR, target VARCHAR
+    operation VARCHAR, name VARCHAR, actor VARCHAR, result VARCHAR, parameters VARCHAR, more VARCHAR, target VARCHAR,
+    stands_for BIGINT
 );
 CREATE OR REPLACE TEMP TABLE act_readings (
     kind BIGINT, detail VARCHAR, severity VARCHAR, after_foreign VARCHAR, indicator VARCHAR, mitre VARCHAR
@@ -41,7 +42,7 @@ SELECT
             THEN 'application'
         ELSE 'system'
     END,
-    u.result_status, u.parameters, NULL, CASE WHEN o.targeted THEN u.object_id END
+    u.result_status, u.parameters, NULL, CASE WHEN o.targeted THEN u.object_id END, 1
 FROM unified_audit_log AS u
 JOIN act_operations AS o ON o.log_type = 'unified_audit_log' AND o.operation = u.operation
 LEFT JOIN files AS f ON f.file_id = u.file_id
@@ -60,7 +61,7 @@ SELECT
         ELSE 'system'
     END,
     u.result, u.modified_properties, u.target_resources,
-    CASE WHEN o.targeted THEN coalesce(u.target_user_principal_name, u.target_display_name) END
+    CASE WHEN o.targeted THEN coalesce(u.target_user_principal_name, u.target_display_name) END, 1
 FROM (
     SELECT
         * REPLACE (
@@ -77,8 +78,8 @@ WHERE o.is_act
 -- name: act_kinds
 -- Everything that is the same for the judge has one number, in an order that does not depend on that of the rows.
 CREATE OR REPLACE TEMP TABLE acts AS
-SELECT *, dense_rank() OVER (ORDER BY name, actor, result, parameters, more, target, account) AS kind FROM found_acts;
-SELECT kind, any_value(name), any_value(actor), any_value(result), any_value(parameters), any_value(more), any_value(target), any_value(account)
+SELECT *, dense_rank() OVER (ORDER BY log_type, name, actor, result, parameters, more, target, account) AS kind FROM found_acts;
+SELECT kind, any_value(log_type), any_value(name), any_value(actor), any_value(result), any_value(parameters), any_value(more), any_value(target), any_value(account)
 FROM acts
 GROUP BY kind
 ORDER BY kind
@@ -88,7 +89,7 @@ ORDER BY kind
 CREATE OR REPLACE TABLE indicator_rows AS
 SELECT
     a.log_type, a.file_id, a.row_no, a.account, a.address, a.session_id, a.event_time, a.operation, a.name, r.indicator, r.severity,
-    r.after_foreign, FALSE AS followed, a.actor, a.actor = 'person' AS is_person, r.detail, r.mitre,
+    r.after_foreign, FALSE AS followed, a.actor, a.actor = 'person' AS is_person, r.detail, r.mitre, a.stands_for,
     CASE
         WHEN a.event_time IS NULL OR r.after_foreign <> 'CRITICAL' THEN 0
         ELSE dense_rank() OVER (PARTITION BY a.account, a.name, r.after_foreign ORDER BY CAST(a.event_time AS DATE)) - 1
@@ -102,7 +103,7 @@ WHERE earlier_days >= $habit_days AND after_foreign = 'CRITICAL' AND account IS 
 
 -- name: act_details
 -- Rows of every operation by what they come to, by actor, and whether they followed a foreign success.
-SELECT log_type, name, detail, severity, indicator, mitre, actor, followed, count(*) AS row_count
+SELECT log_type, name, detail, severity, indicator, mitre, actor, followed, CAST(sum(stands_for) AS BIGINT) AS row_count
 FROM indicator_rows
 GROUP BY log_type, name, detail, severity, indicator, mitre, actor, followed
 ORDER BY log_type, name, row_count DESC, detail, severity, indicator, mitre, actor, followed
@@ -127,7 +128,7 @@ SELECT
     count(*) FILTER (WHERE u.is_person) AS by_persons, count(*) FILTER (WHERE u.account IS NULL AND NOT u.is_person) AS not_named,
     min(u.event_time) AS begins, max(u.event_time) AS ends,
     list(DISTINCT u.account ORDER BY u.account) FILTER (WHERE u.account IS NOT NULL AND u.is_person) AS accounts,
-    list(DISTINCT u.address ORDER BY u.address) FILTER (WHERE u.address IS NOT NULL AND u.is_person) AS addresses
+    list(DISTINCT u.address ORDER BY u.address) FILTER (WHERE u.address IS NOT NULL AND u.is_person) AS addresses, 0 AS by_others
 FROM unified_audit_log AS u
 JOIN act_operations AS o ON o.log_type = 'unified_audit_log' AND o.operation = u.operation
 WHERE NOT o.is_act AND o.severity <> 'INFO' AND NOT u.is_logon
@@ -142,3 +143,265 @@ FROM unified_audit_log
 WHERE operation = 'MailItemsAccessed'
 GROUP BY kind
 ORDER BY kind
+
+-- name: unified_audit_log_bursts
+-- Many files of one account from one address within an hour, more than on the account's busiest hour of any earlier day.
+INSERT INTO found_acts
+WITH hours AS (
+    SELECT
+        u.account, u.address, CASE WHEN u.operation = 'FileAccessed' THEN 'files opened' ELSE 'files downloaded' END AS work,
+        date_trunc('hour', u.event_time) AS hour, count(*) AS files, min(u.event_time) AS begins, min(u.session_id) AS session_id,
+        min((u.file_id, u.row_no)) AS line
+    FROM unified_audit_log AS u
+    JOIN (SELECT file_id FROM files WHERE date_order IS DISTINCT FROM 'AMBIGUOUS') AS f ON f.file_id = u.file_id
+    WHERE u.operation IN ('FileDownloaded', 'FileSyncDownloadedFull', 'FileSyncDownloadedPartial', 'FileAccessed')
+      AND u.is_person AND u.account IS NOT NULL AND u.event_time IS NOT NULL
+    GROUP BY u.account, u.address, work, hour
+),
+habits AS (
+    SELECT
+        *,
+        max(files) OVER (
+            PARTITION BY account, work ORDER BY date_trunc('day', hour)
+            RANGE BETWEEN UNBOUNDED PRECEDING AND INTERVAL 1 DAY PRECEDING
+        ) AS habit
+    FROM hours
+)
+SELECT
+    'unified_audit_log', line[1], line[2], account, address, session_id, begins, 'mass download', 'mass download', 'person', NULL,
+    NULL, work, NULL, files
+FROM habits
+WHERE files >= CASE work WHEN 'files opened' THEN $opened ELSE $downloaded END AND files > $above * coalesce(habit, 0)
+
+-- name: tenant_domains
+CREATE OR REPLACE TEMP TABLE tenant_domains AS SELECT unnest(CAST($domains AS VARCHAR[])) AS domain
+
+-- name: trace_domains
+-- Where no account tells the tenant's domains: those that a party of at least half of the messages has.
+INSERT INTO tenant_domains
+SELECT domain
+FROM (
+    SELECT file_id, row_no, lower(split_part(sender_address, '@', 2)) AS domain FROM message_trace
+    UNION
+    SELECT file_id, row_no, lower(split_part(recipient_address, '@', 2)) AS domain FROM message_trace
+) AS parties
+WHERE domain <> '' AND (SELECT count(*) FROM tenant_domains) = 0
+GROUP BY domain
+HAVING count(*) * 2 >= (SELECT count(*) FROM message_trace)
+
+-- name: mail_flow
+-- One row for each message and recipient. A sender that was rewritten for a forwarding names the mailbox that forwards.
+CREATE OR REPLACE TEMP TABLE mail_flow AS
+SELECT
+    m.file_id, m.row_no, m.event_time, coalesce(m.message_id, m.message_trace_id) AS message, m.sender, m.recipient, m.subject, m.passed_on,
+    CASE WHEN NOT starts_with(m.sender, 'bounces+') AND contains(m.sender, '+srs=')
+        THEN concat(split_part(m.sender, '+srs=', 1), '@', split_part(m.sender, '@', 2)) END AS forwarder,
+    s.domain IS NOT NULL AS from_inside, r.domain IS NOT NULL AS to_inside
+FROM (
+    SELECT
+        t.file_id, t.row_no, CASE WHEN f.date_order IS DISTINCT FROM 'AMBIGUOUS' THEN t.event_time END AS event_time, t.message_id,
+        t.message_trace_id, lower(t.sender_address) AS sender, trim(unnest(string_split(lower(t.recipient_address), ';'))) AS recipient,
+        regexp_replace(lower(t.subject), '^((fw|fwd|wg|tr|rv|i)\s*:\s*)+', '') AS subject,
+        regexp_matches(lower(t.subject), '^(fw|fwd|wg|tr|rv|i)\s*:') AS passed_on
+    FROM message_trace AS t
+    LEFT JOIN files AS f ON f.file_id = t.file_id
+    WHERE lower(coalesce(t.status, '')) NOT IN ('failed', 'quarantined', 'filteredasspam')
+) AS m
+LEFT JOIN (SELECT DISTINCT domain FROM tenant_domains) AS s ON s.domain = split_part(m.sender, '@', 2)
+LEFT JOIN (SELECT DISTINCT domain FROM tenant_domains) AS r ON r.domain = split_part(m.recipient, '@', 2)
+
+-- name: passed_on
+-- Messages that an account passes on to the outside: redirected with their sender, rewritten by a forwarding, or sent on at once.
+CREATE OR REPLACE TEMP TABLE passed_on AS
+SELECT o.file_id, o.row_no, o.event_time, i.account, o.recipient
+FROM mail_flow AS o
+JOIN (
+    SELECT message, min(recipient) AS account FROM mail_flow WHERE to_inside AND message IS NOT NULL
+    GROUP BY message HAVING count(DISTINCT recipient) = 1
+) AS i ON i.message = o.message
+WHERE NOT o.to_inside AND NOT o.from_inside
+UNION
+SELECT file_id, row_no, event_time, forwarder, recipient FROM mail_flow WHERE forwarder IS NOT NULL AND NOT to_inside
+UNION
+SELECT o.file_id, o.row_no, o.event_time, o.sender, o.recipient
+FROM mail_flow AS o
+JOIN mail_flow AS i
+    ON i.recipient = o.sender AND i.subject = o.subject AND i.to_inside AND NOT i.passed_on AND i.message IS DISTINCT FROM o.message
+    AND o.event_time >= i.event_time AND o.event_time <= i.event_time + to_seconds(CAST($seconds AS INTEGER))
+WHERE o.from_inside AND NOT o.to_inside AND o.passed_on AND o.forwarder IS NULL
+
+-- name: message_trace_acts
+-- One act for each account and outside recipient: how many messages, which share of what came in meanwhile, and since when.
+INSERT INTO found_acts
+WITH pairs AS (
+    SELECT
+        account, recipient, count(*) AS mails, min(event_time) AS begins, max(event_time) AS ends, min((file_id, row_no)) AS line
+    FROM passed_on
+    GROUP BY account, recipient
+),
+came_in AS (
+    SELECT p.account, p.recipient, count(DISTINCT i.message) AS received
+    FROM pairs AS p
+    JOIN mail_flow AS i ON i.recipient = p.account AND i.event_time BETWEEN p.begins - INTERVAL 1 HOUR AND p.ends
+    GROUP BY p.account, p.recipient
+),
+reach AS (SELECT min(event_time) AS begins, max(event_time) AS ends FROM mail_flow)
+SELECT
+    'message_trace', p.line[1], p.line[2], p.account, NULL, NULL, p.begins, 'external forwarding', 'external forwarding', 'person', NULL,
+    to_json({
+        'mails': p.mails, 'share': coalesce(p.mails / nullif(c.received, 0), 1.0),
+        'standing': coalesce(p.begins <= r.begins + (r.ends - r.begins) / 4, FALSE) AND r.ends - r.begins >= INTERVAL 4 DAY
+    }),
+    p.recipient, NULL, p.mails
+FROM pairs AS p
+LEFT JOIN came_in AS c ON c.account = p.account AND c.recipient = p.recipient
+CROSS JOIN reach AS r
+
+-- name: message_trace_bursts
+-- Much mail of one sender to many outside recipients within an hour, more than on any earlier day.
+INSERT INTO found_acts
+WITH hours AS (
+    SELECT
+        sender, date_trunc('hour', event_time) AS hour, count(*) AS mails, count(DISTINCT recipient) AS recipients, min(event_time) AS begins,
+        min((file_id, row_no)) AS line
+    FROM mail_flow
+    WHERE from_inside AND NOT to_inside AND forwarder IS NULL AND event_time IS NOT NULL
+    GROUP BY sender, hour
+),
+habits AS (
+    SELECT
+        *,
+        max(mails) OVER (
+            PARTITION BY sender ORDER BY date_trunc('day', hour) RANGE BETWEEN UNBOUNDED PRECEDING AND INTERVAL 1 DAY PRECEDING
+        ) AS habit
+    FROM hours
+)
+SELECT
+    'message_trace', line[1], line[2], sender, NULL, NULL, begins, 'outbound mail burst', 'outbound mail burst', 'person', NULL, NULL, NULL,
+    NULL, mails
+FROM habits
+WHERE mails >= $mails AND recipients >= $recipients AND mails > $above * coalesce(habit, 0)
+
+-- name: risk_detections_acts
+-- A detection is told again whenever its state changes: the latest one stands.
+INSERT INTO found_acts
+SELECT
+    'risk_detections', d.file_id, d.row_no, d.account, d.address, NULL,
+    CASE WHEN f.date_order IS DISTINCT FROM 'AMBIGUOUS' THEN d.event_time END, coalesce(d.risk_event_type, 'risk detection'),
+    concat('risk: ', lower(coalesce(d.risk_event_type, 'detection'))),
+    CASE WHEN d.account IS NOT NULL THEN 'person' WHEN d.service_principal_id IS NOT NULL THEN 'application' ELSE 'not named' END,
+    d.risk_level, d.risk_state, CASE WHEN d.turn = 1 THEN 'latest' END, NULL, 1
+FROM (
+    SELECT
+        *,
+        row_number() OVER (
+            PARTITION BY coalesce(event_id, concat(file_id, ':', row_no))
+            ORDER BY last_updated_time DESC NULLS LAST, detected_time DESC NULLS LAST, file_id, row_no
+        ) AS turn
+    FROM risk_detections
+) AS d
+LEFT JOIN files AS f ON f.file_id = d.file_id
+
+-- name: risky_users_acts
+INSERT INTO found_acts
+SELECT
+    'risky_users', d.file_id, d.row_no, d.account, NULL, NULL,
+    CASE WHEN f.date_order IS DISTINCT FROM 'AMBIGUOUS' THEN d.event_time END, 'user at risk', 'user at risk',
+    CASE WHEN d.account IS NOT NULL THEN 'person' ELSE 'not named' END,
+    d.risk_level, d.risk_state, CASE WHEN d.turn = 1 THEN 'latest' END, NULL, 1
+FROM (
+    SELECT
+        *,
+        row_number() OVER (
+            PARTITION BY coalesce(user_id, account, concat(file_id, ':', row_no))
+            ORDER BY risk_last_updated DESC NULLS LAST, file_id, row_no
+        ) AS turn
+    FROM risky_users
+) AS d
+LEFT JOIN files AS f ON f.file_id = d.file_id
+
+-- name: security_alerts_acts
+INSERT INTO found_acts
+SELECT
+    'security_alerts', d.file_id, d.row_no, NULL, NULL, NULL,
+    CASE WHEN f.date_order IS DISTINCT FROM 'AMBIGUOUS' THEN d.event_time END, left(coalesce(d.title, 'alert'), 120),
+    concat('alert: ', lower(left(coalesce(d.title, 'alert'), 120))), 'not named', d.severity,
+    coalesce(d.classification, d.status), d.category, d.attack_techniques, 1
+FROM security_alerts AS d
+LEFT JOIN files AS f ON f.file_id = d.file_id
+
+-- name: mail_access_after_foreign
+-- Mail read from the address or in the session of a foreign success that neither the owner's own device nor a standing egress explains.
+SELECT count(*) AS row_count, count(*) FILTER (WHERE lower(u.mail_access_type) = 'sync') AS whole_folders
+FROM unified_audit_log AS u
+WHERE u.operation = 'MailItemsAccessed' AND u.is_person
+  AND (
+    (u.account, u.address) IN (
+        SELECT (account, address) FROM foreign_successes
+        WHERE NOT own_device AND NOT from_egress AND account IS NOT NULL AND address IS NOT NULL
+    )
+    OR (u.account, u.session_id) IN (
+        SELECT (account, session_id) FROM foreign_successes
+        WHERE NOT own_device AND NOT from_egress AND account IS NOT NULL AND session_id IS NOT NULL
+    )
+  )
+
+-- name: password_sprays
+-- Addresses whose passwords were rejected on several accounts that never succeeded from them: not an office whose people mistype.
+WITH tried AS (
+    SELECT address, account, count(*) AS rejected, min(event_time) AS begins, max(event_time) AS ends
+    FROM events
+    WHERE counted AND log_type = $log_type AND outcome = 'REJECTED' AND address IS NOT NULL AND account IS NOT NULL
+    GROUP BY address, account
+),
+came_in AS (
+    SELECT address, account, count(*) FILTER (WHERE outcome = 'SUCCESS') AS succeeded, count(*) FILTER (WHERE accepted AND outcome <> 'SUCCESS') AS stopped
+    FROM events
+    WHERE counted AND log_type = $log_type AND address IN (SELECT address FROM tried)
+    GROUP BY address, account
+),
+sprayed AS (
+    SELECT t.address
+    FROM tried AS t
+    LEFT JOIN came_in AS c ON c.address = t.address AND c.account = t.account AND c.succeeded > 0
+    WHERE c.account IS NULL
+    GROUP BY t.address
+    HAVING count(*) >= $accounts
+)
+SELECT
+    CAST(coalesce(sum(t.rejected), 0) AS BIGINT) AS rejected, min(t.begins) AS begins, max(t.ends) AS ends,
+    list(DISTINCT t.account ORDER BY t.account) AS accounts, list(DISTINCT t.address ORDER BY t.address) AS addresses,
+    (SELECT CAST(coalesce(sum(stopped), 0) AS BIGINT) FROM came_in WHERE address IN (SELECT address FROM sprayed)) AS stopped,
+    (SELECT CAST(coalesce(sum(succeeded), 0) AS BIGINT) FROM came_in WHERE address IN (SELECT address FROM sprayed)) AS succeeded
+FROM tried AS t
+WHERE t.address IN (SELECT address FROM sprayed)
+
+-- name: legacy_sign_ins
+-- Sign-ins over protocols that know no second factor, by outcome.
+SELECT
+    outcome, count(*) AS row_count, min(event_time) AS begins, max(event_time) AS ends,
+    list(DISTINCT account ORDER BY account) FILTER (WHERE account IS NOT NULL) AS accounts,
+    list(DISTINCT address ORDER BY address) FILTER (WHERE address IS NOT NULL) AS addresses
+FROM events
+WHERE log_type = $log_type AND (legacy_client OR log_type = 'legacy_auth_logs')
+GROUP BY outcome
+ORDER BY outcome
+
+-- name: mailbox_audit_names
+SELECT DISTINCT operation FROM mailbox_audit WHERE operation IS NOT NULL ORDER BY operation
+
+-- name: mailbox_audit_operations
+-- What was done in mailboxes, by operation. Only of an owner the account is known: a delegate is a display name.
+SELECT
+    o.operation, min(o.indicator) AS indicator, min(o.severity) AS severity, min(o.mitre) AS mitre, count(*) AS row_count,
+    count(*) FILTER (WHERE lower(m.logon_type) IN ('owner', 'delegate', 'admin', 'delegatedadmin', '0', '1', '2', '6')) AS by_persons,
+    count(*) FILTER (WHERE m.logon_type IS NULL) AS not_named, min(m.event_time) AS begins, max(m.event_time) AS ends,
+    list(DISTINCT lower(m.mailbox_owner_upn) ORDER BY lower(m.mailbox_owner_upn))
+        FILTER (WHERE m.mailbox_owner_upn IS NOT NULL AND lower(m.logon_type) IN ('owner', '0')) AS accounts,
+    list(DISTINCT m.address ORDER BY m.address) FILTER (WHERE m.address IS NOT NULL) AS addresses,
+    count(*) FILTER (WHERE lower(m.logon_type) IN ('delegate', 'admin', 'delegatedadmin', '1', '2', '6')) AS by_others
+FROM mailbox_audit AS m
+JOIN act_operations AS o ON o.log_type = 'mailbox_audit' AND o.operation = m.operation
+WHERE o.severity <> 'INFO'
+GROUP BY o.operation
+ORDER BY o.operation
