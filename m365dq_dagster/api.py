@@ -249,7 +249,7 @@ def _compromised(body: Mapping[str, Any]) -> tuple[str, ...]:
 def _operations(found: borrowed.Examination) -> AuditVerificationSummary:
     body = found.document
     log = body["by_log_type"].get(str(LogType.UAL), {})
-    indicators = tuple(_indicator(row) for row in body["indicators"])
+    indicators = tuple(_indicator(row) for row in body["indicators"] if row["log_type"] == LogType.UAL)
     worth_a_look = {one.type for one in indicators if one.severity is not Severity.INFO}
     by_operation: dict[str, int] = {}
     for (operation, _), rows in found.by_operation.items():
