@@ -13,6 +13,7 @@ import duckdb
 
 from m365dq_dagster.adapters.measure import Rows, insert_rows, run_named
 from m365dq_dagster.adapters.sql import quote_identifier
+from m365dq_dagster.adapters.sql.indicators import READ, read_view
 
 FILE = "indicators"
 
@@ -79,6 +80,13 @@ def has_rows(con: duckdb.DuckDBPyConnection, table: str) -> bool:
 def start(con: duckdb.DuckDBPyConnection) -> None:
     """Make the tables that acts are gathered in."""
     run_named(con, "tables", file=FILE)
+
+
+def open_log(con: duckdb.DuckDBPyConnection, log_type: str) -> None:
+    """Make a log that only format files describe readable, whichever columns its formats gave it."""
+    if log_type in READ:
+        names = con.execute(f"DESCRIBE {quote_identifier(log_type)}").fetchall()
+        con.execute(read_view(log_type, {str(row[0]) for row in names}))
 
 
 def operation_names(con: duckdb.DuckDBPyConnection, log_type: str) -> list[str]:

@@ -132,17 +132,17 @@ def _sentence(words: str) -> str:
 
 def by_log_type(con: duckdb.DuckDBPyConnection, *, blocked: bool = False) -> dict[str, Any]:
     """Events of every table of events; outcomes of the logons of those that hold any, `judged` for others."""
-    return {**_judged_logs(con, blocked=blocked), **_other_logs(con)}
+    return {**_judged_logs(con, blocked=blocked), **_other_logs(con, blocked=blocked)}
 
 
-def _other_logs(con: duckdb.DuckDBPyConnection) -> dict[str, Any]:
+def _other_logs(con: duckdb.DuckDBPyConnection, *, blocked: bool) -> dict[str, Any]:
     return {
         log_type: {
             "events": rows,
             "by_outcome": {},
             "first_event": _iso(first),
             "last_event": _iso(last),
-            "judged": log_type in VERIFIED,
+            "judged": log_type in VERIFIED and not blocked,
         }
         for log_type, rows, first, last in measure.other_logs(con, JUDGED)
     }

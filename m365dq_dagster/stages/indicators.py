@@ -69,6 +69,7 @@ def read_acts(run: CaseRun) -> None:
     domains = measured.own_domains(con, policy.indicators.domain_share)
     for one in VERIFIERS:
         if one.gather and measured.has_rows(con, one.log_type):
+            measured.open_log(con, one.log_type)
             one.gather(run, known, domains)
     families = {word_of(row.value): row.normalised for row in run.pack.values if row.field == "risk_event_type"}
     judge = Judge(known, domains, policy.indicators, families)

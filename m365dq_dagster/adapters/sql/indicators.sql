@@ -18,7 +18,7 @@ CREATE OR REPLACE TEMP TABLE act_readings (
 SELECT DISTINCT operation FROM unified_audit_log WHERE operation IS NOT NULL AND NOT is_logon ORDER BY operation
 
 -- name: entra_audit_logs_names
-SELECT DISTINCT activity FROM entra_audit_logs WHERE activity IS NOT NULL ORDER BY activity
+SELECT DISTINCT activity FROM entra_audit_logs_read WHERE activity IS NOT NULL ORDER BY activity
 
 -- name: own_domains
 -- Mail domains of the people seen, those that hold at least a share of them: the tenant's own. Guests bring theirs along.
@@ -69,7 +69,7 @@ FROM (
             AS account
         ),
         account IS NULL AS told
-    FROM entra_audit_logs
+    FROM entra_audit_logs_read
 ) AS u
 JOIN act_operations AS o ON o.log_type = 'entra_audit_logs' AND o.operation = u.activity
 LEFT JOIN files AS f ON f.file_id = u.file_id
@@ -181,13 +181,13 @@ CREATE OR REPLACE TEMP TABLE tenant_domains AS SELECT unnest(CAST($domains AS VA
 INSERT INTO tenant_domains
 SELECT domain
 FROM (
-    SELECT file_id, row_no, lower(split_part(sender_address, '@', 2)) AS domain FROM message_trace
+    SELECT file_id, row_no, lower(split_part(sender_address, '@', 2)) AS domain FROM message_trace_read
     UNION
-    SELECT file_id, row_no, lower(split_part(recipient_address, '@', 2)) AS domain FROM message_trace
+    SELECT file_id, row_no, lower(split_part(recipient_address, '@', 2)) AS domain FROM message_trace_read
 ) AS parties
 WHERE domain <> '' AND (SELECT count(*) FROM tenant_domains) = 0
 GROUP BY domain
-HAVING count(*) * 2 >= (SELECT count(*) FROM message_trace)
+HAVING count(*) * 2 >= (SELECT count(*) FROM message_trace_read)
 
 -- name: mail_flow
 -- One row for each message and recipient. A sender that was rewritten for a forwarding names the mailbox that forwards.
@@ -203,7 +203,7 @@ FROM (
         t.message_trace_id, lower(t.sender_address) AS sender, trim(unnest(string_split(lower(t.recipient_address), ';'))) AS recipient,
         regexp_replace(lower(t.subject), '^((fw|fwd|wg|tr|rv|i)\s*:\s*)+', '') AS subject,
         regexp_matches(lower(t.subject), '^(fw|fwd|wg|tr|rv|i)\s*:') AS passed_on
-    FROM message_trace AS t
+    FROM message_trace_read AS t
     LEFT JOIN files AS f ON f.file_id = t.file_id
     WHERE lower(coalesce(t.status, '')) NOT IN ('failed', 'quarantined', 'filteredasspam')
 ) AS m
@@ -298,7 +298,7 @@ FROM (
             PARTITION BY coalesce(event_id, concat(file_id, ':', row_no))
             ORDER BY last_updated_time DESC NULLS LAST, detected_time DESC NULLS LAST, file_id, row_no
         ) AS turn
-    FROM risk_detections
+    FROM risk_detections_read
 ) AS d
 LEFT JOIN files AS f ON f.file_id = d.file_id
 
@@ -316,7 +316,7 @@ FROM (
             PARTITION BY coalesce(user_id, account, concat(file_id, ':', row_no))
             ORDER BY risk_last_updated DESC NULLS LAST, file_id, row_no
         ) AS turn
-    FROM risky_users
+    FROM risky_users_read
 ) AS d
 LEFT JOIN files AS f ON f.file_id = d.file_id
 
@@ -327,7 +327,7 @@ SELECT
     CASE WHEN f.date_order IS DISTINCT FROM 'AMBIGUOUS' THEN d.event_time END, left(coalesce(d.title, 'alert'), 120),
     concat('alert: ', lower(left(coalesce(d.title, 'alert'), 120))), 'not named', d.severity,
     coalesce(d.classification, d.status), d.category, d.attack_techniques, 1
-FROM security_alerts AS d
+FROM security_alerts_read AS d
 LEFT JOIN files AS f ON f.file_id = d.file_id
 
 -- name: mail_access_after_foreign
@@ -388,7 +388,7 @@ GROUP BY outcome
 ORDER BY outcome
 
 -- name: mailbox_audit_names
-SELECT DISTINCT operation FROM mailbox_audit WHERE operation IS NOT NULL ORDER BY operation
+SELECT DISTINCT operation FROM mailbox_audit_read WHERE operation IS NOT NULL ORDER BY operation
 
 -- name: mailbox_audit_operations
 -- What was done in mailboxes, by operation. Only of an owner the account is known: a delegate is a display name.
@@ -400,7 +400,7 @@ SELECT
         FILTER (WHERE m.mailbox_owner_upn IS NOT NULL AND lower(m.logon_type) IN ('owner', '0')) AS accounts,
     list(DISTINCT m.address ORDER BY m.address) FILTER (WHERE m.address IS NOT NULL) AS addresses,
     count(*) FILTER (WHERE lower(m.logon_type) IN ('delegate', 'admin', 'delegatedadmin', '1', '2', '6')) AS by_others
-FROM mailbox_audit AS m
+FROM mailbox_audit_read AS m
 JOIN act_operations AS o ON o.log_type = 'mailbox_audit' AND o.operation = m.operation
 WHERE o.severity <> 'INFO'
 GROUP BY o.operation

@@ -121,37 +121,45 @@ def test_every_reason_has_a_meaning_and_a_remedy() -> None:
     assert [reason for reason, words in told.items() if not words["means"] or not words["what_to_do"]] == []
 
 
-TRACE = "CREATE TABLE message_trace (file_id INTEGER, row_no BIGINT, event_time TIMESTAMP, event_time_raw VARCHAR)"
+ACTIVITY = "CREATE TABLE azure_activity (file_id INTEGER, row_no BIGINT, event_time TIMESTAMP, event_time_raw VARCHAR)"
 
 
 def test_a_log_that_is_not_judged_is_counted_and_said_not_to_be_judged() -> None:
     with Bench().run(ROWS) as run:
-        run.con.execute(TRACE)
-        run.con.execute('CREATE TABLE "odd ""log""" AS FROM message_trace')
-        run.con.execute("INSERT INTO message_trace VALUES (1, 1, '2026-01-05', 'x'), (1, 2, NULL, NULL)")
+        run.con.execute(ACTIVITY)
+        run.con.execute('CREATE TABLE "odd ""log""" AS FROM azure_activity')
+        run.con.execute("INSERT INTO azure_activity VALUES (1, 1, '2026-01-05', 'x'), (1, 2, NULL, NULL)")
         found = judged(run)
-    assert found["by_log_type"]["message_trace"] == {
+    assert found["by_log_type"]["azure_activity"] == {
         "events": 2,
         "by_outcome": {},
         "first_event": "2026-01-05T00:00:00Z",
         "last_event": "2026-01-05T00:00:00Z",
         "judged": False,
     }
-    assert set(found["by_log_type"]) == {"sign_in_logs", "message_trace"}
+    assert set(found["by_log_type"]) == {"sign_in_logs", "azure_activity"}
     assert "judged" not in found["by_log_type"]["sign_in_logs"]
-    sentence = "2 message_trace rows were taken in and are not judged yet: nothing is concluded from them."
+    sentence = "2 azure_activity rows were taken in and are not judged yet: nothing is concluded from them."
     assert found["not_tested"][-1] == sentence
 
 
 def test_a_blocked_case_says_too_which_logs_were_not_judged() -> None:
     with Bench().run([sign_in(code=None)]) as run:
-        run.con.execute(TRACE)
+        run.con.execute(ACTIVITY)
+        run.con.execute("INSERT INTO azure_activity VALUES (1, 1, NULL, NULL)")
+        found = judged(run)
+    assert found["by_log_type"]["azure_activity"]["first_event"] is None
+    assert found["not_tested"] == [
+        "1 azure_activity row was taken in and is not judged yet: nothing is concluded from it."
+    ]
+
+
+def test_a_blocked_case_concludes_nothing_from_a_log_that_has_a_verifier() -> None:
+    with Bench().run([sign_in(code=None)]) as run:
+        run.con.execute(ACTIVITY.replace("azure_activity", "message_trace"))
         run.con.execute("INSERT INTO message_trace VALUES (1, 1, NULL, NULL)")
         found = judged(run)
-    assert found["by_log_type"]["message_trace"]["first_event"] is None
-    assert found["not_tested"] == [
-        "1 message_trace row was taken in and is not judged yet: nothing is concluded from it."
-    ]
+    assert found["by_log_type"]["message_trace"]["judged"] is False
 
 
 def published(store: CaseStore, *statements: str) -> None:

@@ -411,3 +411,19 @@ def test_every_log_that_has_a_verifier_is_judged_and_the_verifiers_that_ran_are_
     with Bench().run(at_home(), home=HOME) as run:
         judged(run)
         assert measure.noted(run.con, indicators.VERIFIERS_RAN) == str(len(indicators.CORE_LOGS))
+
+
+COLUMNS = "file_id INTEGER, row_no BIGINT, event_time TIMESTAMP, event_time_raw TEXT"
+
+
+@pytest.mark.parametrize(
+    "log_type",
+    ["entra_audit_logs", "message_trace", "mailbox_audit", "risk_detections", "risky_users", "security_alerts"],
+)
+def test_a_log_whose_formats_gave_it_few_columns_is_read_all_the_same(log_type: str) -> None:
+    with Bench().run(at_home()) as run:
+        run.con.execute(f"CREATE TABLE {log_type} ({COLUMNS}, activity TEXT, result TEXT)")
+        run.con.execute(f"INSERT INTO {log_type} VALUES (1, 1, '2026-01-05', 'x', NULL, NULL)")
+        found = judged(run)
+    assert found["by_log_type"][log_type]["judged"] is True
+    assert all(one["severity"] != "CRITICAL" for one in found["indicators"])
