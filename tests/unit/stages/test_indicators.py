@@ -163,7 +163,7 @@ def test_mail_read_from_where_an_unexplained_foreign_success_came_is_grave_where
     ]
     one = told(judge(abroad(times=1, address=EVE), reads), "MailItemsAccessed")
     assert one["severity"] == "CRITICAL"
-    assert one["detail"] == {"Bind": 1, "Sync": 1, "items": 14, indicators.AFTER_FOREIGN: 2}
+    assert one["detail"] == {"Bind": 1, "Sync": 1, "items": 7, indicators.AFTER_FOREIGN: 2}
     one = told(judge(abroad(times=1, address=EVE), reads[1:]), "MailItemsAccessed")
     assert (one["severity"], one["detail"][indicators.AFTER_FOREIGN]) == ("WARNING", 1)
 
@@ -422,8 +422,10 @@ COLUMNS = "file_id INTEGER, row_no BIGINT, event_time TIMESTAMP, event_time_raw 
 )
 def test_a_log_whose_formats_gave_it_few_columns_is_read_all_the_same(log_type: str) -> None:
     with Bench().run(at_home()) as run:
-        run.con.execute(f"CREATE TABLE {log_type} ({COLUMNS}, activity TEXT, result TEXT)")
-        run.con.execute(f"INSERT INTO {log_type} VALUES (1, 1, '2026-01-05', 'x', NULL, NULL)")
+        run.con.execute(
+            f"CREATE TABLE {log_type} ({COLUMNS}, activity TEXT, result TEXT, target_display_name TEXT, account TEXT)"
+        )
+        run.con.execute(f"INSERT INTO {log_type} VALUES (1, 1, '2026-01-05', 'x', NULL, NULL, NULL, NULL)")
         found = judged(run)
     assert found["by_log_type"][log_type]["judged"] is True
     assert all(one["severity"] != "CRITICAL" for one in found["indicators"])
