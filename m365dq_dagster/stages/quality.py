@@ -95,7 +95,7 @@ def _surroundings(run: CaseRun) -> Surroundings:
     origins = measure.provenance(run.con)
     return Surroundings(
         measure.files_by_log(run.con),
-        {key for key, found in origins.items() if found and all(one.startswith("derived:") for one in found)},
+        {key for key, found in origins.items() if found and all(one.startswith("derived:file_name") for one in found)},
         run.pack.vendor_changes,
         run.pack.policy.field_states.contradicted_rows,
     )

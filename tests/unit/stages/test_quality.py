@@ -166,3 +166,15 @@ def test_progress_is_told_and_fields_are_judged_alike_by_every_stage() -> None:
         verification.run(heard)
     assert {stage for stage, _ in told} == {"quality", "reliability", "verification"}
     assert set(first.fields) == {LogType.SIGN_IN}
+
+
+def test_a_value_that_a_rule_reads_from_a_column_is_not_called_constant_by_design() -> None:
+    with Bench().run(at_home()) as run:
+        run.con.execute(
+            "INSERT INTO field_provenance VALUES (1, 'sign_in_logs', 'country', 'derived:location_part of it'), "
+            "(1, 'sign_in_logs', 'city', 'derived:file_name from the path')"
+        )
+        run.con.execute("UPDATE sign_in_logs SET city = 'Sydney'")
+        quality.run(run)
+        found = {one.spec.field: one for one in quality.judged_fields(run)[LogType.SIGN_IN]}
+    assert [found[name].cause for name in ("country", "city")] == [None, "CONSTANT_BY_DESIGN"]
