@@ -556,6 +556,9 @@ class Court:
 
 def _not_applicable(spec: FieldSpec, counts: ColumnCounts) -> FieldJudgement:
     where = "" if counts.applicable == 0 else f" in any of the {plural(counts.applicable, 'row')} it could stand in"
+    told = f"{spec.field} holds no value{where}, so it is not judged."
+    if counts.applicable == 0 and spec.log is LogType.UAL and spec.role is Role.OUTCOME:
+        told = f"{spec.field} is judged on logons, and this log holds none."
     return FieldJudgement(
         spec=spec,
         counts=counts,
@@ -570,7 +573,7 @@ def _not_applicable(spec: FieldSpec, counts: ColumnCounts) -> FieldJudgement:
         may_testify=False,
         firm=False,
         confidence=Confidence.LOW,
-        reasons=(f"{spec.field} holds no value{where}, so it is not judged.",),
+        reasons=(told,),
     )
 
 

@@ -320,6 +320,8 @@ def test_a_log_without_logons_judges_nothing() -> None:
     assert {one.state for one in found} == {FieldState.NOT_APPLICABLE}
     assert found[0].reasons == ("status_error_code holds no value, so it is not judged.",)
     assert not bench([]).uniform(CODE, nothing)
+    spec = FieldSpec(LogType.UAL, ERROR, Role.OUTCOME, Witness.PRIMARY, 1)
+    assert judge_one(spec, nothing).reasons == ("error_number is judged on logons, and this log holds none.",)
 
 
 @pytest.mark.parametrize(
