@@ -246,22 +246,36 @@ def _together(shares: Iterable[Share]) -> Share:
     return Share(sum(one.part for one in found), sum(one.whole for one in found))
 
 
-def noticed(truth: Truth, said: Conclusion) -> Share:
-    """The accounts taken over that somebody would look at. An account that has no verdict shares the case's: where
+def missed_accounts(truth: Truth, said: Conclusion) -> tuple[str, ...]:
+    """The accounts taken over that nobody would look at. An account that has no verdict shares the case's: where
     nothing is concluded of the case, nothing is concluded of it.
     """
     open_case = said.verdict is CaseVerdict.CANNOT_CONCLUDE
     judged = {account.lower(): verdict for account, verdict in said.accounts.items()}
     otherwise = AccountVerdict.CANNOT_CONCLUDE if open_case else AccountVerdict.NO_INDICATION
-    found = [judged.get(account.lower(), otherwise) in NOTICED for account in truth.compromised]
-    return Share(sum(found), len(found))
+    return tuple(one for one in sorted(truth.compromised) if judged.get(one.lower(), otherwise) not in NOTICED)
+
+
+def accused_accounts(truth: Truth, said: Conclusion) -> tuple[str, ...]:
+    """The accounts called compromised that nobody took over."""
+    others = _others(truth, said)
+    return tuple(one for one in sorted(others) if others[one] is AccountVerdict.COMPROMISE_INDICATED)
+
+
+def noticed(truth: Truth, said: Conclusion) -> Share:
+    """The accounts taken over that somebody would look at."""
+    return Share(len(truth.compromised) - len(missed_accounts(truth, said)), len(truth.compromised))
 
 
 def not_accused(truth: Truth, said: Conclusion) -> Share:
     """The other accounts that got a verdict, and those of them that were not called compromised."""
+    others = len(_others(truth, said))
+    return Share(others - len(accused_accounts(truth, said)), others)
+
+
+def _others(truth: Truth, said: Conclusion) -> dict[str, AccountVerdict]:
     guilty = {account.lower() for account in truth.compromised}
-    others = [verdict for account, verdict in said.accounts.items() if account.lower() not in guilty]
-    return Share(sum(verdict is not AccountVerdict.COMPROMISE_INDICATED for verdict in others), len(others))
+    return {account: verdict for account, verdict in said.accounts.items() if account.lower() not in guilty}
 
 
 @dataclass(frozen=True)
@@ -363,7 +377,9 @@ def _target_mapping(target: Target, value: float | None) -> dict[str, Any]:
 
 
 def case_mapping(one: ScoredCase, judge: Judge = Judge.OURS) -> dict[str, Any]:
-    """A case as it is listed: what was expected, what was said and how it was told, and how to make it again."""
+    """A case as it is listed: what was expected, what was said and how it was told, the accounts that were missed or
+    accused wrongly, and how to make it again.
+    """
     said = one.said[judge]
     return {
         "name": one.label.name,
@@ -373,6 +389,8 @@ def case_mapping(one: ScoredCase, judge: Judge = Judge.OURS) -> dict[str, Any]:
         "expected": sorted(map(str, one.truth.right)),
         "said": str(said.verdict) if said.verdict else None,
         "headline": said.headline,
+        "missed_accounts": list(missed_accounts(one.truth, said)),
+        "accused_accounts": list(accused_accounts(one.truth, said)),
         "command": one.label.command,
     }
 

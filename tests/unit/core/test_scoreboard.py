@@ -15,6 +15,7 @@ from m365dq_dagster.core.scoreboard import (
     ScoredCase,
     Share,
     Target,
+    case_mapping,
     not_accused,
     noticed,
     scores,
@@ -110,8 +111,11 @@ def test_accounts_are_counted_as_noticed_and_as_not_accused() -> None:
         "joe@x": AccountVerdict.COMPROMISE_INDICATED,
         "kim@x": AccountVerdict.CREDENTIAL_EXPOSED,
     }
-    assert noticed(known, concluded(BREACH, accounts=accounts)) == Share(2, 4)
-    assert not_accused(known, concluded(BREACH, accounts=accounts)) == Share(1, 2)
+    said = concluded(BREACH, accounts=accounts)
+    assert noticed(known, said) == Share(2, 4)
+    assert not_accused(known, said) == Share(1, 2)
+    listed = case_mapping(scored(known, said))
+    assert (listed["missed_accounts"], listed["accused_accounts"]) == (["eve@x", "gone@x"], ["joe@x"])
 
 
 def test_an_account_without_a_verdict_shares_the_open_verdict_of_its_case() -> None:
@@ -168,6 +172,8 @@ def test_every_wrong_case_is_listed_with_what_makes_it_again() -> None:
         "expected": ["ALL_BLOCKED", "NO_BREACH_INDICATED"],
         "said": "BREACH_INDICATED",
         "headline": "Because.",
+        "missed_accounts": [],
+        "accused_accounts": [],
         "command": "m365dq generate travel",
     }
     assert [one["name"] for one in found["wrong_cases"]] == ["a", "d"]
