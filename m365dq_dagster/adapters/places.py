@@ -180,6 +180,11 @@ def unbelieved(con: duckdb.DuckDBPyConnection) -> Rows:
     return run_named(con, "unbelieved", file="places")
 
 
+def unsettled(con: duckdb.DuckDBPyConnection) -> int:
+    """Rows of addresses that were placed in several countries and have none by their history."""
+    return int(run_named(con, "unsettled", file="places")[0][0])
+
+
 def fast_travel(con: duckdb.DuckDBPyConnection, policy: Policy) -> list[Travel]:
     """Persons who succeed in two countries within a time in which nobody travels. Asks for the events."""
     rows = run_named(con, "fast_travel", {"minutes": policy.places.travel_minutes}, file="places")

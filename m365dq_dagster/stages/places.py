@@ -45,6 +45,11 @@ def find(run: CaseRun) -> Places:
     if run.country_database is not None:
         _by_database(run, run.country_database, found)
     _sanity(run, found)
+    if rows := places.unsettled(run.con):
+        found.limits.append(
+            f"{plural(rows, 'row')} from addresses that were placed in several countries and have none by their "
+            "history: whether somebody else was among them cannot be told from where they are said to come from."
+        )
     told = {
         "database": found.database,
         "conflicts": [one.as_mapping() for one in found.conflicts],

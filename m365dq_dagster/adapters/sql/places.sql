@@ -195,18 +195,18 @@ JOIN address_countries AS a ON a.address = l.address
 WHERE a.countries = 1
 
 -- name: flickering
--- Networks that one account used from several countries, with the country that most of its rows have there over enough days.
+-- Networks that one account used from several countries, with the country of most of its successes there over enough days.
 CREATE OR REPLACE TEMP TABLE flickering AS
 WITH shares AS (
-    SELECT account, narrow, country, sum(row_count) AS row_count, count(DISTINCT day) AS days,
-           sum(sum(row_count)) OVER (PARTITION BY account, narrow) AS all_rows
+    SELECT account, narrow, country, sum(successes) AS row_count, count(DISTINCT CASE WHEN successes > 0 THEN day END) AS days,
+           sum(sum(successes)) OVER (PARTITION BY account, narrow) AS all_rows
     FROM sightings
     WHERE narrow IS NOT NULL
     GROUP BY account, narrow, country
 )
 SELECT
     account, narrow, count(*) AS countries,
-    max(country) FILTER (WHERE row_count >= $share * all_rows AND days >= $days) AS country,
+    max(country) FILTER (WHERE row_count >= $share * all_rows AND row_count > 0 AND days >= $days) AS country,
     string_agg(country, ', ' ORDER BY country) AS names
 FROM shares
 GROUP BY account, narrow
@@ -268,6 +268,10 @@ SELECT log_type, reason, count(*) AS row_count, count(*) FILTER (WHERE country I
 FROM unplaced
 GROUP BY log_type, reason
 ORDER BY log_type, reason
+
+-- name: unsettled
+-- Rows of addresses that were placed in several countries and have none by their history.
+SELECT coalesce(CAST(sum(all_rows) AS BIGINT), 0) FROM address_countries WHERE countries > 1 AND country IS NULL
 
 -- name: fast_travel
 -- Persons who succeed in two countries within a time in which nobody travels, those with most such moves first. Known egress is no place.
