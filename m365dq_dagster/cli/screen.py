@@ -87,7 +87,7 @@ def _accounts(document: Mapping[str, Any], lines: int) -> list[RenderableType]:
     grid.add_column("Account", no_wrap=True, overflow="ellipsis", max_width=36)
     grid.add_column("Verdict", no_wrap=True)
     grid.add_column("Conf.", no_wrap=True)
-    for name in ("Success", "Foreign", "Foreign rate"):
+    for name in ("Success", "Foreign", "Foreign rate", "Decided"):
         grid.add_column(name, justify="right", no_wrap=True)
     for row in rows[:room]:
         grid.add_row(*_account(row))
@@ -105,6 +105,7 @@ def _account(row: Mapping[str, Any]) -> list[Text]:
         cell(narrative.count(row.get("success"))),
         cell(narrative.count(row.get("foreign_success"))),
         cell(narrative.percent(row.get("foreign_attempt_success_rate"))),
+        cell(narrative.percent(row.get("decision_coverage"))),
     ]
 
 

@@ -284,7 +284,7 @@ def _types(rows: list[Mapping[str, Any]]) -> list[RenderableType]:
 
 
 def _accounts(document: Document) -> RenderableType:
-    columns = ("Account", "Verdict", "Conf.", "Success", "Foreign", "Rate", "Home")
+    columns = ("Account", "Verdict", "Conf.", "Success", "Foreign", "Rate", "Decided", "Home")
     accounts = narrative.accounts_worst_first(document)
     rows = (
         (
@@ -294,13 +294,14 @@ def _accounts(document: Document) -> RenderableType:
             narrative.count(row.get("success")),
             narrative.count(row.get("foreign_success")),
             narrative.percent(row.get("foreign_attempt_success_rate")),
+            narrative.percent(row.get("decision_coverage")),
             ", ".join(narrative.texts(row, "home_countries")) or "unknown",
         )
         for row in accounts
     )
     told = [row for row in accounts if row.get("verdict") != "NO_INDICATION" and narrative.reasons(row)]
     why = [cell(f"{row.get('account')}: {narrative.reasons(row)}") for row in told]
-    made = table("Accounts, worst first", columns, rows, ("Success", "Foreign", "Rate"), ("Home",))
+    made = table("Accounts, worst first", columns, rows, ("Success", "Foreign", "Rate", "Decided"), ("Home",))
     return Group(made, *why)
 
 

@@ -125,6 +125,11 @@ class AccountEvidence:
     refused_yet_active: int = 0
 
     @property
+    def decision_coverage(self) -> float:
+        """Rows of the account neither UNKNOWN nor CONFLICT over all of them, 0..1."""
+        return share(self.row_count - self.unknown, self.row_count)
+
+    @property
     def foreign_failures(self) -> int:
         """Foreign attempts that did not succeed, flows."""
         return self.foreign_attempts - self.foreign_success_flows
@@ -676,7 +681,8 @@ def _breach(
 ) -> CaseJudgement:
     names = [one.evidence.account for one in compromised]
     rate = evidence.foreign_attempt_success_rate
-    rate_text = f"; {percent(rate)} of the foreign attempts succeeded" if rate is not None else ""
+    known = f"decision coverage {percent(evidence.decision_coverage)}"
+    rate_text = f"; {percent(rate)} of the foreign attempts succeeded ({known})" if rate is not None else ""
     held = f"{plural(evidence.foreign_success_rows, 'successful foreign sign-in')}{rate_text}"
     headline = (
         f"Case {case_id}: breach indicated. Somebody else seems to use {plural(len(names), 'account')}: "

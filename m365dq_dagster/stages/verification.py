@@ -285,6 +285,7 @@ def account_row(one: AccountJudgement) -> dict[str, Any]:
         "foreign_success_flows": evidence.foreign_success_flows,
         "foreign_attempt_success_rate": rate,
         "foreign_attempt_success_rate_unknown_as_failure": low,
+        "decision_coverage": round(evidence.decision_coverage, 6),
         "foreign_share_of_success": evidence.foreign_success_flows / evidence.success_flows
         if evidence.success_flows
         else None,

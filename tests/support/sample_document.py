@@ -385,6 +385,7 @@ def _account(name: str, verdict: str) -> Document:
         "unknown": 0,
         "foreign_success": 23 if bad else 0,
         "foreign_attempt_success_rate": 1.0 if bad else None,
+        "decision_coverage": 0.973,
         "home_countries": ["AU"],
         "home_source": "case.toml",
         "verdict": verdict,

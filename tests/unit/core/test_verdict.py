@@ -395,7 +395,7 @@ def test_a_compromise_with_a_basis_is_a_breach_whatever_else_is_open() -> None:
     assert found.headline == (
         "Case oculus: breach indicated. Somebody else seems to use 2 accounts: ada@contoso.example, "
         "ada@contoso.example. The evidence holds 20 successful foreign sign-ins; 100 % of the foreign attempts "
-        "succeeded."
+        "succeeded (decision coverage 11.3 %)."
     )
     assert found.cannot_conclude
     assert "foreign attempts" not in conclude(case(60), judge(abroad(20))).headline

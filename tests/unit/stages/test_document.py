@@ -237,3 +237,10 @@ def test_a_kept_document_is_replaced_by_a_later_one() -> None:
         document.keep(run.con, {"case": "one"})
         document.keep(run.con, {"case": "two", "text": "\"'; -- é"})
         assert document.kept(run.con) == {"case": "two", "text": "\"'; -- é"}
+
+
+def test_the_share_of_known_outcomes_stands_beside_every_rate() -> None:
+    found = Bench().judge([*at_home(days=range(3)), sign_in(when=at(4), code=None)], home=["AU"])
+    assert found["sign_ins"]["decision_coverage"] == 0.75
+    assert found["by_log_type"]["sign_in_logs"]["decision_coverage"] == 0.75
+    assert found["by_account"][ANN]["decision_coverage"] == 0.75
