@@ -53,6 +53,12 @@ def test_it_gives_figures_fields_files_and_both_times() -> None:
         assert words in text, words
 
 
+def test_the_share_of_known_outcomes_stands_beside_the_rates_of_an_account() -> None:
+    lines = shown(sample_document.oculus()).splitlines()
+    assert any("Foreign rate" in line and line.rstrip().endswith("Decided") for line in lines)
+    assert any(line.rstrip().endswith("97.3 %") for line in lines)
+
+
 def test_more_accounts_than_fit_are_counted() -> None:
     text = shown(sample_document.oculus())
     listed = text.count("@contoso.example ")
