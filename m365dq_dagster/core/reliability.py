@@ -372,8 +372,11 @@ class LogBench:
         return len(codes) == 1 and not codes & set(Mark) and "0" not in codes
 
     def is_ruled_out(self) -> bool:
-        """One failure code on every row, and on more rows than chance Conditional Access shows what it rules out."""
-        return self._one_failure_code() and max(self._ruled_out_rows(), self._met_and_failed()) >= self._too_many
+        """One failure code on every row, and on more rows than chance, or on half of a few, Conditional Access shows
+        what it rules out.
+        """
+        least = max(1, min(self._too_many, self.rows / 2))
+        return self._one_failure_code() and max(self._ruled_out_rows(), self._met_and_failed()) >= least
 
     def _ruled_out_rows(self) -> int:
         return sum(
