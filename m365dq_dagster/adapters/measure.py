@@ -52,6 +52,11 @@ class Window:
     ends: datetime | None
     baseline_end: datetime | None
 
+    @property
+    def middle(self) -> datetime | None:
+        """Half way between the first and the last event."""
+        return self.begins + (self.ends - self.begins) / 2 if self.begins and self.ends else None
+
 
 def run_named(
     con: duckdb.DuckDBPyConnection, name: str, values: Mapping[str, object] | None = None, *, file: str = "judge"
@@ -411,6 +416,7 @@ def account_evidence(
             {"egress_accounts": limits.egress_accounts, "spray_accounts": limits.spray_accounts, **early},
         ),
         ("home_devices", None),
+        ("settled", {"days": policy.home.settled_days}),
         ("foreign_successes", None),
         ("prior_failures", {"days": limits.prior_failure_days}),
         ("sprayed_addresses", None),
@@ -420,7 +426,7 @@ def account_evidence(
         ("raise_after_foreign", {"hours": limits.indicator_hours}),
         ("critical_operations", None),
         ("followed_by_critical", {"hours": limits.indicator_hours}),
-        ("foreign_profile", None),
+        ("foreign_profile", {"habit_days": limits.habit_days, "middle": window.middle, **early}),
     )
     for name, values in steps:
         run_named(con, name, values, file="accounts")
@@ -475,6 +481,7 @@ ACCOUNT_COLUMNS = (
     "countries",
     "days",
     "home_days",
+    "habitual",
     "spray_victims",
     "prior_failures",
     "overlapping",

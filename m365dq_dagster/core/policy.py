@@ -74,6 +74,7 @@ class HomePolicy:
     tenant_share: float
     tenant_account_days: int
     own_days: int
+    settled_days: int
     own_share: float
     baseline_window: float
     address_country_share: float

@@ -115,6 +115,7 @@ class AccountEvidence:
     countries: int = 0
     days: int = 0
     home_days: int = 0
+    habitual: bool = False
     spray_victims: int = 0
     prior_failures: int = 0
     overlapping: int = 0
@@ -128,6 +129,11 @@ class AccountEvidence:
     def decision_coverage(self) -> float:
         """Rows of the account neither UNKNOWN nor CONFLICT over all of them, 0..1."""
         return share(self.row_count - self.unknown, self.row_count)
+
+    @property
+    def is_guest(self) -> bool:
+        """True for an account of another tenant, whose name says so: the tenant's home countries are not its own."""
+        return "#ext#" in self.account.lower()
 
     @property
     def foreign_failures(self) -> int:
@@ -238,6 +244,9 @@ def _first_ground(evidence: AccountEvidence, home: CaseHome, policy: Policy, *, 
 
 def _explained(evidence: AccountEvidence, home: CaseHome, policy: Policy) -> bool:
     limits, successes = policy.breach, evidence.foreign_success_flows
+    if evidence.habitual or (evidence.is_guest and not evidence.own_homes):
+        # Abroad from the first days until late is a way of life as much as an intruder's; a guest lives elsewhere.
+        return True
     if not home.given and (not evidence.own_homes or evidence.days == 0):
         # Without a list or usable times a journey cannot be ruled out.
         return True

@@ -3,7 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from m365dq_dagster.core.policy import Policy
 from tests.support.plain_reckoning import (
@@ -72,17 +72,34 @@ class Reckoning:
             )
         )
 
+    def _settled(self, account: str | None) -> date | None:
+        days = sorted({e.day for e in self.home if e.account == account and e.day})
+        wanted = self.policy.home.settled_days
+        return days[wanted - 1] if len(days) >= wanted else None
+
+    def _used_later(self, event: Event, signature: str) -> bool:
+        """Whether the owner used it at home at all, while he had not settled there."""
+        mine, settled = marks(event).get(signature), self._settled(event.account)
+        early = event.day is not None and (settled is None or event.day <= settled)
+        return (
+            early
+            and mine is not None
+            and any(e.account == event.account and marks(e).get(signature) == mine for e in self.home)
+        )
+
     def own(self, event: Event) -> bool:
         return self._used_before(event, "id") or (event.device_id is None and self._used_before(event, "join"))
 
     def plausible(self, event: Event) -> bool:
-        return not self.own(event) and self._used_before(event, "client")
+        known = self._used_before(event, "client") or self._used_later(event, "client") or self._used_later(event, "id")
+        return not self.own(event) and known
 
     def unknown(self, event: Event) -> bool:
         if event.device_id is not None:
-            return not self._used_before(event, "id")
+            return not self._used_before(event, "id") and not self._used_later(event, "id")
         named = event.browser is not None and event.os is not None
-        return named and not self._used_before(event, "client") and not self._used_before(event, "join")
+        used = self._used_before(event, "client") or self._used_later(event, "client")
+        return named and not used and not self._used_before(event, "join")
 
     def eligible(self, event: Event) -> bool:
         return not self.own(event) and not self.plausible(event) and event.address not in self.egress
@@ -123,12 +140,21 @@ class Reckoning:
             "countries": len({e.country for e in abroad}),
             "days": len({e.day for e in abroad if e.day}),
             "home_days": len(days & at_home) if abroad else 0,
+            "habitual": self._habitual(abroad),
             "spray_victims": self._sprayed(abroad),
             "prior_failures": self._prior(name),
             "overlapping": self._overlapping(name),
             "home_spray_victims": self._sprayed_at_home(name),
             "critical_operation": self._followed(name),
         }
+
+    def _habitual(self, abroad: Sequence[Event]) -> bool:
+        moments = [e.when for e in abroad if e.when]
+        times = [e.when for e in self.events if e.when]
+        if not moments or len({moment.date() for moment in moments}) < self.policy.breach.habit_days:
+            return False
+        middle = min(times) + (max(times) - min(times)) / 2
+        return self._is_early(min(moments)) and max(moments) >= middle
 
     def _sprayed(self, abroad: Iterable[Event]) -> int:
         used = {e.address for e in abroad if e.address and not self.own(e) and e.address not in self.egress}
@@ -225,7 +251,7 @@ class Reckoning:
     def _new_addresses(self) -> Iterable[tuple[str, tuple[str, ...], tuple[str, ...]]]:
         known = {e.address for e in self.events if e.when is None or self._is_early(e.when)}
         for address in {e.address for e in self.abroad if e.address} - known:
-            accounts = {str(e.account) for e in self.abroad if e.address == address}
+            accounts = {str(e.account) for e in self.abroad if e.address == address and not self.own(e)}
             if len(accounts) >= self.policy.leads.new_address_accounts:
                 yield "NEW_ADDRESS_ON_MANY_ACCOUNTS", tuple(sorted(accounts)), (address,)
 
@@ -235,17 +261,30 @@ class Reckoning:
             if event.outcome != "SUCCESS" or not event.when or not event.account:
                 continue
             begin = event.when - timedelta(hours=limits.hours)
-            denied = sum(
-                1
+            denied = [
+                e
                 for e in self.events
                 if e.code == "500121"
                 and e.decided_by == "status_error_code"
                 and e.account == event.account
                 and e.when
                 and begin <= e.when < event.when
-            )
-            if denied >= limits.mfa_denials:
+            ]
+            if len(denied) >= limits.mfa_denials and not self._goes_on_working(event, denied):
                 yield "SUCCESS_AFTER_MFA_DENIALS", (event.account,), ()
+
+    def _goes_on_working(self, event: Event, denied: Sequence[Event]) -> bool:
+        """From an address that asked for none of the prompts and that the account succeeded from before them."""
+        if event.address is None or any(e.address == event.address for e in denied):
+            return False
+        first = min(e.when for e in denied if e.when)
+        return any(
+            e.outcome == "SUCCESS"
+            and (e.account, e.address) == (event.account, event.address)
+            and e.when
+            and e.when < first
+            for e in self.events
+        )
 
     def _legacy(self) -> Iterable[tuple[str, tuple[str, ...], tuple[str, ...]]]:
         for account in {e.account for e in self.abroad if e.legacy and e.account}:

@@ -33,27 +33,41 @@ UNION ALL
 SELECT account, 'client' AS kind, concat(browser_family, '|', os) AS signature, min(event_time) AS first_used
 FROM home WHERE browser_family IS NOT NULL AND os IS NOT NULL GROUP BY account, concat(browser_family, '|', os)
 
+-- name: settled
+-- The day from which an account's devices at home are known: its third day of success there.
+CREATE OR REPLACE TEMP TABLE settled AS
+SELECT account, list_sort(list(DISTINCT CAST(event_time AS DATE)))[CAST($days AS INTEGER)] AS day
+FROM events
+WHERE counted AND outcome = 'SUCCESS' AND NOT is_foreign AND country IS NOT NULL AND event_time IS NOT NULL
+  AND account IN (SELECT account FROM events WHERE counted AND is_foreign AND outcome = 'SUCCESS')
+GROUP BY account
+
 -- name: foreign_successes
 -- A device is the owner's own by its id, or by its join type where the row names no id: anybody who holds the password may register a
--- device of his own, so a joined device with a strange id is unknown.
+-- device of his own, so a joined device with a strange id is unknown. Before an account has settled at home there is no earlier use to ask
+-- for: what it uses at home later is plausible then, and no more.
 CREATE OR REPLACE TEMP TABLE foreign_successes AS
 SELECT
     e.log_type, e.file_id, e.row_no, e.read_time, e.event_time, e.account, e.address, e.country, e.session_id, e.interactive, e.flow_id,
     e.confidence, e.decided_by, e.legacy_client, e.password_grant,
     (e.device_id IS NOT NULL OR (e.browser_family IS NOT NULL AND e.os IS NOT NULL)) AS names_device,
     (i.account IS NOT NULL OR j.account IS NOT NULL) AS own_device,
-    (i.account IS NULL AND j.account IS NULL AND c.account IS NOT NULL) AS plausible_device,
+    (i.account IS NULL AND j.account IS NULL AND (c.account IS NOT NULL OR n.account IS NOT NULL)) AS plausible_device,
     (
-        (e.device_id IS NOT NULL AND i.account IS NULL)
+        (e.device_id IS NOT NULL AND i.account IS NULL AND n.account IS NULL)
         OR (e.device_id IS NULL AND e.browser_family IS NOT NULL AND e.os IS NOT NULL AND c.account IS NULL AND j.account IS NULL)
     ) AS unknown_device,
     s.address IS NOT NULL AS from_egress
 FROM events AS e
+LEFT JOIN settled AS h ON h.account = e.account
+LEFT JOIN home_devices AS n ON n.kind = 'id' AND n.account = e.account AND n.signature = lower(e.device_id)
+    AND n.first_used >= e.event_time AND (h.day IS NULL OR CAST(e.event_time AS DATE) <= h.day)
 LEFT JOIN home_devices AS i ON i.kind = 'id' AND i.account = e.account AND i.signature = lower(e.device_id) AND i.first_used < e.event_time
 LEFT JOIN home_devices AS j ON j.kind = 'join' AND j.account = e.account AND e.device_id IS NULL
     AND j.signature = concat(lower(e.device_trust_type), '|', e.os) AND e.device_trust_type IS NOT NULL AND j.first_used < e.event_time
 LEFT JOIN home_devices AS c ON c.kind = 'client' AND c.account = e.account
-    AND c.signature = concat(e.browser_family, '|', e.os) AND e.browser_family IS NOT NULL AND c.first_used < e.event_time
+    AND c.signature = concat(e.browser_family, '|', e.os) AND e.browser_family IS NOT NULL
+    AND (c.first_used < e.event_time OR (e.event_time IS NOT NULL AND (h.day IS NULL OR CAST(e.event_time AS DATE) <= h.day)))
 LEFT JOIN standing_egress AS s ON s.address = e.address
 WHERE e.counted AND e.is_foreign AND e.outcome = 'SUCCESS'
 
@@ -198,6 +212,10 @@ SELECT
     count(DISTINCT f.country) AS countries,
     count(DISTINCT CAST(f.event_time AS DATE)) AS days,
     coalesce(max(h.overlapping_days), 0) AS home_days,
+    coalesce(
+        count(DISTINCT CAST(f.event_time AS DATE)) >= $habit_days
+        AND min(f.event_time) <= CAST($baseline_end AS TIMESTAMP) AND max(f.event_time) >= CAST($middle AS TIMESTAMP), FALSE
+    ) AS habitual,
     coalesce(max(v.victims) FILTER (WHERE NOT f.own_device AND NOT f.from_egress), 0) AS spray_victims,
     count(*) FILTER (WHERE f.legacy_client OR f.password_grant) AS legacy
 FROM success_flows AS f
@@ -233,10 +251,10 @@ GROUP BY s.account, s.address
 ORDER BY s.account, s.address
 
 -- name: lead_new_addresses
--- An address first seen after the baseline that succeeds on several accounts to which it is foreign.
+-- An address first seen after the baseline that succeeds on several accounts to which it is foreign, from devices that are not their own.
 SELECT address, list(DISTINCT account ORDER BY account) AS accounts, min(event_time) AS begins, max(event_time) AS ends
 FROM foreign_successes
-WHERE address IS NOT NULL AND address NOT IN (
+WHERE address IS NOT NULL AND NOT own_device AND address NOT IN (
     SELECT address FROM events WHERE counted AND address IS NOT NULL AND (event_time IS NULL OR event_time <= CAST($baseline_end AS TIMESTAMP))
 )
 GROUP BY address
@@ -306,7 +324,7 @@ SELECT
     coalesce(p.eligible, 0) AS eligible, coalesce(p.own, 0) AS own, coalesce(p.own_or_plausible, 0) AS own_or_plausible,
     coalesce(p.egress, 0) AS egress, coalesce(p.naming_device, 0) AS naming_device, coalesce(p.by_access, 0) AS by_access,
     coalesce(p.high, 0) AS high, coalesce(p.timed, 0) AS timed, coalesce(p.countries, 0) AS countries, coalesce(p.days, 0) AS days,
-    coalesce(p.home_days, 0) AS home_days, coalesce(p.spray_victims, 0) AS spray_victims,
+    coalesce(p.home_days, 0) AS home_days, coalesce(p.habitual, FALSE) AS habitual, coalesce(p.spray_victims, 0) AS spray_victims,
     coalesce(v.failures, 0) AS prior_failures, coalesce(o.successes, 0) AS overlapping,
     coalesce(y.victims, 0) AS home_spray_victims, k.operation AS critical_operation, h.homes
 FROM (

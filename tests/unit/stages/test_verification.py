@@ -100,6 +100,27 @@ def test_a_joined_device_of_another_id_is_not_the_owners_own() -> None:
     assert account(found) == ("COMPROMISE_INDICATED", ["V1", "V4"])
 
 
+def test_a_traveller_whose_window_begins_abroad_is_not_accused_by_what_he_uses_at_home_later() -> None:
+    journey = [
+        sign_in(when=at(day, n), country=land, **CHROME) for day, land in enumerate(["NZ", "NZ", "FJ"]) for n in (0, 9)
+    ]
+    later = at_home(days=range(6, 40, 2), **CHROME)
+    assert account(judge(journey, later)) == ("CANNOT_CONCLUDE", [])
+    elsewhere = [Row(row.table, {**row.columns, **EDGE}) for row in journey]
+    assert account(judge(elsewhere, later)) == ("COMPROMISE_INDICATED", ["V1"])
+
+
+def test_abroad_from_the_first_days_until_late_is_unclear_and_no_compromise_by_the_rate_alone() -> None:
+    commuter = [sign_in(when=at(day, 90), country="NZ") for day in (1, 4, 8, 16, 22, 30)]
+    assert account(judge(at_home(), commuter)) == ("CANNOT_CONCLUDE", [])
+    assert account(judge(at_home(), commuter[3:], abroad(times=2))) == ("COMPROMISE_INDICATED", ["V1"])
+
+
+def test_a_guest_is_not_at_home_where_the_tenant_is() -> None:
+    guest = "bea_partner.example#ext#@contoso.example"
+    assert account(judge(at_home(), abroad(guest)), guest) == ("CANNOT_CONCLUDE", [])
+
+
 def test_a_device_first_used_abroad_and_later_at_home_is_not_the_owners_own() -> None:
     found = judge(at_home(), abroad(**LAPTOP), sign_in(when=at(36), **LAPTOP))
     assert account(found) == ("COMPROMISE_INDICATED", ["V1", "V4"])
