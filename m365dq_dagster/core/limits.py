@@ -42,7 +42,8 @@ class Unseen:
 class Limits:
     """What was measured. `begins` and `ends` are the first and last sign-in; `refreshes` counts non-interactive
     sign-ins, `factor_rows` authentication details, `synced` downloads of whole mail folders, `risk_rows` sign-ins of
-    exports with risk columns and `withheld_risk` those of them without a value."""
+    exports with risk columns and `withheld_risk` those of them without a value, `stopped_later` sign-ins that were
+    stopped after the first factor; `policies_dated` says that a log or list tells when policies were made."""
 
     begins: datetime | None = None
     ends: datetime | None = None
@@ -55,6 +56,8 @@ class Limits:
     risk_rows: int = 0
     withheld_risk: int = 0
     policies: tuple[PolicyChange, ...] = ()
+    policies_dated: bool = False
+    stopped_later: int = 0
     unseen: tuple[Unseen, ...] = ()
 
     @property
@@ -112,6 +115,8 @@ def _sentences(limits: Limits) -> Iterator[str]:
 
 def _policies(limits: Limits) -> Iterator[str]:
     changes = sorted(set(limits.policies), key=lambda one: (one.moment, one.name, one.what))
+    if limits.stopped_later and not limits.policies_dated:
+        yield _undated(limits.stopped_later)
     if not changes:
         return
     named = [
@@ -124,6 +129,14 @@ def _policies(limits: Limits) -> Iterator[str]:
     yield (
         f"What Conditional Access would have stopped: {made} ({some(named, MOST)}). Earlier sign-ins were not under "
         f"{them}; read no outcome from a policy that stands today."
+    )
+
+
+def _undated(stopped: int) -> str:
+    were = "was" if stopped == 1 else "were"
+    return (
+        f"Since when policies stop sign-ins: {plural(stopped, 'sign-in')} {were} stopped after the first factor, and "
+        "nothing in the evidence dates the policies. Ask when each was made before relying on it for earlier times."
     )
 
 

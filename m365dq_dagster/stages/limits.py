@@ -17,6 +17,9 @@ POLICIES = {
 }
 """Where changes of policies are told, and the table that each asks."""
 
+DATED = ("entra_audit_logs", "ca_policies")
+"""Tables that date every policy of the time they tell of; the unified audit log may lack them."""
+
 
 def measured(run: CaseRun) -> Limits:
     """Count it. Asks for the adjudicated events."""
@@ -40,6 +43,8 @@ def measured(run: CaseRun) -> Limits:
         risk_rows=int(risky),
         withheld_risk=int(withheld),
         policies=_policies(run, begins),
+        policies_dated=any(measure.has_table(con, table) for table in DATED),
+        stopped_later=int(measure.run_named(con, "stopped_later", file="limits")[0][0]),
         unseen=tuple(
             Unseen(account, int(rows), int(refused), bool(tried), tuple(examples))
             for account, rows, refused, tried, examples in measure.run_named(con, "unseen", file="limits")

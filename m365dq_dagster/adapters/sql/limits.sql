@@ -85,5 +85,8 @@ FROM (
 ) AS listed
 WHERE moment > $begins AND file_id NOT IN (SELECT file_id FROM files WHERE date_order = 'AMBIGUOUS')
 
+-- name: stopped_later
+SELECT count(*) FROM events WHERE counted AND outcome = 'BLOCKED_AFTER_FIRST_FACTOR'
+
 -- name: span
 SELECT min(event_time), max(event_time) FROM events WHERE counted

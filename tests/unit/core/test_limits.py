@@ -54,6 +54,14 @@ def test_policies_that_came_later_are_named_with_their_moment() -> None:
     assert "P20" not in many
 
 
+def test_sign_ins_that_a_policy_stopped_ask_for_the_dates_of_policies() -> None:
+    (one,) = sentences(Limits(stopped_later=1))
+    assert "1 sign-in was stopped after the first factor, and nothing in the evidence dates the policies." in one
+    (two,) = sentences(Limits(stopped_later=2))
+    assert "2 sign-ins were stopped" in two
+    assert sentences(Limits(stopped_later=2, policies_dated=True)) == ()
+
+
 def test_a_long_name_of_a_policy_is_cut() -> None:
     (told,) = sentences(Limits(policies=(PolicyChange(NOON, "x" * 500, "delete"),)))
     assert "…" in told
