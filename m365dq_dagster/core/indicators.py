@@ -169,9 +169,6 @@ TELLING = re.compile(
     r"scam|fraud|virus|malware|suspicious|security|password|mfa|helpdesk|it support|docusign|undeliver|mailer-daemon",
     re.I,
 )
-HARMLESS = re.compile(
-    r"newsletter|unsubscribe|digest|promo|advert|out of office|automatic reply|canceled:|accepted:", re.I
-)
 ODD_NAME = re.compile(r"[\W_]{0,6}|.{1,2}", re.DOTALL)
 
 
@@ -208,12 +205,11 @@ def _rule_forwards(act: Act, given: Parameters, actions: str) -> Iterable[Readin
 def _rule_hides(given: Parameters, actions: str, *, grave: bool) -> Iterable[Reading]:
     deletes = given.is_true("DeleteMessage") or given.is_true("SoftDeleteMessage") or "delete" in actions
     everything = not given.words(*LIMITS, "RuleConditions", "RuleCondition", "Identity")
-    by_words = [word for word in given.words(*SAID) if not HARMLESS.search(word)]
     folder = given.first("MoveToFolder") or (actions if "move" in actions else "")
     if deletes and everything:
         yield Reading("deletes every message", CRITICAL, CRITICAL)
-    elif deletes and (grave or by_words):
-        yield Reading("deletes messages by their words", CRITICAL, CRITICAL)
+    elif deletes and grave:
+        yield Reading("deletes telling messages", CRITICAL, CRITICAL)
     elif deletes:
         yield Reading("deletes messages", WARNING, CRITICAL)
     if folder and HIDING.search(folder):

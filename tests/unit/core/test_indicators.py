@@ -52,17 +52,11 @@ CASES: list[tuple[str, dict[str, Any], str, Severity, Severity]] = [
     (
         RULE,
         {"Name": "rule", "DeleteMessage": "True", "SubjectContainsWords": "invoice"},
-        "deletes messages by their words",
+        "deletes telling messages",
         C,
         C,
     ),
-    (
-        RULE,
-        {"Name": "rule", "DeleteMessage": "True", "BodyContainsWords": "covid-19"},
-        "deletes messages by their words",
-        C,
-        C,
-    ),
+    (RULE, {"Name": "rule", "DeleteMessage": "True", "BodyContainsWords": "covid-19"}, "deletes messages", W, C),
     (
         RULE,
         {"Name": "rule", "DeleteMessage": "True", "SubjectContainsWords": "Newsletter"},
