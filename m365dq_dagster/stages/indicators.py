@@ -47,7 +47,9 @@ COUNTED = {
 
 UNLISTED = Known("alert", Severity.WARNING, Severity.WARNING, "")
 RISKS, ALERTS = ("risk_detections", "risky_users"), "security_alerts"
-TRACE, MAILBOX = "message_trace", "mailbox_audit"
+TRACE, MAILBOX, FACTORS = "message_trace", "mailbox_audit", "mfa_changes"
+IN_FORCE = ("inbox_rules", "transport_rules", "oauth_consents", "mailbox_delegations")
+"""Lists of what stood when it was asked for, read like the operations that make it."""
 
 Gather = Callable[[CaseRun, Mapping[str, Known], frozenset[str]], None]
 
@@ -147,7 +149,7 @@ def _known_names(log_type: str, names: Iterable[str], known: Mapping[str, Known]
 
 
 def _is_act(log_type: str, name: str, known: Known) -> bool:
-    if log_type == LogType.ENTRA_AUDIT:
+    if log_type in (LogType.ENTRA_AUDIT, FACTORS):
         return known.severity is not Severity.INFO
     return (
         log_type == LogType.UAL and name not in BULK and (name in core.READERS or known.severity is Severity.CRITICAL)
@@ -365,6 +367,7 @@ VERIFIERS: tuple[Verifier, ...] = (
     Verifier(LogType.ENTRA_AUDIT, _acts_of(LogType.ENTRA_AUDIT), _gather_operations(LogType.ENTRA_AUDIT)),
     Verifier(TRACE, _acts_of(TRACE), _gather_mail),
     Verifier(MAILBOX, _mailbox_audit, _gather_operations(MAILBOX)),
-    *(Verifier(one, _acts_of(one), _gather_rows(one)) for one in (*RISKS, ALERTS)),
+    Verifier(FACTORS, _acts_of(FACTORS), _gather_operations(FACTORS)),
+    *(Verifier(one, _acts_of(one), _gather_rows(one)) for one in (*RISKS, ALERTS, *IN_FORCE)),
 )
 """Every verifier, by the log it reads."""

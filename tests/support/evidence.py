@@ -35,6 +35,11 @@ FILES = {
     "risky_users": 7,
     "security_alerts": 8,
     "mailbox_audit": 9,
+    "inbox_rules": 10,
+    "transport_rules": 11,
+    "oauth_consents": 12,
+    "mailbox_delegations": 13,
+    "mfa_changes": 14,
 }
 NAMES = {1: "SignInLogs.csv", 2: "AuditLog.csv", 3: "LegacyAuth.csv"}
 RAW = ("status_error_code", "status", "conditional_access_status", "error_number", "result_status")

@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping
 
 from m365dq_dagster.adapters.sql import quote_identifier
 
-TEXT, TIME = "VARCHAR", "TIMESTAMP"
+TEXT, TIME, TRUTH = "VARCHAR", "TIMESTAMP", "BOOLEAN"
 
 READ: Mapping[str, Mapping[str, str]] = {
     "entra_audit_logs": {
@@ -29,7 +29,7 @@ READ: Mapping[str, Mapping[str, str]] = {
             ),
             TEXT,
         ),
-        "is_person": "BOOLEAN",
+        "is_person": TRUTH,
     },
     "message_trace": dict.fromkeys(
         ("message_id", "message_trace_id", "sender_address", "recipient_address", "subject", "status"), TEXT
@@ -49,6 +49,24 @@ READ: Mapping[str, Mapping[str, str]] = {
     "security_alerts": dict.fromkeys(
         ("title", "severity", "category", "status", "classification", "attack_techniques"), TEXT
     ),
+    "inbox_rules": {
+        **dict.fromkeys(
+            ("mailbox", "rule_name", "forward_to", "forward_as_attachment_to", "redirect_to", "move_to_folder"), TEXT
+        ),
+        "delete_message": TRUTH,
+        "enabled": TRUTH,
+    },
+    "transport_rules": {
+        **dict.fromkeys(("name", "state", "blind_copy_to", "copy_to", "redirect_message_to"), TEXT),
+        "delete_message": TRUTH,
+        "set_scl": "BIGINT",
+    },
+    "oauth_consents": dict.fromkeys(("scope", "consent_type"), TEXT),
+    "mailbox_delegations": {
+        **dict.fromkeys(("mailbox", "delegate", "access_rights", "permission_type"), TEXT),
+        "is_inherited": TRUTH,
+    },
+    "mfa_changes": dict.fromkeys(("activity", "result"), TEXT),
 }
 """The columns that verifiers read of a log, with their SQL types, beside those that every table of events has."""
 

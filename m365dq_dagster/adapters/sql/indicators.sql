@@ -405,3 +405,59 @@ JOIN act_operations AS o ON o.log_type = 'mailbox_audit' AND o.operation = m.ope
 WHERE o.severity <> 'INFO'
 GROUP BY o.operation
 ORDER BY o.operation
+
+-- name: inbox_rules_acts
+-- Rules that stood when they were asked for, read like those that the audit log shows being made. Their conditions are not in the export.
+INSERT INTO found_acts
+SELECT
+    'inbox_rules', file_id, row_no, lower(mailbox), NULL, NULL, NULL, 'inbox rule in force', 'new-inboxrule',
+    CASE WHEN mailbox IS NULL THEN 'not named' ELSE 'person' END, NULL,
+    to_json({
+        'Name': rule_name, 'ForwardTo': forward_to, 'ForwardAsAttachmentTo': forward_as_attachment_to, 'RedirectTo': redirect_to,
+        'DeleteMessage': CAST(delete_message AS VARCHAR), 'MoveToFolder': move_to_folder, 'Identity': 'in force'
+    }),
+    NULL, NULL, 1
+FROM inbox_rules_read
+WHERE enabled IS DISTINCT FROM FALSE
+
+-- name: transport_rules_acts
+INSERT INTO found_acts
+SELECT
+    'transport_rules', file_id, row_no, NULL, NULL, NULL, NULL, 'transport rule in force', 'new-transportrule', 'not named', NULL,
+    to_json({
+        'BlindCopyTo': blind_copy_to, 'CopyTo': copy_to, 'RedirectMessageTo': redirect_message_to,
+        'DeleteMessage': CAST(delete_message AS VARCHAR), 'SetSCL': CAST(set_scl AS VARCHAR), 'Name': name
+    }),
+    NULL, NULL, 1
+FROM transport_rules_read
+WHERE lower(coalesce(state, 'enabled')) <> 'disabled'
+
+-- name: oauth_consents_acts
+INSERT INTO found_acts
+SELECT
+    'oauth_consents', file_id, row_no, NULL, NULL, NULL, NULL, 'consent in force', 'consent to application', 'not named', NULL,
+    to_json({'Scope': scope, 'ConsentType': consent_type}), NULL, NULL, 1
+FROM oauth_consents_read
+
+-- name: mailbox_delegations_acts
+-- Rights of somebody on another's mailbox; those that were inherited and one's own are no delegation.
+INSERT INTO found_acts
+SELECT
+    'mailbox_delegations', file_id, row_no, NULL, NULL, NULL, NULL, 'delegation in force', 'add-mailboxpermission', 'not named', NULL,
+    to_json({'User': delegate, 'Identity': mailbox, 'AccessRights': coalesce(access_rights, permission_type)}), NULL, NULL, 1
+FROM mailbox_delegations_read
+WHERE is_inherited IS DISTINCT FROM TRUE AND NOT contains(lower(coalesce(delegate, '')), 'nt authority')
+
+-- name: mfa_changes_names
+SELECT DISTINCT activity FROM mfa_changes_read WHERE activity IS NOT NULL ORDER BY activity
+
+-- name: mfa_changes_acts
+-- Whose factors changed is told, and not who changed them.
+INSERT INTO found_acts
+SELECT
+    'mfa_changes', m.file_id, m.row_no, NULL, NULL, NULL,
+    CASE WHEN f.date_order IS DISTINCT FROM 'AMBIGUOUS' THEN m.event_time END, m.activity, o.name, 'not named', m.result, NULL, NULL, NULL, 1
+FROM mfa_changes_read AS m
+JOIN act_operations AS o ON o.log_type = 'mfa_changes' AND o.operation = m.activity
+LEFT JOIN files AS f ON f.file_id = m.file_id
+WHERE o.is_act

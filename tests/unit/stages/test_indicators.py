@@ -369,6 +369,40 @@ def test_legacy_sign_ins_are_split_by_outcome_and_matter_where_they_succeed() ->
     assert (one["severity"], one["accounts"], one["detail"]) == ("WARNING", [BOB], {"REJECTED": 3, "SUCCESS": 1})
 
 
+# --- What stood when it was asked for
+
+
+def test_a_standing_rule_that_forwards_outside_must_be_explained() -> None:
+    rule = {"mailbox": "Ann@contoso.example", "rule_name": "fw", "forward_to": f'"x" [SMTP:{OUTSIDE}]'}
+    found = judge(
+        Row("inbox_rules", rule),
+        Row("inbox_rules", {**rule, "enabled": False}),
+        Row("inbox_rules", {"mailbox": ANN, "rule_name": "news", "delete_message": True}),
+    )
+    one = told(found, "inbox rule in force", "inbox_rules")
+    assert one["detail"] == {"deletes messages": 1, "forwards outside": 1}
+    assert (one["severity"], one["accounts"], found["status"]) == ("CRITICAL", [ANN], "CANNOT_CONCLUDE")
+
+
+def test_standing_rights_of_nobody_that_is_named_are_told_and_weigh_on_no_verdict() -> None:
+    found = judge(
+        Row("transport_rules", {"name": "copy", "blind_copy_to": OUTSIDE}),
+        Row("transport_rules", {"name": "off", "blind_copy_to": OUTSIDE, "state": "Disabled"}),
+        Row("oauth_consents", {"scope": "Mail.Read offline_access", "consent_type": "Principal"}),
+        Row("mailbox_delegations", {"mailbox": ANN, "delegate": BOB, "access_rights": "FullAccess"}),
+        Row("mailbox_delegations", {"mailbox": ANN, "delegate": "NT AUTHORITY\\SELF", "is_inherited": False}),
+        Row("mfa_changes", {"activity": "User registered security info", "result": "success"}),
+    )
+    weights = {one["log_type"]: (one["rows"], one["severity"]) for one in found["indicators"]}
+    assert weights == {
+        "transport_rules": (1, "CRITICAL"),
+        "oauth_consents": (1, "CRITICAL"),
+        "mailbox_delegations": (1, "WARNING"),
+        "mfa_changes": (1, "WARNING"),
+    }
+    assert found["status"] == "NO_BREACH_INDICATED"
+
+
 # --- All together
 
 
@@ -386,6 +420,8 @@ def everything() -> list[Row]:
         Row("risky_users", {"account": BOB, "risk_state": "atRisk", "user_id": "u1"}),
         Row("security_alerts", {"title": "Alert", "severity": "low"}),
         Row("mailbox_audit", {"operation": "HardDelete", "logon_type": "Owner", "mailbox_owner_upn": ANN}),
+        Row("mfa_changes", {"activity": "User registered security info"}),
+        *(Row(name, {}) for name in indicators.IN_FORCE),
     ]
 
 
@@ -405,7 +441,7 @@ def test_every_log_that_has_a_verifier_is_judged_and_the_verifiers_that_ran_are_
         found = judged(run)
         assert measure.noted(run.con, indicators.VERIFIERS_RAN) == str(len(indicators.VERIFIERS))
     others = {name: row for name, row in found["by_log_type"].items() if "judged" in row}
-    assert len(others) == 6
+    assert len(others) == 11
     assert all(row["judged"] for row in others.values())
     assert not any("not judged" in sentence for sentence in found["not_tested"])
     with Bench().run(at_home(), home=HOME) as run:
@@ -418,7 +454,7 @@ COLUMNS = "file_id INTEGER, row_no BIGINT, event_time TIMESTAMP, event_time_raw 
 
 @pytest.mark.parametrize(
     "log_type",
-    ["entra_audit_logs", "message_trace", "mailbox_audit", "risk_detections", "risky_users", "security_alerts"],
+    [one.log_type for one in indicators.VERIFIERS if one.log_type not in indicators.CORE_LOGS],
 )
 def test_a_log_whose_formats_gave_it_few_columns_is_read_all_the_same(log_type: str) -> None:
     with Bench().run(at_home()) as run:
