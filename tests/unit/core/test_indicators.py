@@ -265,6 +265,10 @@ def test_every_operation_that_is_read_is_in_the_reference() -> None:
     assert set(READERS) <= set(KNOWN)
 
 
+def test_what_is_ordinary_is_never_graver_than_what_is_not() -> None:
+    assert [name for name, one in KNOWN.items() if RANK[one.ordinary] > RANK[one.severity]] == []
+
+
 def test_every_reading_of_a_technique_has_the_form_of_one() -> None:
     told = {one.mitre for one in KNOWN.values()} | {
         found.mitre for name, given, *_ in CASES if (found := judge_act(act(name, **given), KNOWN[folded(name)])).mitre

@@ -145,6 +145,7 @@ def test_everyday_work_leaves_a_quiet_case_free() -> None:
         operation("User registered security info", when=at(4)),
         operation("Add device.", when=at(4)),
         operation("AnonymousLinkCreated", when=at(5)),
+        operation("SomethingThatNoTableKnows", when=at(5)),
         operation("MailItemsAccessed", when=at(5), mail_access_type="Sync"),
         operation("Consent to application.", when=at(5), parameters=parameters(Scope="User.Read openid")),
         directory("Add member to role", admin, at(6), modified_properties=reader),
