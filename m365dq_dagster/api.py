@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -436,12 +437,17 @@ class FieldReliabilityScorer:
         return self._judged(table, field).base_score
 
     def apply_context_rules(self, log_type: str, field: str, base_score: float) -> float:
-        """The score after what is known of the log type and of the other witnesses, 0..1.
+        """The score after the context rules that apply to the field in this evidence, 0..1; 0.0 where it is not heard.
 
-        Conditional Access counts half wherever a code or status text may testify.
+        Conditional Access counts half wherever a code or status text may testify; the other rules, each with its reason
+        and its runbook, stand in `context_rules.yaml` of the rule pack and in the field's `reasons`.
         """
         judged = self._judged(log_type, field)
-        return base_score * share(judged.score or 0.0, judged.base_score or 0.0)
+        if judged.score is None:
+            return 0.0
+        if judged.base_score:
+            return base_score * judged.score / judged.base_score
+        return base_score * prod(0.0 if rule.factor is None else rule.factor for rule in judged.rules)
 
     def recommend_fields(self, table: str, purpose: str) -> list[FieldRecommendation]:
         """The fields of a table that can answer a question, best first; empty where none can.

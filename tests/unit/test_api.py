@@ -119,6 +119,23 @@ def test_a_field_that_does_not_apply_has_no_score_and_no_state_but_that(db: Path
     assert (score.state, score.may_testify, score.population) == (FieldState.NOT_APPLICABLE, False, 0.0)
 
 
+def test_a_rule_of_the_context_lowers_a_score_and_its_reason_is_told(db: Path) -> None:
+    rows = [
+        plain(n, "53003" if n % 2 else "0", conditional_access_status="failure" if n % 2 else "success", **client)
+        for n, client in enumerate([{"client_app_used": "Exchange ActiveSync"}, {"client_app_used": "Browser"}] * 40)
+    ]
+    scorer = api.FieldReliabilityScorer(write_tables(db, sign_in_logs=rows))
+    assert scorer.apply_context_rules("sign_in_logs", "conditional_access_status", 1.0) < 0.5
+    assert scorer.apply_context_rules("sign_in_logs", "status_error_code", 1.0) == pytest.approx(1.0)
+
+
+def test_a_field_of_no_worth_keeps_the_score_that_it_is_given_unless_a_rule_speaks(db: Path) -> None:
+    path = write_tables(db, sign_in_logs=[plain(n, conditional_access_status="notApplied") for n in range(20)])
+    scorer = api.FieldReliabilityScorer(path)
+    assert scorer.calculate_base_score("sign_in_logs", "conditional_access_status") == 0.0
+    assert 0.0 <= scorer.apply_context_rules("sign_in_logs", "conditional_access_status", 0.8) <= 0.8
+
+
 def test_the_base_score_is_the_product_of_its_four_factors(db: Path) -> None:
     path = write_tables(db, sign_in_logs=[plain(n, ["0", "50126", None, "0"][n % 4]) for n in range(80)])
     base = api.FieldReliabilityScorer(path).calculate_base_score("sign_in_logs", "status_error_code")
