@@ -297,7 +297,7 @@ class Reckoning:
             if event.session and event.country and event.outcome == "SUCCESS":
                 seen[event.session].append(event)
         for rows in seen.values():
-            if len({e.country for e in rows}) > 1:
+            if len({e.country for e in rows if not (e.foreign and self.own(e))}) > 1:
                 accounts = tuple(sorted({e.account for e in rows if e.account}))
                 yield "SESSION_IN_TWO_COUNTRIES", accounts, tuple(sorted({e.address for e in rows if e.address}))
 

@@ -302,14 +302,17 @@ GROUP BY account
 ORDER BY account
 
 -- name: lead_sessions
--- One session in two countries.
-SELECT session_id, list(DISTINCT account ORDER BY account) FILTER (WHERE account IS NOT NULL) AS accounts,
-       list(DISTINCT address ORDER BY address) FILTER (WHERE address IS NOT NULL) AS addresses, min(event_time) AS begins, max(event_time) AS ends
-FROM events
-WHERE counted AND session_id IS NOT NULL AND country IS NOT NULL AND outcome = 'SUCCESS'
-GROUP BY session_id
-HAVING count(DISTINCT country) > 1
-ORDER BY session_id
+-- One session in two countries, unless the owner's own device took it abroad.
+SELECT e.session_id, list(DISTINCT e.account ORDER BY e.account) FILTER (WHERE e.account IS NOT NULL) AS accounts,
+       list(DISTINCT e.address ORDER BY e.address) FILTER (WHERE e.address IS NOT NULL) AS addresses, min(e.event_time) AS begins,
+       max(e.event_time) AS ends
+FROM events AS e
+LEFT JOIN (SELECT log_type, file_id, row_no FROM foreign_successes WHERE own_device) AS o
+    ON o.log_type = e.log_type AND o.file_id = e.file_id AND o.row_no = e.row_no
+WHERE e.counted AND e.session_id IS NOT NULL AND e.country IS NOT NULL AND e.outcome = 'SUCCESS'
+GROUP BY e.session_id
+HAVING count(DISTINCT e.country) FILTER (WHERE o.row_no IS NULL) > 1
+ORDER BY e.session_id
 
 -- name: accounts
 SELECT

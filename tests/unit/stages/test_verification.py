@@ -494,6 +494,23 @@ def test_a_foreign_success_without_a_modern_client_is_a_lead(columns: dict[str, 
     assert (account(found)[0], kinds(found)) == ("SUSPICIOUS", ["LEGACY_FOREIGN_SUCCESS"])
 
 
+def test_a_session_that_the_owners_own_device_took_abroad_is_no_lead() -> None:
+    trip = [
+        sign_in(when=at(30), session_id="s", **LAPTOP),
+        sign_in(when=at(31), country="NZ", session_id="s", **LAPTOP),
+    ]
+    found = judge(at_home(**LAPTOP), trip)
+    assert (kinds(found), account(found)[0]) == ([], "NO_INDICATION")
+
+
+def test_a_new_address_abroad_that_many_use_from_their_own_devices_is_no_lead() -> None:
+    names = [ANN, *OTHERS]
+    rows = [row for n, name in enumerate(names) for row in at_home(name, device_id=f"d-{n}")]
+    exits = [sign_in(name, at(30), "DE", address=EVE, device_id=f"d-{n}") for n, name in enumerate(names)]
+    found = judge(rows, exits)
+    assert (kinds(found), found["status"]) == ([], "NO_BREACH_INDICATED")
+
+
 def test_one_session_in_two_countries_is_a_lead() -> None:
     found = judge(
         at_home(), sign_in(when=at(30, 1), session_id="s"), sign_in(when=at(30, 9), country="RU", session_id="s")
