@@ -132,6 +132,17 @@ def test_private_addresses_stay_unknown_whatever_the_database_says(tmp_path: Pat
     assert found["status"] == "CANNOT_CONCLUDE"
 
 
+def test_addresses_of_every_log_are_looked_up_once(database: CountryDatabase) -> None:
+    with Bench(country_database=database).run(audit_log_of_a_breach(), home=["AU"]) as run:
+        run.con.execute("CREATE TABLE some_other_log (address VARCHAR, event_time_raw VARCHAR)")
+        run.con.execute("INSERT INTO some_other_log VALUES ('8.8.8.99', ''), ('8.8.8.99', ''), (NULL, '')")
+        run.con.execute("CREATE TABLE no_events (address VARCHAR)")
+        run.con.execute("INSERT INTO no_events VALUES ('8.8.8.77')")
+        judged(run)
+        found = dict(run.con.execute("SELECT address, country FROM address_places ORDER BY address").fetchall())
+    assert found == {ABROAD: "RU", AT_HOME: "AU", "8.8.8.99": "AU"}
+
+
 def test_the_remark_on_the_field_says_how_many_rows_the_database_placed(database: CountryDatabase) -> None:
     rows = [*at_home(BOB), *at_home(address=AT_HOME, country=None)]
     found = judge(rows, database)
