@@ -29,12 +29,14 @@ class PolicyChange:
 @dataclass(frozen=True)
 class Unseen:
     """A person at work in the audit log whom the sign-in log never let in. `rows` counts what was done, `from_refused`
-    those from an address at which the person's sign-ins were refused; `tried` says that there are such sign-ins."""
+    those from an address at which the person's sign-ins were refused; `tried` says that there are such sign-ins,
+    `known_domain` that the sign-in log holds any of the person's domain."""
 
     account: str
     rows: int
     from_refused: int = 0
     tried: bool = False
+    known_domain: bool = True
     examples: tuple[str, ...] = ()
 
 
@@ -62,9 +64,9 @@ class Limits:
 
     @property
     def contradicting(self) -> tuple[Unseen, ...]:
-        """Those whose activity contradicts the sign-in log: it refused them, or it has the sign-ins by token in which
-        they would have to stand."""
-        return tuple(one for one in self.unseen if one.tried or self.refreshes)
+        """Those whose activity contradicts the sign-in log: it refused them, or it has the sign-ins by token of their
+        domain, among which they would have to stand."""
+        return tuple(one for one in self.unseen if one.tried or (self.refreshes and one.known_domain))
 
 
 def sentences(limits: Limits) -> tuple[str, ...]:
@@ -106,10 +108,11 @@ def _sentences(limits: Limits) -> Iterator[str]:
     yield from _policies(limits)
     silent = [one.account for one in limits.unseen if one not in limits.contradicting]
     if silent:
+        why = "knows nobody of that domain" if limits.refreshes else "holds no sign-ins by token"
         yield (
             f"How {plural(len(silent), 'account')} got in: {some(silent, MOST)} "
             f"{'is' if len(silent) == 1 else 'are'} at work in the audit log and absent from the sign-in log, which "
-            "holds no sign-ins by token; an older token explains that as well as a sign-in without a row."
+            f"{why}; an older token explains that as well as a sign-in without a row."
         )
 
 

@@ -46,8 +46,8 @@ def measured(run: CaseRun) -> Limits:
         policies_dated=any(measure.has_table(con, table) for table in DATED),
         stopped_later=int(measure.run_named(con, "stopped_later", file="limits")[0][0]),
         unseen=tuple(
-            Unseen(account, int(rows), int(refused), bool(tried), tuple(examples))
-            for account, rows, refused, tried, examples in measure.run_named(con, "unseen", file="limits")
+            Unseen(account, int(rows), int(refused), tried, known, tuple(examples))
+            for account, rows, refused, tried, known, examples in measure.run_named(con, "unseen", file="limits")
         ),
     )
 

@@ -3,7 +3,8 @@
 
 -- name: unseen_activity
 -- Persons at work in the audit log while the sign-in log was being written, of whom it holds no row that could have let them in; and how
--- many of their rows come from an address at which their own sign-ins were refused. `tried` says whether they have a sign-in row at all.
+-- many of their rows come from an address at which their own sign-ins were refused. `tried` says whether they have a sign-in row at all,
+-- `known_domain` whether anybody of their domain has.
 CREATE OR REPLACE TEMP TABLE unseen_activity AS
 WITH span AS (
     SELECT min(event_time) AS begins, max(event_time) AS ends FROM events WHERE log_type = 'sign_in_logs'
@@ -25,6 +26,7 @@ refused AS (
 )
 SELECT
     w.account, count(*) AS row_count, count(r.account) AS from_refused, bool_or(k.account IS NOT NULL) AS tried,
+    bool_or(split_part(w.account, '@', 2) IN (SELECT split_part(account, '@', 2) FROM known)) AS known_domain,
     list(coalesce(w.event_id, concat(w.file_id, ':', w.row_no)) ORDER BY w.file_id, w.row_no)[1:5] AS examples
 FROM working AS w
 LEFT JOIN known AS k ON k.account = w.account
@@ -32,7 +34,7 @@ LEFT JOIN refused AS r ON r.account = w.account AND r.address = w.address
 GROUP BY w.account
 
 -- name: unseen
-SELECT account, row_count, from_refused, tried, examples FROM unseen_activity ORDER BY row_count DESC, account
+SELECT account, row_count, from_refused, tried, known_domain, examples FROM unseen_activity ORDER BY row_count DESC, account
 
 -- name: refreshes
 SELECT count(*) FROM events WHERE counted AND sign_in_type = 'noninteractiveuser'

@@ -96,3 +96,9 @@ def test_an_account_without_a_sign_in_contradicts_only_a_log_that_holds_those_by
     assert seen.contradicting == (one, two)
     assert "let them in: a@b.example (5 rows), c@b.example (1 row)." in activity_detail(seen.contradicting)
     assert not any("got in" in sentence for sentence in sentences(seen))
+
+
+def test_an_account_of_a_domain_that_never_signed_in_is_told_and_contradicts_nothing() -> None:
+    limits = Limits(unseen=(Unseen("a@other.example", 5, known_domain=False),), refreshes=4)
+    assert limits.contradicting == ()
+    assert "absent from the sign-in log, which knows nobody of that domain;" in sentences(limits)[-1]

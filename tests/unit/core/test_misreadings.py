@@ -1,4 +1,9 @@
+from collections.abc import Iterator
+from typing import Any
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from m365dq_dagster.core.errors import BadInput
 from m365dq_dagster.core.misreadings import EvidenceFile, Misreading, judge, parse_statements, select
@@ -114,3 +119,29 @@ def test_what_is_said_otherwise_is_told_in_sentences() -> None:
         "Expected that `many` is `0`; found `1`, `2`, `3`, `4`, `5` and 1 more.",
         "The wrong reading is made: `status` is `ALL_BLOCKED`.",
     )
+
+
+NAMES = st.text("abc_ 1", min_size=1, max_size=3)
+LEAVES = st.none() | st.booleans() | st.integers(-9, 9) | st.text("xyz", max_size=3)
+DOCUMENTS = st.dictionaries(
+    NAMES,
+    st.recursive(LEAVES, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=3)),
+    max_size=4,
+)
+
+
+def paths(value: Any, above: str = "") -> Iterator[str]:
+    """Every path of names through a document."""
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            path = f"{above}.{name}" if above else name
+            yield path
+            yield from paths(inner, path)
+
+
+@given(DOCUMENTS)
+def test_a_statement_of_what_stands_at_a_path_holds(document: dict[str, Any]) -> None:
+    for path in paths(document):
+        found = select(document, path)
+        says = [{"at": path, "equals": value} for value in found] + [{"at": path, "number": len(found)}]
+        assert all(one.holds(document) for one in parse_statements(says, "here"))

@@ -72,6 +72,9 @@ def test_work_without_any_sign_in_contradicts_a_log_that_holds_sign_ins_by_token
     assert any("How 1 account got in: bob@contoso.example" in one for one in silent["not_tested"])
     assert conflict(told)
     assert silent["status"] == told["status"] == "NO_BREACH_INDICATED"
+    guest = Bench().judge([*seen, *at_home(is_interactive=False), *work("guest@other.example")], home=["AU"])
+    assert conflict(guest) is None
+    assert any("guest@other.example is at work" in one for one in guest["not_tested"])
 
 
 def test_a_file_whose_dates_are_ambiguous_says_nothing_of_when_somebody_worked() -> None:
