@@ -163,12 +163,12 @@ def counted_operations(con: duckdb.DuckDBPyConnection, statement: str) -> list[C
     return found
 
 
-def mail_access(con: duckdb.DuckDBPyConnection) -> dict[str, int]:
-    """Rows of MailItemsAccessed by kind, those that were throttled, and the items that the rows stand for."""
+def mail_access(con: duckdb.DuckDBPyConnection) -> tuple[dict[str, int], int]:
+    """Rows of MailItemsAccessed by kind, those that were throttled among them, and the items of the single reads."""
     rows = run_named(con, "mail_access", file=FILE)
     found = {str(kind): int(count) for kind, count, _, _ in rows}
-    throttled, items = sum(int(row[2]) for row in rows), sum(int(row[3]) for row in rows)
-    return {**found, **({"throttled": throttled} if throttled else {}), **({"items": items} if items else {})}
+    throttled = sum(int(row[2]) for row in rows)
+    return {**found, **({"throttled": throttled} if throttled else {})}, sum(int(row[3]) for row in rows)
 
 
 def mail_access_after_foreign(con: duckdb.DuckDBPyConnection) -> tuple[int, int]:

@@ -363,7 +363,7 @@ def _indicators(document: Document) -> RenderableType:
             row.get("severity"),
             narrative.count(row.get("rows")),
             narrative.some(narrative.texts(row, "accounts")),
-            ", ".join(f"{key}: {value}" for key, value in narrative.part(row, "detail").items()),
+            narrative.split_of(row),
         )
         for row in narrative.items(document, "indicators")
     )

@@ -24,6 +24,7 @@ FAMILIES = {
 }
 """The types that the reference names at length, as the document names them."""
 
+ROWS = "rows"
 UNREAD = "parameters not in the export"
 FAILED = "attempted and failed"
 
@@ -119,7 +120,7 @@ def _told(act: Act, known: Known) -> Reading:
     name = folded(act.operation)
     reader = READERS.get(name)
     if reader is None:
-        return Reading("rows", known.ordinary, known.severity)
+        return Reading(ROWS, known.ordinary, known.severity)
     if act.parameters is None:
         weight = min(known.severity, UNREAD_AT_MOST.get(name, CRITICAL), key=RANK.__getitem__)
         return Reading(UNREAD, weight, weight)

@@ -571,6 +571,14 @@ def logs_summary(document: Document) -> str:
     return "; ".join(words) or "none"
 
 
+def split_of(indicator: Mapping[str, Any]) -> str:
+    """What the rows of an indicator come to, in words."""
+    told = [f"{elided(key, 80)}: {count(value)}" for key, value in part(indicator, "detail").items()]
+    if indicator.get("after_foreign_success"):
+        told.append(f"{count(indicator['after_foreign_success'])} of them after a foreign success")
+    return ", ".join(told)
+
+
 def unjudged(document: Document) -> list[str]:
     """The sentence that names the logs that were taken in and that no verdict looked at; none where all were."""
     counted = [

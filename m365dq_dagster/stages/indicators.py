@@ -178,8 +178,9 @@ def indicator(
     detail: Mapping[str, int],
     mitre: str,
     actors: Mapping[str, int],
+    **counts: int,
 ) -> Indicator:
-    """An indicator as the document shows it."""
+    """An indicator as the document shows it; of further counts those that are not zero."""
     return {
         "type": kind,
         "operation": operation,
@@ -194,6 +195,7 @@ def indicator(
         "last": _iso(reach.ends),
         "addresses": list(reach.addresses[:ADDRESSES]),
         "evidence": list(reach.examples),
+        **{name: count for name, count in counts.items() if count},
     }
 
 
@@ -224,16 +226,14 @@ def _acts(run: CaseRun, log_type: str) -> Iterator[Indicator]:
             _details(rows),
             gravest[3],
             _sums((row[4], row[-1]) for row in rows),
+            after_foreign_success=sum(row[-1] for row in rows if row[5]),
         )
 
 
-AFTER_FOREIGN = "after a foreign success"
-
-
 def _details(rows: Sequence[tuple[Any, ...]]) -> dict[str, int]:
+    """The split of an operation's rows; nothing where all of them are of one kind without a name."""
     told = _sums((row[0], row[-1]) for row in rows)
-    followed = sum(row[-1] for row in rows if row[5])
-    return {**told, **({AFTER_FOREIGN: followed} if followed else {})}
+    return {} if set(told) == {core.ROWS} else told
 
 
 def _sums(pairs: Iterable[tuple[str, int]]) -> dict[str, int]:
@@ -246,7 +246,10 @@ def _sums(pairs: Iterable[tuple[str, int]]) -> dict[str, int]:
 def _counted(run: CaseRun, log_type: str, statement: str) -> Iterator[Indicator]:
     for one in measured.counted_operations(run.con, statement):
         is_mail = log_type == LogType.UAL and one.operation == "MailItemsAccessed"
-        severity, detail = _mail_read(run) if is_mail else (Severity(one.severity), {})
+        severity, detail = Severity(one.severity), dict[str, int]()
+        more: dict[str, int] = {}
+        if is_mail:
+            severity, detail, more = _mail_read(run)
         by_nobody = one.rows - one.by_persons - one.not_named
         actors = {"person": one.by_persons, "not named": one.not_named, "system": by_nobody}
         if by_nobody == one.rows:
@@ -263,14 +266,18 @@ def _counted(run: CaseRun, log_type: str, statement: str) -> Iterator[Indicator]
             detail,
             one.mitre,
             {word: count for word, count in actors.items() if count},
+            **more,
         )
 
 
-def _mail_read(run: CaseRun) -> tuple[Severity, dict[str, int]]:
-    """Mail read: a whole folder that went to where an unexplained foreign success came from is grave."""
+def _mail_read(run: CaseRun) -> tuple[Severity, dict[str, int], dict[str, int]]:
+    """Mail read: a whole folder that went to where an unexplained foreign success came from is grave. Also the split of
+    its rows, and what is counted beside it.
+    """
     rows, folders = measured.mail_access_after_foreign(run.con)
-    detail = {**measured.mail_access(run.con), **({AFTER_FOREIGN: rows} if rows else {})}
-    return Severity.CRITICAL if folders else Severity.WARNING, detail
+    detail, items = measured.mail_access(run.con)
+    severity = Severity.CRITICAL if folders else Severity.WARNING
+    return severity, detail, {"items": items, "after_foreign_success": rows}
 
 
 def _gather_operations(log_type: str) -> Gather:

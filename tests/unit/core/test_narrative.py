@@ -336,3 +336,8 @@ def test_a_database_of_countries_is_told_in_one_sentence_and_none_in_none() -> N
     )
     doubted = {**LOOKED_UP, "trusted": False, "rows_placed": {}}
     assert narrative.places({"country_database": doubted}).endswith("on 1 of 9 addresses and placed nothing")
+
+
+def test_an_indicator_says_what_its_rows_come_to() -> None:
+    assert narrative.split_of({"detail": {"Sync": 3, "Bind": 1570}}) == "Sync: 3, Bind: 1,570"
+    assert narrative.split_of({"after_foreign_success": 2}) == "2 of them after a foreign success"

@@ -114,7 +114,7 @@ def test_after_the_owners_own_device_an_ordinary_act_stays_ordinary() -> None:
     entry = [*at_home(BOB, **laptop), *abroad(BOB, 1, address=EVE, **laptop)]
     found = judge(entry, operation("User registered security info", BOB, at(30, 60), address=EVE))
     one = told(found, "User registered security info")
-    assert (one["severity"], one["detail"]) == ("WARNING", {"rows": 1})
+    assert (one["severity"], one["detail"], "after_foreign_success" in one) == ("WARNING", {}, False)
 
 
 def test_what_follows_a_foreign_success_is_told() -> None:
@@ -122,7 +122,7 @@ def test_what_follows_a_foreign_success_is_told() -> None:
         abroad(times=1, address=EVE), operation("User registered security info", when=at(30, 60), address=EVE)
     )
     one = told(found, "User registered security info")
-    assert (one["severity"], one["detail"]) == ("CRITICAL", {"rows": 1, indicators.AFTER_FOREIGN: 1})
+    assert (one["severity"], one["detail"], one["after_foreign_success"]) == ("CRITICAL", {}, 1)
 
 
 def test_a_habit_takes_what_is_grave_back_and_needs_three_earlier_days() -> None:
@@ -164,9 +164,9 @@ def test_mail_read_from_where_an_unexplained_foreign_success_came_is_grave_where
     ]
     one = told(judge(abroad(times=1, address=EVE), reads), "MailItemsAccessed")
     assert one["severity"] == "CRITICAL"
-    assert one["detail"] == {"Bind": 1, "Sync": 1, "items": 7, indicators.AFTER_FOREIGN: 2}
+    assert (one["detail"], one["items"], one["after_foreign_success"]) == ({"Bind": 1, "Sync": 1}, 7, 2)
     one = told(judge(abroad(times=1, address=EVE), reads[1:]), "MailItemsAccessed")
-    assert (one["severity"], one["detail"][indicators.AFTER_FOREIGN]) == ("WARNING", 1)
+    assert (one["severity"], one["after_foreign_success"]) == ("WARNING", 1)
 
 
 def test_an_operation_by_the_service_alone_is_for_the_record() -> None:
