@@ -21,6 +21,7 @@ from m365dq_dagster.adapters import measure, sql
 from m365dq_dagster.adapters.case_store import CONNECT_CONFIG, create_schema
 from m365dq_dagster.adapters.rule_pack import RulePack
 from m365dq_dagster.adapters.sql import borrowed as builder
+from m365dq_dagster.adapters.sql import normalized
 from m365dq_dagster.adapters.sql.borrowed import SOURCE, Columns
 from m365dq_dagster.adapters.sql.landing import TargetColumn
 from m365dq_dagster.core.errors import BadInput
@@ -89,6 +90,29 @@ def counted(path: Path, table: str, name: str) -> tuple[int, int, int, str | Non
         _asked_for(_columns(con), file, table, name)
         row = con.execute(builder.count_field(table, name)).fetchall()[0]
     return int(row[0]), int(row[1]), int(row[2]), row[3], int(row[4])
+
+
+def write_normalized(path: Path, out: Path) -> int:
+    """Write the normalized statuses of a published generation into a new database, as table
+    `normalized_status_materialized` with an index on status and time; returns its rows.
+
+    Raises `BadInput` where the file has no such view, and where `out` exists or cannot be made.
+    """
+    file, target = database_of(path), out.expanduser().absolute()
+    if target.exists() or not target.parent.is_dir():
+        raise BadInput(f"{out} cannot be made; give a file that does not exist yet, in a folder that does.")
+    with duckdb.connect(":memory:", config=CONNECT_CONFIG) as con, _readable(file, "written"):
+        con.execute(sql.attach_new(str(target)))
+        _attach(con, file)
+        try:
+            _asked_for(_columns(con), file, normalized.VIEW, "normalized_status")
+            measure.run_named(con, "write_normalized", file="borrowed")
+            rows = con.execute(f"SELECT count(*) FROM kept.main.{normalized.TABLE}").fetchall()[0][0]
+        except BaseException:
+            con.close()
+            target.unlink(missing_ok=True)
+            raise
+    return int(rows)
 
 
 @contextmanager

@@ -98,6 +98,14 @@ def count(db_path: str | Path, table: str, field: str) -> tuple[int, int, int, s
     return borrowed.counted(Path(db_path), table, field)
 
 
+def write_normalized(db_path: str | Path, out: str | Path) -> int:
+    """Write the view `v_normalized_status` of a published generation as an indexed table into a new database.
+
+    Returns the number of rows. Raises `BadInput` where there is no such view, or `out` exists or cannot be made.
+    """
+    return borrowed.write_normalized(Path(db_path), Path(out))
+
+
 @contextmanager
 def _opened(db_path: str | Path, home_countries: Sequence[str]) -> Iterator[tuple[CaseRun, Borrowed]]:
     pack = load_rule_pack()

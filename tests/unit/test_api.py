@@ -372,6 +372,28 @@ def test_any_table_of_a_generation_can_be_counted(published: tuple[Path, dict[st
     assert (score.rows, score.top_value, score.uniform, score.state, score.reasons) == (1, "IMPORTED", True, None, ())
 
 
+def test_the_normalized_statuses_can_be_written_as_an_indexed_table(
+    published: tuple[Path, dict[str, Any]], tmp_path: Path
+) -> None:
+    folder, document = published
+    out = tmp_path / "statuses.duckdb"
+    assert api.write_normalized_status(folder, out) == 40
+    with duckdb.connect(str(out), read_only=True) as con:
+        counted = con.execute("SELECT normalized_status, count(*) FROM normalized_status_materialized GROUP BY ALL")
+        told = {word: rows for word, rows in document["sign_ins"]["normalized"].items() if rows}
+        assert dict(counted.fetchall()) == told
+        assert len(con.execute("FROM duckdb_indexes()").fetchall()) == 1
+    with pytest.raises(BadInput, match="cannot be made; give a file that does not exist yet"):
+        api.write_normalized_status(folder, out)
+
+
+def test_what_was_never_judged_has_no_normalized_statuses(db: Path, tmp_path: Path) -> None:
+    path = write_tables(db, sign_in_logs=[plain()])
+    with pytest.raises(BadInput, match="no table 'v_normalized_status'; it holds sign_in_logs"):
+        api.write_normalized_status(path, tmp_path / "out.duckdb")
+    assert not (tmp_path / "out.duckdb").exists()
+
+
 def test_what_stopped_a_case_at_intake_stops_its_verification_and_an_override_does_not(
     tmp_path: Path, registry: Registry
 ) -> None:

@@ -27,6 +27,11 @@ def attach_published(path: str) -> str:
     return f"ATTACH {quote_literal(path)} AS published (READ_ONLY)"
 
 
+def attach_new(path: str) -> str:
+    """Attach a database that is to be made, to write to."""
+    return f"ATTACH {quote_literal(path)} AS kept"
+
+
 def keep_rows(table: str) -> str:
     """Copy the rows of a file from the published generation: `$old_id` there, `$new_id` here."""
     name = quote_identifier(table)

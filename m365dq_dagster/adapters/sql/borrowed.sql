@@ -26,3 +26,9 @@ SELECT coalesce(conditional_access_status, ''), count(*) AS k FROM sign_in_logs 
 -- name: by_operation
 -- Rows of the audit log by operation and result as read.
 SELECT coalesce(operation, ''), coalesce(result_status_raw, ''), count(*) AS k FROM unified_audit_log GROUP BY 1, 2 ORDER BY k DESC, 1, 2
+
+-- name: write_normalized
+-- The view's rows in a database of their own, in the order of its index.
+CREATE TABLE kept.main.normalized_status_materialized AS
+SELECT * FROM published.main.v_normalized_status ORDER BY normalized_status, timestamp;
+CREATE INDEX normalized_status_materialized_index ON kept.main.normalized_status_materialized (normalized_status, timestamp)

@@ -33,6 +33,9 @@ QUERIES: Mapping[str, str] = {
 the failures of one hour, which is what an index would serve.
 """
 
+USED_BLOCKS = "SELECT used_blocks, block_size FROM pragma_database_size() WHERE database_name = current_database()"
+"""How many blocks of the database's file hold data, and how large one is."""
+
 
 def ask(question: str, relation: str) -> str:
     """One of the questions, asked of the view or of its copy."""
