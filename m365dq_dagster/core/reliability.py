@@ -761,12 +761,15 @@ def _notes(spec: FieldSpec, state: FieldState, power: Power, decisiveness: float
 def recommend(log_type: LogType, fields: Sequence[FieldJudgement]) -> Recommendation | None:
     """The outcome field with the highest score that may testify, or None.
 
-    Ties go to the code, then to the text, then to Conditional Access.
+    Ties go to the code, then to the text, then to Conditional Access. Where no other witness confirms either, their
+    powers are estimates from how often the rarer class occurs; a code that varies and decides as many rows is then
+    recommended before its own words, which read some failures as interruptions.
     """
     able = [one for one in fields if one.may_testify and one.score]
     if not able:
         return None
     best = min(able, key=lambda one: (-round(one.score or 0.0, 6), one.spec.precedence))
+    best = next((one for one in able if _tells_more(one, best)), best)
     rejected = [one for one in fields if is_rejected(one)]
     return Recommendation(
         log_type,
@@ -776,6 +779,13 @@ def recommend(log_type: LogType, fields: Sequence[FieldJudgement]) -> Recommenda
         tuple(one.spec.field for one in rejected),
         (*best.reasons, *(one.reasons[0] for one in rejected)),
     )
+
+
+def _tells_more(one: FieldJudgement, best: FieldJudgement) -> bool:
+    """Whether a primary witness of higher precedence varies and decides as many rows as the best by estimate."""
+    primary = one.spec.witness is best.spec.witness is Witness.PRIMARY and one.spec.precedence < best.spec.precedence
+    varies = one.state is not FieldState.UNIFORM and best.confidence is Confidence.LOW
+    return primary and varies and (one.decisiveness or 0.0) >= (best.decisiveness or 0.0)
 
 
 def is_rejected(one: FieldJudgement) -> bool:

@@ -439,6 +439,16 @@ def test_a_tie_goes_to_the_code() -> None:
     assert one.field == CODE
 
 
+def test_a_code_that_varies_is_recommended_before_its_own_words_where_nothing_confirms_either() -> None:
+    rows = [
+        row("50055", Word.INTERRUPTED, rows=5),
+        row("50126", Word.FAILURE, rows=3),
+        row("50053", Word.FAILURE, rows=3),
+    ]
+    assert best(judged(rows)) == CODE
+    assert best(judged([*rows, row(word=Word.FAILURE, rows=30)])) == TEXT
+
+
 def test_testimony_tells_who_is_heard_and_who_is_uniform() -> None:
     heard = reliability.testimony(
         judged([row("0", Word.SUCCESS, OK, 90), row("0", Word.SUCCESS, Access.NOT_APPLIED, 9)]).values()
