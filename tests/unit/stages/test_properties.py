@@ -4,6 +4,7 @@ import csv
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -88,16 +89,14 @@ def count(found: dict[str, Any], outcome: str) -> int:
 
 
 @FEW
-@given(st.sampled_from(["0", "1", *FAILURE_CODES, TYPE_NAME]), st.booleans(), st.integers(25, 30))
-@example("0", False, 30)
-@example("90072", False, 30)
-@example(TYPE_NAME, False, 30)
+@given(st.sampled_from(["0", "1", *FAILURE_CODES, TYPE_NAME]), st.booleans(), st.integers(25, 26))
+@example("90072", False, 25)
+@example(TYPE_NAME, False, 25)
 def test_overwriting_every_code_turns_a_healthy_case_into_oculus_and_moves_the_recommendation(
     constant: str, text: bool, days: int
 ) -> None:
-    rows = healthy(days) if text else changed(healthy(days), status=None, status_raw=None)
-    before = document(rows)
-    assert before["recommended"]["sign_in_logs"]["field"] == CODE
+    rows = tenant(days, text=text)
+    assert recommended(days, text=text) == CODE
     lost = {CODE: None, f"{CODE}_raw": TYPE_NAME} if constant == TYPE_NAME else {CODE: constant}
     after = document(changed(rows, **lost))
     field = next(one for one in after["fields"] if one["field"] == CODE)
@@ -110,6 +109,17 @@ def test_overwriting_every_code_turns_a_healthy_case_into_oculus_and_moves_the_r
         assert found["field"] == (TEXT if text else CA)
         assert CODE in found["instead_of"]
     assert after["status"] != "ALL_BLOCKED"
+
+
+def tenant(days: int, *, text: bool) -> list[Row]:
+    """A healthy tenant, with a status text or without one."""
+    return healthy(days) if text else changed(healthy(days), status=None, status_raw=None)
+
+
+@cache
+def recommended(days: int, *, text: bool) -> str:
+    """The field to judge that tenant by."""
+    return str(document(tenant(days, text=text))["recommended"]["sign_in_logs"]["field"])
 
 
 @FEW
