@@ -134,8 +134,8 @@ def test_private_addresses_stay_unknown_whatever_the_database_says(tmp_path: Pat
 
 def test_addresses_of_every_log_are_looked_up_once(database: CountryDatabase) -> None:
     with Bench(country_database=database).run(audit_log_of_a_breach(), home=["AU"]) as run:
-        run.con.execute("CREATE TABLE some_other_log (address VARCHAR, event_time_raw VARCHAR)")
-        run.con.execute("INSERT INTO some_other_log VALUES ('8.8.8.99', ''), ('8.8.8.99', ''), (NULL, '')")
+        run.con.execute("CREATE TABLE some_other_log (address VARCHAR, event_time TIMESTAMP, event_time_raw VARCHAR)")
+        run.con.execute("INSERT INTO some_other_log BY NAME SELECT unnest(['8.8.8.99', '8.8.8.99', NULL]) AS address")
         run.con.execute("CREATE TABLE no_events (address VARCHAR)")
         run.con.execute("INSERT INTO no_events VALUES ('8.8.8.77')")
         judged(run)
@@ -278,6 +278,13 @@ def test_an_address_with_a_history_keeps_its_country_on_the_day_of_the_fault() -
     assert found["status"] == "NO_BREACH_INDICATED"
     assert "LOCATION_FAULT" in kinds(found)
     assert not any("not believed" in text for text in found["not_tested"])
+
+
+def test_an_address_without_a_settled_country_is_named_under_what_was_not_tested() -> None:
+    rows = [sign_in(ANN, at(30, n), country, address="45.9.1.1") for n, country in enumerate(["RU", "AU"] * 2)]
+    found = judge([*settled_life(), *rows], None)
+    assert found["sign_ins"]["foreign_successes"] == 0
+    assert any("4 rows from addresses that were placed in several countries" in text for text in found["not_tested"])
 
 
 def test_an_attacker_who_enters_every_account_from_new_addresses_is_no_fault() -> None:
