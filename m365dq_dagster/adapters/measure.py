@@ -41,6 +41,9 @@ LOGON_ONLY = {"error_number", "operation", "result_status", "logon_error"}
 JUDGED_LOGS = frozenset({LogType.SIGN_IN, LogType.LEGACY, LogType.UAL})
 """The log types whose logons are judged."""
 
+ONLY = {**dict.fromkeys(LOGON_ONLY, "logons"), "mail_access_type": "mail access"}
+"""Fields of the audit log that can exist on rows of one kind alone."""
+
 SINGLE_FACTOR = {"single": True, "multi": False}
 
 
@@ -188,7 +191,7 @@ def count_columns(con: duckdb.DuckDBPyConnection, specs: Iterable[FieldSpec]) ->
                     spec.log_type,
                     spec.field,
                     raw=spec.field in RAW_COLUMNS,
-                    logons_only=spec.log is LogType.UAL and spec.field in LOGON_ONLY,
+                    only=ONLY.get(spec.field) if spec.log is LogType.UAL else None,
                     two_letters=spec.field == "country",
                 )
             )

@@ -107,7 +107,8 @@ def _struck(one: Sighting, struck: Struck) -> Combo:
 def judge_log(rows: Rows, counts: Mapping[str, ColumnCounts]) -> tuple[FieldJudgement, ...]:
     """Judge every field of a log type over the rows on which it is not struck, and say where it is.
 
-    A witness that is at fault over the whole log stays so, unless enough rows of it stand outside the faulty parts.
+    A witness that is at fault over the whole log stays so, unless enough rows of it stand outside the faulty parts. One
+    that holds a single value everywhere is stuck everywhere, though only some parts can show it.
     """
     whole = rows.bench(rows.sightings)
     names = [spec.field for spec in rows.specs if spec.field in whole.witnesses]
@@ -117,9 +118,14 @@ def judge_log(rows: Rows, counts: Mapping[str, ColumnCounts]) -> tuple[FieldJudg
         changes[name], faults[name] = _by_days(rows, name)
     for name, found in _by_source(rows, _silent(faults)).items():
         faults[name] += found
-    states, _ = judge_states(whole, {name: whole.counts(name) for name in names})
-    kept = {name: found for name, found in faults.items() if _spares_enough(rows, name, found, states[name])}
-    overruled = {name: found for name, found in kept.items() if not _left(rows, name, found) and _silent(kept)[name]}
+    measured = {name: whole.counts(name) for name in names}
+    states, _ = judge_states(whole, measured)
+    stuck = {name for name in names if states[name] in AT_FAULT and whole.uniform(name, measured[name])}
+    kept = {
+        name: found if name not in stuck and _spares_enough(rows, name, found, states[name]) else []
+        for name, found in faults.items()
+    }
+    overruled = {name: found for name, found in kept.items() if _silent(kept)[name] and not _left(rows, name, found)}
     ruled = {name: max(found, key=lambda one: one.rows).state for name, found in overruled.items()}
     struck = {name: spots for name, spots in _silent(kept).items() if name not in ruled}
     judged = judge_fields(rows.bench(rows.sightings, struck), rows.specs, counts, ruled)

@@ -13,15 +13,20 @@ TYPE_NAME = (
 """A text as read that names a type where a nested object should stand."""
 
 
-def count_column(table: str, field: str, *, raw: bool, logons_only: bool, two_letters: bool) -> str:
+APPLICABLE = {"logons": "is_logon", "mail access": "operation = 'MailItemsAccessed'"}
+"""The rows on which some fields alone can exist, by a word for them."""
+
+
+def count_column(table: str, field: str, *, raw: bool, only: str | None, two_letters: bool) -> str:
     """Count one column exactly into `column_counts`; blank is a value of its own, blanks around a value are none.
 
     Of equally common values the first in order is the top one, so the order of rows never shows. `raw` says that the
-    text as read is kept beside the value; `logons_only` narrows it to logon rows; `two_letters` asks for country codes.
+    text as read is kept beside the value; `only` narrows it to rows of a kind (see `APPLICABLE`); `two_letters` asks
+    for country codes.
     """
     value = f"CAST({quote_identifier(field)} AS VARCHAR)"
     as_read = quote_identifier(field + "_raw") if raw else value
-    where = "WHERE is_logon" if logons_only else ""
+    where = f"WHERE {APPLICABLE[only]}" if only else ""
     valid = "length(value) = 2" if two_letters else "value IS NOT NULL"
     grouped = (
         f"SELECT {value} AS value, {as_read} AS raw, count(*) AS k FROM {quote_identifier(table)} {where} GROUP BY 1, 2"

@@ -275,5 +275,5 @@ def test_every_named_statement_is_one_that_somebody_runs(checkout: Path) -> None
 
 
 def test_counting_narrows_the_audit_log_to_logons_where_only_they_speak() -> None:
-    text = count_column("unified_audit_log", "operation", raw=False, logons_only=True, two_letters=False)
+    text = count_column("unified_audit_log", "operation", raw=False, only="logons", two_letters=False)
     assert "WHERE is_logon" in text

@@ -132,6 +132,15 @@ def test_a_field_that_is_stuck_another_way_in_every_file_is_rejected() -> None:
     assert not found[CODE].may_testify
 
 
+def test_one_value_everywhere_is_stuck_everywhere_though_one_part_alone_shows_it() -> None:
+    interactive = [row("0", access=OK, rows=60), row("0", access=BLOCKED, rows=20)]
+    background = [row("0", access=OK, rows=80)]
+    found = judged(sightings((Spot(1, INTERACTIVE), interactive), (Spot(1, BACKGROUND), background)))
+    assert found[CODE].state is FieldState.CONTRADICTED
+    assert found[CODE].faults == ()
+    assert recommend(LogType.SIGN_IN, list(found.values())).field == CA  # type: ignore[union-attr]
+
+
 def test_what_conditional_access_says_against_the_code_is_no_fault_of_a_part() -> None:
     told = [row("0", Word.SUCCESS, OK, 70), row("65001", Word.FAILURE, OK, 30)]
     found = judged(sightings((Spot(1), told), (Spot(2), [row("53003", Word.FAILURE, BLOCKED, 40), *told])))
