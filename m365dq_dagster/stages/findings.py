@@ -94,6 +94,9 @@ def _finding(
     scores: Scores,
 ) -> dict[str, Any]:
     lines, (total, contradictions, used) = measure.proof(run.con, kind, account, EVIDENCE_ROWS)
+    if account and not lines:
+        # What no single row proves, such as fields that tell nothing, rests on all rows of the account.
+        lines, (total, contradictions, used) = measure.proof(run.con, "all", account, EVIDENCE_ROWS)
     return {
         "claim": claim,
         "severity": str(severity),

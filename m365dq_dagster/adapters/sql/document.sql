@@ -146,10 +146,15 @@ WHERE e.counted AND ($account IS NULL OR e.account = $account)
   AND CASE $kind
     WHEN 'intruder' THEN e.outcome = 'SUCCESS' AND (e.is_foreign OR e.address IN (SELECT address FROM home_sprayers))
     WHEN 'attempts' THEN e.normalized_status <> 'UNKNOWN'
-    WHEN 'unclear' THEN (e.outcome = 'SUCCESS' AND e.is_foreign) OR e.unknown_code
+    WHEN 'unclear' THEN (e.is_foreign AND e.outcome IN ('SUCCESS', 'UNKNOWN', 'CONFLICT')) OR e.unknown_code
     WHEN 'exposed' THEN e.accepted AND e.is_foreign AND e.outcome <> 'SUCCESS'
     ELSE TRUE
   END
+UNION ALL
+SELECT u.file_id, u.row_no, 'unified_audit_log', NULL, NULL
+FROM unified_audit_log AS u
+WHERE $kind = 'unclear' AND u.account = $account AND NOT u.is_logon
+  AND u.account IN (SELECT account FROM unseen_activity WHERE from_refused > 0)
 
 -- name: proof_lines
 SELECT f.path, p.row_no FROM proof AS p JOIN files AS f ON f.file_id = p.file_id ORDER BY f.path, p.row_no LIMIT $most

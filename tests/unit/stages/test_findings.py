@@ -77,3 +77,11 @@ def test_contradictions_among_the_lines_are_counted() -> None:
     odd = abroad(access="failure", client_app_used="Exchange ActiveSync")
     found = findings([*QUIET, *at_home(), *odd])
     assert found[1]["contradictions"] == 6
+
+
+def test_a_finding_that_no_single_row_proves_rests_on_all_rows_of_the_account() -> None:
+    rows = [sign_in(OTHER, at(day), code=None, status=None, access="notApplied") for day in (1, 2)]
+    found = Bench().judge([*QUIET, *rows], home=["AU"])["findings"]
+    (one,) = [finding for finding in found if finding.get("account") == OTHER]
+    assert one["reasons"] == ["None of its 2 sign-ins has a known outcome, so nothing can be said of it."]
+    assert [line["row"] for line in one["evidence"]] == [len(QUIET) + 1, len(QUIET) + 2]

@@ -38,6 +38,8 @@ def test_work_from_an_address_that_was_refused_keeps_all_blocked_from_being_said
     }
     assert found["by_account"][BOB]["verdict"] == "CANNOT_CONCLUDE"
     assert "3 actions in the audit log come from an address" in found["by_account"][BOB]["reasons"][0]
+    finding = next(one for one in found["findings"] if one.get("account") == BOB)
+    assert finding["evidence"] == [{"file": "AuditLog.csv", "row": row} for row in (1, 2, 3)]
     assert any("holds no success, yet the audit log shows 1 account at work" in one for one in found["cannot_conclude"])
 
 
