@@ -20,7 +20,9 @@ FILE = "indicators"
 
 @dataclass(frozen=True)
 class KnownName:
-    """An operation as a log spells it, with what the rule pack says of it; `is_act` where it is read row by row."""
+    """An operation as a log spells it, with what the rule pack says of it; `is_act` where it is read row by row,
+    `targeted` and `reads` where what it was done to and its parameters matter.
+    """
 
     log_type: str
     operation: str
@@ -30,6 +32,7 @@ class KnownName:
     mitre: str
     is_act: bool
     targeted: bool
+    reads: bool
 
 
 @dataclass(frozen=True)
@@ -163,12 +166,12 @@ def counted_operations(con: duckdb.DuckDBPyConnection, statement: str) -> list[C
     return found
 
 
-def mail_access(con: duckdb.DuckDBPyConnection) -> tuple[dict[str, int], int]:
+def mail_access(con: duckdb.DuckDBPyConnection) -> dict[str, int]:
     """Rows of MailItemsAccessed by kind, those that were throttled among them, and the items of the single reads."""
     rows = run_named(con, "mail_access", file=FILE)
     found = {str(kind): int(count) for kind, count, _, _ in rows}
-    throttled = sum(int(row[2]) for row in rows)
-    return {**found, **({"throttled": throttled} if throttled else {})}, sum(int(row[3]) for row in rows)
+    throttled, items = sum(int(row[2]) for row in rows), sum(int(row[3]) for row in rows)
+    return {**found, **({"throttled": throttled} if throttled else {}), **({"items": items} if items else {})}
 
 
 def mail_access_after_foreign(con: duckdb.DuckDBPyConnection) -> tuple[int, int]:

@@ -3,7 +3,8 @@
 
 -- name: tables
 CREATE OR REPLACE TEMP TABLE act_operations (
-    log_type VARCHAR, operation VARCHAR, name VARCHAR, indicator VARCHAR, severity VARCHAR, mitre VARCHAR, is_act BOOLEAN, targeted BOOLEAN
+    log_type VARCHAR, operation VARCHAR, name VARCHAR, indicator VARCHAR, severity VARCHAR, mitre VARCHAR, is_act BOOLEAN, targeted BOOLEAN,
+    reads BOOLEAN
 );
 CREATE OR REPLACE TEMP TABLE found_acts (
     log_type VARCHAR, file_id INTEGER, row_no BIGINT, account VARCHAR, address VARCHAR, session_id VARCHAR, event_time TIMESTAMP,
@@ -21,14 +22,14 @@ SELECT DISTINCT operation FROM unified_audit_log WHERE operation IS NOT NULL AND
 SELECT DISTINCT activity FROM entra_audit_logs_read WHERE activity IS NOT NULL ORDER BY activity
 
 -- name: own_domains
--- Mail domains of the people seen, those that hold at least a share of them: the tenant's own. Guests bring theirs along.
+-- Mail domains of the people seen, those that hold at least a share of them, and initial domains: the tenant's own. Guests bring theirs along.
 WITH people AS (
     SELECT account FROM events WHERE outcome = 'SUCCESS' AND counted AND contains(account, '@') AND NOT contains(account, '#ext#')
     UNION
     SELECT account FROM unified_audit_log WHERE is_person AND contains(account, '@') AND NOT contains(account, '#ext#')
 ),
 domains AS (SELECT split_part(account, '@', 2) AS domain, count(*) AS accounts FROM people GROUP BY domain)
-SELECT domain FROM domains WHERE domain <> '' AND accounts >= $share * (SELECT sum(accounts) FROM domains) ORDER BY domain
+SELECT domain FROM domains WHERE domain <> '' AND (ends_with(domain, '.onmicrosoft.com') OR accounts >= $share * (SELECT sum(accounts) FROM domains)) ORDER BY domain
 
 -- name: unified_audit_log_acts
 INSERT INTO found_acts
@@ -42,7 +43,7 @@ SELECT
             THEN 'application'
         ELSE 'system'
     END,
-    u.result_status, u.parameters, NULL, CASE WHEN o.targeted THEN u.object_id END, 1
+    u.result_status, CASE WHEN o.reads THEN u.parameters END, NULL, CASE WHEN o.targeted THEN u.object_id END, 1
 FROM unified_audit_log AS u
 JOIN act_operations AS o ON o.log_type = 'unified_audit_log' AND o.operation = u.operation
 LEFT JOIN files AS f ON f.file_id = u.file_id
@@ -60,7 +61,7 @@ SELECT
         WHEN u.account IS NULL THEN 'not named'
         ELSE 'system'
     END,
-    u.result, u.modified_properties, u.target_resources,
+    u.result, CASE WHEN o.reads THEN u.modified_properties END, CASE WHEN o.reads THEN u.target_resources END,
     CASE WHEN o.targeted THEN coalesce(u.target_user_principal_name, u.target_display_name) END, 1
 FROM (
     SELECT
@@ -78,8 +79,13 @@ WHERE o.is_act
 -- name: act_kinds
 -- Everything that is the same for the judge has one number, in an order that does not depend on that of the rows.
 CREATE OR REPLACE TEMP TABLE acts AS
-SELECT *, dense_rank() OVER (ORDER BY log_type, name, actor, result, parameters, more, target, account) AS kind FROM found_acts;
-SELECT kind, any_value(log_type), any_value(name), any_value(actor), any_value(result), any_value(parameters), any_value(more), any_value(target), any_value(account)
+SELECT
+    *,
+    dense_rank() OVER (
+        ORDER BY log_type, name, actor, result, parameters, more, target, CASE WHEN parameters IS NOT NULL OR more IS NOT NULL THEN account END
+    ) AS kind
+FROM found_acts;
+SELECT kind, any_value(log_type), any_value(name), any_value(actor), any_value(result), any_value(parameters), any_value(more), any_value(target), min(account)
 FROM acts
 GROUP BY kind
 ORDER BY kind

@@ -164,7 +164,7 @@ def test_mail_read_from_where_an_unexplained_foreign_success_came_is_grave_where
     ]
     one = told(judge(abroad(times=1, address=EVE), reads), "MailItemsAccessed")
     assert one["severity"] == "CRITICAL"
-    assert (one["detail"], one["items"], one["after_foreign_success"]) == ({"Bind": 1, "Sync": 1}, 7, 2)
+    assert (one["detail"], one["after_foreign_success"]) == ({"Bind": 1, "Sync": 1, "items": 7}, 2)
     one = told(judge(abroad(times=1, address=EVE), reads[1:]), "MailItemsAccessed")
     assert (one["severity"], one["after_foreign_success"]) == ("WARNING", 1)
 
@@ -466,3 +466,10 @@ def test_a_log_whose_formats_gave_it_few_columns_is_read_all_the_same(log_type: 
         found = judged(run)
     assert found["by_log_type"][log_type]["judged"] is True
     assert all(one["severity"] != "CRITICAL" for one in found["indicators"])
+
+
+def test_the_initial_domain_of_the_tenant_is_its_own_however_few_use_it() -> None:
+    people = [row for n in range(25) for row in at_home(f"p{n}@contoso.example", [n])]
+    first = sign_in("root@contoso.onmicrosoft.com", at(3))
+    rule = operation("New-InboxRule", when=at(4), parameters=parameters(ForwardTo="root@contoso.onmicrosoft.com"))
+    assert told(judge(people, first, rule), "New-InboxRule")["detail"] == {"forwards inside": 1}
