@@ -19,7 +19,7 @@ from tests.support.evidence import Row, at, sign_in
 from tests.support.judgement import TYPE_NAME
 from tests.support.sign_in_folder import HEADER
 
-FEW = settings(max_examples=max(1, settings.default.max_examples // 10))
+FEW = settings(max_examples=max(1, settings.default.max_examples // 15))
 """Every example judges a whole case, and most of them two."""
 CODE, TEXT, CA = "status_error_code", "status", "conditional_access_status"
 MOMENTARY = ("seconds", "started_at")
