@@ -763,13 +763,14 @@ def recommend(log_type: LogType, fields: Sequence[FieldJudgement]) -> Recommenda
 
     Ties go to the code, then to the text, then to Conditional Access. Where no other witness confirms either, their
     powers are estimates from how often the rarer class occurs; a code that varies and decides as many rows is then
-    recommended before its own words, which read some failures as interruptions.
+    recommended before its own words, which read some failures as interruptions. A column of one value that no verdict
+    may rest on gives way to a field that may carry one and decides half of the rows.
     """
     able = [one for one in fields if one.may_testify and one.score]
     if not able:
         return None
     best = min(able, key=lambda one: (-round(one.score or 0.0, 6), one.spec.precedence))
-    best = next((one for one in able if _tells_more(one, best)), best)
+    best = next((one for one in able if _tells_more(one, best) or _carries(one, best)), best)
     rejected = [one for one in fields if is_rejected(one)]
     return Recommendation(
         log_type,
@@ -786,6 +787,11 @@ def _tells_more(one: FieldJudgement, best: FieldJudgement) -> bool:
     primary = one.spec.witness is best.spec.witness is Witness.PRIMARY and one.spec.precedence < best.spec.precedence
     varies = one.state is not FieldState.UNIFORM and best.confidence is Confidence.LOW
     return primary and varies and (one.decisiveness or 0.0) >= (best.decisiveness or 0.0)
+
+
+def _carries(one: FieldJudgement, best: FieldJudgement) -> bool:
+    stuck = best.state is FieldState.UNIFORM and not best.firm
+    return stuck and one.firm and (one.decisiveness or 0.0) >= 0.5
 
 
 def is_rejected(one: FieldJudgement) -> bool:

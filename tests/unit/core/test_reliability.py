@@ -449,6 +449,14 @@ def test_a_code_that_varies_is_recommended_before_its_own_words_where_nothing_co
     assert best(judged([*rows, row(word=Word.FAILURE, rows=30)])) == TEXT
 
 
+def test_a_text_of_one_value_gives_way_to_a_field_that_may_carry_a_verdict() -> None:
+    rows = [row(word=Word.FAILURE, access=OK, rows=85), row(word=Word.FAILURE, access=Access.NOT_APPLIED, rows=15)]
+    found = judged(rows)
+    assert found[TEXT].score == 0.25
+    assert best(found) == CA
+    assert best(judged([row(word=Word.FAILURE, access=Access.NOT_APPLIED, rows=15)])) == TEXT
+
+
 def test_testimony_tells_who_is_heard_and_who_is_uniform() -> None:
     heard = reliability.testimony(
         judged([row("0", Word.SUCCESS, OK, 90), row("0", Word.SUCCESS, Access.NOT_APPLIED, 9)]).values()
