@@ -102,6 +102,14 @@ def test_a_file_stuck_at_a_failure_that_conditional_access_rules_out_is_not_hear
     assert [one.state for one in found[CODE].faults] == [FieldState.CONTRADICTED]
 
 
+def test_a_file_of_one_failure_is_not_heard_even_where_fewer_rows_rule_it_out() -> None:
+    stuck = [row("50126", access=OK, rows=20), row("50126", access=SKIPPED, rows=80)]
+    found = judged(sightings((Spot(1), GOOD), (Spot(2), stuck)))
+    assert outcomes(found, Spot(2), stuck) == {Outcome.SUCCESS: 20, Outcome.UNKNOWN: 80}
+    honest = [row("50126", access=SKIPPED, rows=100)]
+    assert judged(sightings((Spot(1), GOOD), (Spot(2), honest)))[CODE].faults == ()
+
+
 def test_a_field_healthy_on_interactive_and_lost_on_other_sign_ins_is_judged_by_type() -> None:
     found = judged(sightings((Spot(1, INTERACTIVE), GOOD), (Spot(1, BACKGROUND), LOST)))
     assert found[CODE].may_testify
