@@ -30,7 +30,7 @@ from m365dq_dagster.core.outcome import CaseStage, DateOrder
 from m365dq_dagster.core.progress import STAGES
 from m365dq_dagster.stages import document, report
 from m365dq_dagster.stages.case_run import CaseRun, Override
-from m365dq_dagster.stages.indicators import VERIFIERS_RAN
+from m365dq_dagster.stages.indicators import verifiers_ran
 from m365dq_dagster.stages.intake import FORGET_MISSING
 
 CONTEXT_FILE = "case.toml"
@@ -266,7 +266,7 @@ def remember(registry: Registry, store: CaseStore, case_id: str, now: datetime) 
         return
     with open_reader(published) as con:
         body, identity = document.kept(con), measure.noted(con, IDENTITY) or ""
-        verifiers = int(measure.noted(con, VERIFIERS_RAN) or 0)
+        verifiers = verifiers_ran(con)
     quality = body["quality"]
     registry.record_import(
         case_id,

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import duckdb
+
 from m365dq_dagster.adapters import indicators as measured
 from m365dq_dagster.adapters import measure
 from m365dq_dagster.adapters.indicators import ActKind, KindReading, KnownName, Reach
@@ -163,6 +165,11 @@ def verify_all(run: CaseRun) -> list[Indicator]:
     found = [indicator for one in ran for indicator in one.verify(run)]
     measure.note(run.con, VERIFIERS_RAN, str(len(ran)))
     return sorted(found, key=_order)
+
+
+def verifiers_ran(con: duckdb.DuckDBPyConnection) -> int:
+    """How many verifiers ran for this generation; none where the run ended before them."""
+    return int(measure.noted(con, VERIFIERS_RAN) or 0)
 
 
 def _order(one: Indicator) -> tuple[int, int, str, str]:

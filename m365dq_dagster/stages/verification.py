@@ -77,7 +77,7 @@ def run(run: CaseRun) -> VerificationReport:
     now = run.clock.now()
     run.registry.record_checks(run.case_id, run.run_id, (*place.checks, *checks), now)
     run.registry.set_stage(run.case_id, CaseStage.VERIFIED, now)
-    return VerificationReport(case, case_evidence, accounts, tuple(leads), len(fields), checks)
+    return VerificationReport(case, case_evidence, accounts, tuple(leads), indicators.verifiers_ran(con), checks)
 
 
 def _decisions(run: CaseRun, fields: Judged) -> list[tuple[LogType, str, Decision, bool]]:

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from m365dq_dagster.adapters import measure
 from m365dq_dagster.stages import indicators
 from tests.support.case_runs import Bench, judged
 from tests.support.evidence import (
@@ -439,15 +438,16 @@ def test_the_order_of_rows_never_matters_and_a_second_copy_changes_no_severity()
 
 def test_every_log_that_has_a_verifier_is_judged_and_the_verifiers_that_ran_are_counted() -> None:
     with Bench().run(everything(), home=HOME) as run:
+        assert indicators.verifiers_ran(run.con) == 0
         found = judged(run)
-        assert measure.noted(run.con, indicators.VERIFIERS_RAN) == str(len(indicators.VERIFIERS))
+        assert indicators.verifiers_ran(run.con) == len(indicators.VERIFIERS)
     others = {name: row for name, row in found["by_log_type"].items() if "judged" in row}
     assert len(others) == 11
     assert all(row["judged"] for row in others.values())
     assert not any("not judged" in sentence for sentence in found["not_tested"])
     with Bench().run(at_home(), home=HOME) as run:
         judged(run)
-        assert measure.noted(run.con, indicators.VERIFIERS_RAN) == str(len(indicators.CORE_LOGS))
+        assert indicators.verifiers_ran(run.con) == len(indicators.CORE_LOGS)
 
 
 COLUMNS = "file_id INTEGER, row_no BIGINT, event_time TIMESTAMP, event_time_raw TEXT"
