@@ -22,6 +22,7 @@ from m365dq_dagster.adapters.synthetic.damage import shown, told
 from m365dq_dagster.adapters.synthetic.events import AuditRecord, LegacyAttempt, SignIn
 from m365dq_dagster.adapters.synthetic.labels import Tally, field_states, recommended, truth
 from m365dq_dagster.adapters.synthetic.program_writers import APART, UNSEEN, write_programs
+from m365dq_dagster.adapters.synthetic.settled import decidable
 from m365dq_dagster.adapters.synthetic.sign_in_writers import Rendering, write_sign_ins
 from m365dq_dagster.adapters.synthetic.stories import STORIES, tell
 from m365dq_dagster.adapters.synthetic.story import Story
@@ -132,7 +133,8 @@ def generate(
         write(out / name)
     if context:
         _write_text(out / CONTEXT, _context(order.family, draft.home_countries))
-    label = _label(order, seed, draft, names)
+    settled = draft.story is not None and decidable(order.family, devices=devices, context=context, audit=audit)
+    label = _label(order, seed, draft, names, settled=settled)
     _write_text(out / EXPECTED, json.dumps(label, indent=2, sort_keys=True) + "\n")
     written = tuple(out / name for name in names)
     return GeneratedCase(order.family, order.variant, out, written, draft.tally.events.total(), out / EXPECTED)
@@ -339,7 +341,7 @@ def _single_log(order: _Order, seed: int, style: Rendering) -> _Draft:
     return _Draft([part], tally)
 
 
-def _label(order: _Order, seed: int, draft: _Draft, names: tuple[str, ...]) -> dict[str, object]:
+def _label(order: _Order, seed: int, draft: _Draft, names: tuple[str, ...], *, settled: bool) -> dict[str, object]:
     """The truth as a document.
 
     ``events``, ``by_outcome`` and ``true_outcome`` count rows by log type; of the audit log, outcomes speak of logons
@@ -370,5 +372,5 @@ def _label(order: _Order, seed: int, draft: _Draft, names: tuple[str, ...]) -> d
         "legacy_attempts": tally.legacy_attempts,
         "recommended": recommended(tally),
         "field_states": field_states(tally) if claimed else {},
-        "truth": truth(tally, story) if story else None,
+        "truth": truth(tally, story, decidable=settled) if story else None,
     }

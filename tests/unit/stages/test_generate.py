@@ -114,6 +114,34 @@ def test_nothing_tells_where_there_is_no_row_and_the_export_is_a_file_all_the_sa
     assert not told["recommended"]
 
 
+@pytest.mark.parametrize(
+    ("family", "options", "decidable"),
+    [
+        ("tiny-failures", {"devices": False, "context": False, "audit": False}, True),
+        ("quiet-use", {"context": False}, True),
+        ("quiet-use", {"devices": False}, False),
+        ("tiny-clean", {"devices": False}, True),
+        ("tiny-clean", {"context": False}, False),
+        ("consent-phishing", {"devices": False}, True),
+        ("consent-phishing", {"audit": False}, False),
+        ("no-rows", {}, False),
+    ],
+)
+def test_the_truth_says_whether_anybody_could_settle_the_case(
+    tmp_path: Path, family: str, options: dict[str, bool], decidable: bool
+) -> None:
+    assert truth(generate(family, tmp_path / "case", **options))["truth"]["decidable"] is decidable
+
+
+def test_a_damage_does_not_change_what_an_intact_export_would_settle(tmp_path: Path) -> None:
+    told = truth(generate("takeover", tmp_path / "case", variant="blank-codes"))["truth"]
+    assert told["decidable"] is True
+
+
+def test_of_a_single_log_nothing_is_claimed_to_be_settled(tmp_path: Path) -> None:
+    assert truth(generate("signins", tmp_path / "case", rows=20))["truth"] is None
+
+
 def test_of_a_story_that_claims_no_verdict_the_truth_alone_is_told(tmp_path: Path) -> None:
     expected = truth(generate("spray", tmp_path / "case"))
     assert expected["verdict"] is None
