@@ -96,12 +96,11 @@ def _case_home(run: CaseRun) -> CaseHome:
         return CaseHome(run.context.home_countries, True)
     limits = run.pack.policy.home
     rows = measure.modal_countries(run.con)
-    found = (
-        country
-        for country, accounts, total, days in rows
-        if accounts >= limits.tenant_share * total and days >= limits.tenant_account_days
+    if sum(days for *_, days in rows) < limits.tenant_account_days:
+        return CaseHome((), False)
+    return CaseHome(
+        tuple(country for country, accounts, total, _ in rows if accounts >= limits.tenant_share * total), False
     )
-    return CaseHome(tuple(found), False)
 
 
 def _window_gap(run: CaseRun, window: measure.Window) -> str | None:
