@@ -42,7 +42,8 @@ class Truth:
 
     `compromised` and `attacked` are accounts; `any_success` says whether any sign-in got in; `rows` is the number of
     events; `outcome_fields` of the sign-in log are those of which one must be recommended, none where that is not
-    asked; `healthy_export` says that nothing was damaged or left out on the way into the files.
+    asked; `healthy_export` says that nothing was damaged or left out on the way into the files; `decidable` that an
+    analyst could settle an intact export of the case without asking anybody.
     """
 
     breach: bool
@@ -52,6 +53,7 @@ class Truth:
     attacked: frozenset[str] = frozenset()
     outcome_fields: tuple[str, ...] = ()
     healthy_export: bool = True
+    decidable: bool = True
 
     @property
     def right(self) -> frozenset[CaseVerdict]:
@@ -126,7 +128,8 @@ class Scores:
 
     `wrong` over cases is the forensic error rate. `false_all_clear`: breaches called blocked or none.
     `false_all_blocked`: ALL_BLOCKED over cases where a sign-in succeeded. `false_breach`: BREACH_INDICATED over clean
-    cases. `undecided_on_healthy`: CANNOT_CONCLUDE over cases with an intact export that is not empty. `false_alerts`:
+    cases. `undecided_on_healthy`: CANNOT_CONCLUDE over cases with an intact export that is not empty, and
+    `undecided_on_decidable` over those of them that anybody could settle. `false_alerts`:
     clean cases with a breach alert. `alerts_false`: breach alerts that were raised on clean cases. `quality_alerts`:
     intact exports with an alert about quality. `compromised`: accounts taken over that were noticed. `innocent`: others
     that were not called compromised.
@@ -140,6 +143,7 @@ class Scores:
     false_all_blocked: Share
     false_breach: Share
     undecided_on_healthy: Share
+    undecided_on_decidable: Share
     recommendation: Share
     false_alerts: Share
     alerts_false: Share
@@ -165,6 +169,8 @@ class Scores:
             "false_all_blocked": self.false_all_blocked.part,
             "false_breach_rate": self.false_breach.value,
             "undecided_on_healthy": self.undecided_on_healthy.value,
+            "decidable_cases": self.undecided_on_decidable.whole,
+            "undecided_on_decidable": self.undecided_on_decidable.value,
             "alert_false_positive_rate": self.false_alerts.value,
             "alert_false_share": self.alerts_false.value,
             "quality_alerts_on_healthy": self.quality_alerts.value,
@@ -217,6 +223,7 @@ def scores(cases: Iterable[ScoredCase], judge: Judge) -> Scores:
     clean = [said for truth, said in seen if not truth.breach]
     entered = [said for truth, said in seen if truth.any_success]
     intact = [said for truth, said in seen if truth.healthy_export and truth.rows]
+    settled = [said for truth, said in seen if truth.healthy_export and truth.rows and truth.decidable]
     asked = [(truth, said) for truth, said in seen if truth.outcome_fields]
     alerted = [truth for truth, said in seen for rule in said.alerts if rule == BREACH_ALERT]
     return Scores(
@@ -228,6 +235,7 @@ def scores(cases: Iterable[ScoredCase], judge: Judge) -> Scores:
         false_all_blocked=_of(entered, lambda said: said.verdict is CaseVerdict.ALL_BLOCKED),
         false_breach=_of(clean, lambda said: said.verdict is CaseVerdict.BREACH_INDICATED),
         undecided_on_healthy=_of(intact, lambda said: said.verdict is CaseVerdict.CANNOT_CONCLUDE),
+        undecided_on_decidable=_of(settled, lambda said: said.verdict is CaseVerdict.CANNOT_CONCLUDE),
         recommendation=Share(sum(said.recommended in truth.outcome_fields for truth, said in asked), len(asked)),
         false_alerts=_of(clean, lambda said: BREACH_ALERT in said.alerts),
         alerts_false=Share(sum(not truth.breach for truth in alerted), len(alerted)),
@@ -388,6 +396,7 @@ def case_mapping(one: ScoredCase, judge: Judge = Judge.OURS) -> dict[str, Any]:
         "shape": one.label.shape,
         "expected": sorted(map(str, one.truth.right)),
         "said": str(said.verdict) if said.verdict else None,
+        "decidable": one.truth.decidable,
         "headline": said.headline,
         "missed_accounts": list(missed_accounts(one.truth, said)),
         "accused_accounts": list(accused_accounts(one.truth, said)),

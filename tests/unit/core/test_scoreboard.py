@@ -54,7 +54,7 @@ def test_every_rate_counts_what_its_name_says() -> None:
             scored(truth("breach"), BLOCKED),
             scored(truth("clean"), BREACH),
             scored(truth("clean"), BLOCKED),
-            scored(truth("clean"), OPEN),
+            scored(truth("clean", decidable=False), OPEN),
             scored(truth("clean", healthy_export=False), OPEN),
             scored(truth("blocked"), BLOCKED),
             scored(truth("empty"), OPEN),
@@ -66,6 +66,7 @@ def test_every_rate_counts_what_its_name_says() -> None:
     assert found.false_all_blocked == Share(2, 7)
     assert found.false_breach == Share(1, 6)
     assert found.undecided_on_healthy == Share(1, 7)
+    assert found.undecided_on_decidable == Share(0, 6)
 
 
 def test_a_verdict_counts_whatever_its_confidence_and_a_broken_judge_is_wrong() -> None:
@@ -171,6 +172,7 @@ def test_every_wrong_case_is_listed_with_what_makes_it_again() -> None:
         "shape": "portal-csv",
         "expected": ["ALL_BLOCKED", "NO_BREACH_INDICATED"],
         "said": "BREACH_INDICATED",
+        "decidable": True,
         "headline": "Because.",
         "missed_accounts": [],
         "accused_accounts": [],

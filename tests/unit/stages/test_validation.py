@@ -172,8 +172,11 @@ def test_the_truth_is_read_as_the_generator_writes_it(field: object, fields: tup
         "attacked_accounts": ["bob@x"],
         "outcome_field": field,
         "healthy_export": False,
+        "decidable": False,
     }
-    assert read_truth(written) == Truth(True, True, 12, frozenset({"ann@x"}), frozenset({"bob@x"}), fields, False)
+    assert read_truth(written) == Truth(
+        True, True, 12, frozenset({"ann@x"}), frozenset({"bob@x"}), fields, False, False
+    )
 
 
 def disabled_account(folder: Path, family: str = "all-blocked") -> Path:
