@@ -429,6 +429,8 @@ def account_evidence(
         ("raise_after_foreign", {"hours": limits.indicator_hours}),
         ("critical_operations", None),
         ("followed_by_critical", {"hours": limits.indicator_hours}),
+        ("standing_countries", {"accounts": limits.egress_accounts, **early}),
+        ("two_places", hours),
         ("foreign_profile", {"habit_days": limits.habit_days, "middle": window.middle, **early}),
     )
     for name, values in steps:
@@ -482,6 +484,8 @@ ACCOUNT_COLUMNS = (
     "high",
     "timed",
     "countries",
+    "country_changes",
+    "in_standing_country",
     "days",
     "home_days",
     "habitual",
@@ -489,6 +493,7 @@ ACCOUNT_COLUMNS = (
     "prior_failures",
     "overlapping",
     "home_spray_victims",
+    "two_places",
     "critical_operation",
 )
 

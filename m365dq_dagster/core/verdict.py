@@ -113,6 +113,8 @@ class AccountEvidence:
     high: int = 0
     timed: int = 0
     countries: int = 0
+    country_changes: int = 0
+    in_standing_country: int = 0
     days: int = 0
     home_days: int = 0
     habitual: bool = False
@@ -120,6 +122,7 @@ class AccountEvidence:
     prior_failures: int = 0
     overlapping: int = 0
     home_spray_victims: int = 0
+    two_places: int = 0
     critical_operation: str | None = None
     own_homes: tuple[str, ...] = ()
     leads: tuple[LeadKind, ...] = ()
@@ -254,7 +257,11 @@ def _explained(evidence: AccountEvidence, home: CaseHome, policy: Policy) -> boo
         return True
     if share(evidence.egress, successes) >= limits.own_device_share:
         return True
-    travel_like = evidence.countries == 1 and evidence.days >= limits.travel_days and evidence.home_days == 0
+    if not home.given and share(evidence.in_standing_country, successes) >= limits.own_device_share:
+        # Without a list, a country that several accounts used from the first days may be where some of them live.
+        return True
+    one_by_one = evidence.country_changes < max(1, evidence.countries)
+    travel_like = one_by_one and evidence.days >= limits.travel_days and evidence.home_days == 0
     return travel_like and (not home.given or evidence.naming_device == 0)
 
 
@@ -323,6 +330,13 @@ def _undecided(evidence: AccountEvidence, policy: Policy) -> Iterator[str]:
         yield (
             "Its outcomes rest on fields that cannot be told apart from a stuck column, so neither a success nor a "
             "failure can be leaned on."
+        )
+    if evidence.two_places >= policy.breach.overlap_successes:
+        times = plural(evidence.two_places, "time")
+        hours = plural(policy.breach.overlap_hours, "hour")
+        yield (
+            f"A home of its own was learned beside the case's, and {times} somebody succeeded elsewhere within {hours} "
+            "of a success there: two people may use it, one of them from the first days."
         )
     rows = evidence.foreign_attempts + evidence.foreign_open
     if share(evidence.foreign_open, rows) > 1 - policy.case.min_foreign_coverage:

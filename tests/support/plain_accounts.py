@@ -4,6 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from itertools import pairwise
 
 from m365dq_dagster.core.policy import Policy
 from tests.support.plain_reckoning import (
@@ -11,6 +12,7 @@ from tests.support.plain_reckoning import (
     Event,
     grouped_flows,
     outcome_of_flow,
+    own_homes,
     prior_failures,
     standing_egress,
     victims,
@@ -43,8 +45,10 @@ def picked(flow: Sequence[Event]) -> Event:
 class Reckoning:
     """The accounts of a small case. `events` carry outcome, country and whether they are foreign."""
 
-    def __init__(self, events: Sequence[Event], acts: Sequence[Act], policy: Policy) -> None:
-        self.events, self.acts, self.policy = events, acts, policy
+    def __init__(self, events: Sequence[Event], acts: Sequence[Act], policy: Policy, homes: Sequence[str] = ()) -> None:
+        self.events, self.acts, self.policy, self.homes = events, acts, policy, homes
+        home = policy.home
+        self.own_homes = own_homes(events, home.own_days, home.own_share, home.baseline_window)
         self.flows = grouped_flows(events, policy.flows.minutes)
         self.stands = [picked(flow) for flow in self.flows]
         self.told = [outcome_of_flow(flow) for flow in self.flows]
@@ -138,6 +142,8 @@ class Reckoning:
             "high": sum(e.confidence == "HIGH" for e in abroad),
             "timed": sum(e.when is not None for e in abroad),
             "countries": len({e.country for e in abroad}),
+            "country_changes": self._changes(abroad),
+            "in_standing_country": sum(self._stands_in(e.country) for e in abroad),
             "days": len({e.day for e in abroad if e.day}),
             "home_days": len(days & at_home) if abroad else 0,
             "habitual": self._habitual(abroad),
@@ -145,8 +151,40 @@ class Reckoning:
             "prior_failures": self._prior(name),
             "overlapping": self._overlapping(name),
             "home_spray_victims": self._sprayed_at_home(name),
+            "two_places": self._two_places(name),
             "critical_operation": self._followed(name),
         }
+
+    def _changes(self, abroad: Sequence[Event]) -> int:
+        ordered = [e.country for e in sorted(abroad, key=lambda e: (e.when is None, e.when or datetime.min, e.number))]
+        return sum(before != after for before, after in pairwise(ordered))
+
+    def _stands_in(self, country: str | None) -> bool:
+        here = {
+            e.account
+            for e in self.events
+            if e.outcome == "SUCCESS" and e.country == country and e.account and e.when and self._is_early(e.when)
+        }
+        return len(here) >= self.policy.breach.egress_accounts
+
+    def _two_places(self, name: str) -> int:
+        reach = timedelta(hours=self.policy.breach.overlap_hours)
+        here = [
+            e
+            for e in self.events
+            if e.account == name and e.outcome == "SUCCESS" and e.interactive and e.country and e.when
+        ]
+        return sum(
+            (name, e.country) in self.own_homes
+            and e.country not in self.homes
+            and any(
+                o.country != e.country
+                and (None in (o.device_id, e.device_id) or o.device_id != e.device_id)
+                and abs(o.when - e.when) <= reach  # type: ignore[operator]
+                for o in here
+            )
+            for e in here
+        )
 
     def _habitual(self, abroad: Sequence[Event]) -> bool:
         moments = [e.when for e in abroad if e.when]
@@ -286,6 +324,9 @@ class Reckoning:
             for e in self.events
         )
 
+    def _homeless(self, account: str | None) -> bool:
+        return not self.homes and account not in {name for name, _ in self.own_homes}
+
     def _legacy(self) -> Iterable[tuple[str, tuple[str, ...], tuple[str, ...]]]:
         for account in {e.account for e in self.abroad if e.legacy and e.account}:
             used = {e.address for e in self.abroad if e.legacy and e.account == account and e.address}
@@ -297,7 +338,8 @@ class Reckoning:
             if event.session and event.country and event.outcome == "SUCCESS":
                 seen[event.session].append(event)
         for rows in seen.values():
-            if len({e.country for e in rows if not (e.foreign and self.own(e))}) > 1:
+            strange = any(e.foreign or self._homeless(e.account) for e in rows)
+            if strange and len({e.country for e in rows if not (e.foreign and self.own(e))}) > 1:
                 accounts = tuple(sorted({e.account for e in rows if e.account}))
                 yield "SESSION_IN_TWO_COUNTRIES", accounts, tuple(sorted({e.address for e in rows if e.address}))
 

@@ -178,11 +178,42 @@ JOIN critical_operations AS c
     AND (c.address = f.address OR c.session_id = f.session_id)
 GROUP BY f.account
 
+-- name: standing_countries
+-- Countries that several accounts succeeded in from the first quarter on.
+CREATE OR REPLACE TEMP TABLE standing_countries AS
+SELECT country
+FROM events
+WHERE counted AND outcome = 'SUCCESS' AND account IS NOT NULL AND country IS NOT NULL AND event_time <= CAST($baseline_end AS TIMESTAMP)
+GROUP BY country
+HAVING count(DISTINCT account) >= $accounts
+
+-- name: two_places
+-- Accounts with a home of their own beside the case's, and how often they succeeded there while somebody succeeded elsewhere on another or
+-- an unnamed device: two people may use them, the one who was there from the first days among them.
+CREATE OR REPLACE TEMP TABLE two_places AS
+WITH present AS (
+    SELECT e.account, e.country, e.event_time, lower(e.device_id) AS device_id, e.file_id, e.row_no, e.log_type
+    FROM events AS e
+    WHERE e.counted AND e.outcome = 'SUCCESS' AND e.interactive AND e.country IS NOT NULL AND e.event_time IS NOT NULL
+      AND e.account IN (SELECT account FROM own_homes WHERE country NOT IN (SELECT country FROM case_homes))
+)
+SELECT a.account, count(DISTINCT (a.log_type, a.file_id, a.row_no)) AS times
+FROM present AS a
+JOIN own_homes AS o ON o.account = a.account AND o.country = a.country
+JOIN present AS b
+    ON b.account = a.account AND b.country <> a.country AND coalesce(b.device_id <> a.device_id, TRUE)
+    AND b.event_time BETWEEN a.event_time - to_hours(CAST($hours AS INTEGER)) AND a.event_time + to_hours(CAST($hours AS INTEGER))
+WHERE a.country NOT IN (SELECT country FROM case_homes)
+GROUP BY a.account
+
 -- name: foreign_profile
 -- Per account: its foreign successes by device and origin, and whether they look like a journey.
 CREATE OR REPLACE TEMP TABLE foreign_profile AS
 WITH success_flows AS (
-    SELECT s.* FROM flows AS f
+    SELECT
+        s.*, lag(s.country) OVER (PARTITION BY s.account ORDER BY s.event_time, s.file_id, s.row_no) AS country_before,
+        s.country IN (SELECT country FROM standing_countries) AS in_standing_country
+    FROM flows AS f
     JOIN foreign_successes AS s ON s.file_id = f.file_id AND s.row_no = f.row_no AND s.log_type = f.log_type
 ),
 spans AS (
@@ -210,6 +241,8 @@ SELECT
     count(*) FILTER (WHERE f.confidence = 'HIGH') AS high,
     count(*) FILTER (WHERE f.read_time IS NOT NULL) AS timed,
     count(DISTINCT f.country) AS countries,
+    count(*) FILTER (WHERE f.country_before <> f.country) AS country_changes,
+    count(*) FILTER (WHERE f.in_standing_country) AS in_standing_country,
     count(DISTINCT CAST(f.event_time AS DATE)) AS days,
     coalesce(max(h.overlapping_days), 0) AS home_days,
     coalesce(
@@ -302,7 +335,7 @@ GROUP BY account
 ORDER BY account
 
 -- name: lead_sessions
--- One session in two countries, unless the owner's own device took it abroad.
+-- One session in two countries, unless the owner's own device took it abroad or all of them are known to be home.
 SELECT e.session_id, list(DISTINCT e.account ORDER BY e.account) FILTER (WHERE e.account IS NOT NULL) AS accounts,
        list(DISTINCT e.address ORDER BY e.address) FILTER (WHERE e.address IS NOT NULL) AS addresses, min(e.event_time) AS begins,
        max(e.event_time) AS ends
@@ -312,6 +345,7 @@ LEFT JOIN (SELECT log_type, file_id, row_no FROM foreign_successes WHERE own_dev
 WHERE e.counted AND e.session_id IS NOT NULL AND e.country IS NOT NULL AND e.outcome = 'SUCCESS'
 GROUP BY e.session_id
 HAVING count(DISTINCT e.country) FILTER (WHERE o.row_no IS NULL) > 1
+   AND bool_or(e.is_foreign OR ((SELECT count(*) FROM case_homes) = 0 AND coalesce(e.account NOT IN (SELECT account FROM own_homes), TRUE)))
 ORDER BY e.session_id
 
 -- name: accounts
@@ -326,10 +360,11 @@ SELECT
     coalesce(w.flow_count, 0) AS flow_count,
     coalesce(p.eligible, 0) AS eligible, coalesce(p.own, 0) AS own, coalesce(p.own_or_plausible, 0) AS own_or_plausible,
     coalesce(p.egress, 0) AS egress, coalesce(p.naming_device, 0) AS naming_device, coalesce(p.by_access, 0) AS by_access,
-    coalesce(p.high, 0) AS high, coalesce(p.timed, 0) AS timed, coalesce(p.countries, 0) AS countries, coalesce(p.days, 0) AS days,
+    coalesce(p.high, 0) AS high, coalesce(p.timed, 0) AS timed, coalesce(p.countries, 0) AS countries, coalesce(p.country_changes, 0) AS country_changes,
+    coalesce(p.in_standing_country, 0) AS in_standing_country, coalesce(p.days, 0) AS days,
     coalesce(p.home_days, 0) AS home_days, coalesce(p.habitual, FALSE) AS habitual, coalesce(p.spray_victims, 0) AS spray_victims,
     coalesce(v.failures, 0) AS prior_failures, coalesce(o.successes, 0) AS overlapping,
-    coalesce(y.victims, 0) AS home_spray_victims, k.operation AS critical_operation, h.homes
+    coalesce(y.victims, 0) AS home_spray_victims, coalesce(t.times, 0) AS two_places, k.operation AS critical_operation, h.homes
 FROM (
     SELECT
         account, count(*) AS row_count,
@@ -364,6 +399,7 @@ LEFT JOIN foreign_profile AS p ON p.account = e.account
 LEFT JOIN prior_failures AS v ON v.account = e.account
 LEFT JOIN overlapping AS o ON o.account = e.account
 LEFT JOIN home_sprayed AS y ON y.account = e.account
+LEFT JOIN two_places AS t ON t.account = e.account
 LEFT JOIN followed_by_critical AS k ON k.account = e.account
 LEFT JOIN (SELECT account, list(country ORDER BY country) AS homes FROM own_homes GROUP BY account) AS h ON h.account = e.account
 ORDER BY e.account

@@ -149,4 +149,4 @@ def test_accounts_and_leads_are_counted_as_the_rules_say_in_any_order_of_rows(
 ) -> None:
     rows = [*owners(), *drawn, *(row for burst in several for row in burst)]
     counted = counted_accounts([*rows, *done], homes, order)
-    hold_equal(counted, Reckoning(plain_events(rows, done, homes), acts(counted.con), POLICY))
+    hold_equal(counted, Reckoning(plain_events(rows, done, homes), acts(counted.con), POLICY, homes))

@@ -120,7 +120,7 @@ def test_a_window_has_its_baseline_in_its_first_quarter(con: duckdb.DuckDBPyConn
 
 def test_every_column_of_an_account_has_its_place_in_the_evidence() -> None:
     fields = set(AccountEvidence.__dataclass_fields__)
-    assert fields == {*measure.ACCOUNT_COLUMNS, "own_homes", "leads"}
+    assert fields == {*measure.ACCOUNT_COLUMNS, "own_homes", "leads", "refused_yet_active"}
 
 
 def test_kept_things_come_back_in_their_order_and_replace_earlier_ones(con: duckdb.DuckDBPyConnection) -> None:

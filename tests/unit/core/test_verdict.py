@@ -151,7 +151,7 @@ def test_an_explained_rate_is_no_compromise_and_no_all_clear(evidence: AccountEv
     [
         (abroad(20), TENANT),
         (abroad(20, days=2), LIST),
-        (abroad(20, days=2, countries=2), TENANT),
+        (abroad(20, days=2, countries=2, country_changes=2), TENANT),
         (abroad(20, days=2, home_days=1), TENANT),
         (abroad(40, own_or_plausible=31, eligible=9), LIST),
         (abroad(40, egress=31, eligible=9), LIST),

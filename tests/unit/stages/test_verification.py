@@ -116,6 +116,39 @@ def test_abroad_from_the_first_days_until_late_is_unclear_and_no_compromise_by_t
     assert account(judge(at_home(), commuter[3:], abroad(times=2))) == ("COMPROMISE_INDICATED", ["V1"])
 
 
+def test_a_journey_through_several_countries_is_travel_like_while_they_follow_each_other() -> None:
+    lands = ["NZ", "NZ", "FJ", "FJ", "PE", "PE"]
+    trip = [sign_in(when=at(31 + 2 * n), country=land) for n, land in enumerate(lands)]
+    home = at_home(days=range(0, 30, 2))
+    assert account(judge(home, trip)) == ("CANNOT_CONCLUDE", [])
+    mixed = [sign_in(when=at(31 + 2 * n), country=land) for n, land in enumerate(["NZ", "FJ"] * 3)]
+    assert account(judge(home, mixed)) == ("COMPROMISE_INDICATED", ["V1"])
+
+
+def test_without_a_list_a_country_that_several_live_in_from_the_first_days_accuses_nobody() -> None:
+    staff = [row for name in (*OTHERS, "fay@contoso.example") for row in at_home(name, days=range(0, 40, 2))]
+    abroad_staff = [sign_in(name, at(day), "NZ") for name in OTHERS for day in (1, 3)]
+    assert account(judge(at_home(), abroad(country="NZ"), staff, abroad_staff, home=[])) == ("CANNOT_CONCLUDE", [])
+    assert account(judge(at_home(), abroad(country="NZ"), staff, home=[])) == ("COMPROMISE_INDICATED", ["V1"])
+
+
+def test_who_seems_to_live_in_two_places_at_once_is_not_called_free_of_an_indication() -> None:
+    home = at_home(days=range(0, 40, 2))
+    from_the_first_day = [sign_in(when=at(day, 60), country="RU") for day in range(0, 40, 2)]
+    found = judge(home, from_the_first_day)
+    assert found["by_account"][ANN]["home_countries"] == ["AU", "RU"]
+    assert account(found)[0] == "CANNOT_CONCLUDE"
+    assert "two people may use it" in found["by_account"][ANN]["reasons"][0]
+    same = [Row(row.table, {**row.columns, **LAPTOP}) for row in (*home, *from_the_first_day)]
+    assert account(judge(same))[0] == "NO_INDICATION"
+
+
+def test_a_session_between_two_homes_is_no_lead() -> None:
+    rows = [sign_in(when=at(30, n), country=land, session_id="s") for n, land in enumerate(["AU", "NZ"])]
+    assert kinds(judge(at_home(), rows, home=["AU", "NZ"])) == []
+    assert kinds(Bench().judge(rows)) == ["SESSION_IN_TWO_COUNTRIES"]
+
+
 def test_a_guest_is_not_at_home_where_the_tenant_is() -> None:
     guest = "bea_partner.example#ext#@contoso.example"
     assert account(judge(at_home(), abroad(guest)), guest) == ("CANNOT_CONCLUDE", [])
