@@ -416,7 +416,13 @@ def account_evidence(
     steps: Sequence[tuple[str, Mapping[str, object] | None]] = (
         (
             "standing_egress",
-            {"egress_accounts": limits.egress_accounts, "spray_accounts": limits.spray_accounts, **early},
+            {
+                "egress_accounts": limits.egress_accounts,
+                "staff_accounts": limits.staff_accounts,
+                "staff_share": limits.staff_share,
+                "spray_accounts": limits.spray_accounts,
+                **early,
+            },
         ),
         ("home_devices", None),
         ("settled", {"days": policy.home.settled_days}),

@@ -110,6 +110,8 @@ class BreachPolicy:
     habit_days: int
     own_device_share: float
     egress_accounts: int
+    staff_accounts: int
+    staff_share: float
     travel_days: int
 
 

@@ -56,7 +56,7 @@ class Reckoning:
         quarter = policy.home.baseline_window
         self.early = min(times) + (max(times) - min(times)) * quarter if times else None
         limits = policy.breach
-        self.egress = standing_egress(events, limits.egress_accounts, limits.spray_accounts, quarter)
+        self.egress = standing_egress(events, limits, quarter)
         self.abroad = [e for e in events if e.foreign and e.outcome == "SUCCESS"]
         self.home = [
             e for e in events if e.outcome == "SUCCESS" and not e.foreign and e.country and e.account and e.when
@@ -280,8 +280,24 @@ class Reckoning:
                 and e.when
                 and begin <= e.when < event.when
             )
-            if refused >= limits.rejections and event.address not in known:
+            if refused >= limits.rejections and event.address not in known and not self._owned_before(event, begin):
                 yield "SUCCESS_AFTER_REJECTIONS", (event.account,), (event.address,)
+
+    def _owned_before(self, event: Event, begin: datetime) -> bool:
+        """Whether the owner used this device, by its id, at home before the first of the rejections."""
+        first = min(
+            e.when
+            for e in self.events
+            if e.outcome == "REJECTED"
+            and (e.account, e.address) == (event.account, event.address)
+            and e.when
+            and event.when
+            and begin <= e.when < event.when
+        )
+        return event.device_id is not None and any(
+            e.account == event.account and e.device_id == event.device_id and e.when and e.when < first
+            for e in self.home
+        )
 
     def _is_early(self, when: datetime) -> bool:
         return self.early is not None and when <= self.early

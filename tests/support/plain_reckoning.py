@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
-from m365dq_dagster.core.policy import Policy
+from m365dq_dagster.core.policy import BreachPolicy, Policy
 
 FAILURES = {"BLOCKED_AFTER_FIRST_FACTOR", "REJECTED", "NOT_EVALUATED", "NOT_GRANTED"}
 
@@ -140,20 +140,25 @@ def victims(events: Sequence[Event], address: str) -> int:
     return sum(1 for said in by_account.values() if "SUCCESS" not in said and said & FAILURES)
 
 
-def standing_egress(events: Iterable[Event], accounts: int, spared: int, baseline: float) -> set[str]:
-    """Addresses that several accounts succeed from, first seen early in the window and failing on few others."""
+def standing_egress(events: Iterable[Event], limits: BreachPolicy, baseline: float) -> set[str]:
+    """Addresses that several accounts succeed from and that fail on few others, first seen early in the window or used
+    by so many and so great a share of all accounts that succeed.
+    """
     rows = [event for event in events if event.address and event.account]
     moments = [event.when for event in events if event.when]
     if not moments:
         return set()
     early = min(moments) + (max(moments) - min(moments)) * baseline
     found = set()
+    succeeding = {event.account for event in rows if event.outcome == "SUCCESS"}
+    staff = max(limits.staff_accounts, limits.staff_share * len(succeeding))
     for address in {event.address for event in rows if event.address}:
         here = [event for event in rows if event.address == address]
         inside = {event.account for event in here if event.outcome == "SUCCESS"}
         outside = {event.account for event in here if event.outcome in FAILURES} - inside
         seen = [event.when for event in here if event.when]
-        if len(inside) >= accounts and seen and min(seen) <= early and len(outside) < spared:
+        stands = (seen and min(seen) <= early) or len(inside) >= staff
+        if len(inside) >= limits.egress_accounts and stands and len(outside) < limits.spray_accounts:
             found.add(address)
     return found
 

@@ -1,7 +1,8 @@
 -- What the evidence shows of each account, as numbers for the verdict. Runs after judge.sql; binds policy numbers.
 
 -- name: standing_egress
--- Addresses that several accounts use from early on and that do not fail on others: an office, a VPN exit, a proxy of the tenant.
+-- Addresses that several accounts use from early on and that do not fail on others: an office, a VPN exit, a proxy of the tenant. One that
+-- half of all accounts, and not only a few, succeed from may be opened later.
 CREATE OR REPLACE TEMP TABLE standing_egress AS
 WITH per_account AS (
     SELECT address, account, min(event_time) AS first_seen,
@@ -14,7 +15,12 @@ SELECT address
 FROM per_account
 GROUP BY address
 HAVING count(*) FILTER (WHERE successes > 0) >= $egress_accounts
-   AND min(first_seen) <= CAST($baseline_end AS TIMESTAMP)
+   AND (
+       min(first_seen) <= CAST($baseline_end AS TIMESTAMP)
+       OR count(*) FILTER (WHERE successes > 0) >= greatest(
+           $staff_accounts, $staff_share * (SELECT count(DISTINCT account) FROM per_account WHERE successes > 0)
+       )
+   )
    AND count(*) FILTER (WHERE successes = 0 AND failures > 0) < $spray_accounts
 
 -- name: home_devices
@@ -257,7 +263,7 @@ LEFT JOIN sprayed_addresses AS v ON v.address = f.address
 GROUP BY f.account
 
 -- name: lead_rejections
--- Many rejections on an account from an address without early success, then a success from it.
+-- Many rejections on an account from an address without early success, then a success from it, not from the owner's own device.
 SELECT s.account, s.address, min(r.first_rejected) AS begins, min(s.event_time) AS ends
 FROM events AS s
 JOIN (
@@ -276,6 +282,10 @@ JOIN (
     HAVING count(DISTINCT (y.file_id, y.row_no)) >= $rejections
 ) AS r ON r.account = s.account AND r.address = s.address AND r.at_time = s.event_time
 WHERE s.counted AND s.outcome = 'SUCCESS'
+  AND NOT EXISTS (
+    SELECT 1 FROM home_devices AS i
+    WHERE i.kind = 'id' AND i.account = s.account AND i.signature = lower(s.device_id) AND i.first_used < r.first_rejected
+  )
   AND s.address NOT IN (
     SELECT address FROM events
     WHERE counted AND outcome = 'SUCCESS' AND address IS NOT NULL AND event_time <= CAST($baseline_end AS TIMESTAMP)

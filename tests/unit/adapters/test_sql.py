@@ -152,7 +152,7 @@ def test_ratios_victims_and_prior_failures_are_counted_as_the_rule_says(
         assert dict(con.execute("SELECT address, victims FROM sprayed_addresses").fetchall()) == expected
         before = dict(con.execute("SELECT account, failures FROM prior_failures").fetchall())
     limits = POLICY.breach
-    egress = plain.standing_egress(events, limits.egress_accounts, limits.spray_accounts, POLICY.home.baseline_window)
+    egress = plain.standing_egress(events, limits, POLICY.home.baseline_window)
     used = {e.number for e in events if e.address in egress}
     for account in {e.account for e in events if e.account}:
         assert before.get(account, 0) == plain.prior_failures(flows, account, limits.prior_failure_days, used)

@@ -177,6 +177,15 @@ def test_a_late_address_of_many_accounts_is_no_standing_egress() -> None:
     assert [lead["kind"] for lead in found["leads"]] == ["NEW_ADDRESS_ON_MANY_ACCOUNTS"]
 
 
+def test_a_late_address_of_half_of_many_accounts_accuses_nobody_by_the_rate_and_stays_a_lead() -> None:
+    names = [f"p{n}@contoso.example" for n in range(12)]
+    staff = [row for name in names for row in at_home(name, days=range(0, 40, 4))]
+    opened = [sign_in(name, at(30, 9 * n), "DE", address="192.0.2.7") for name in names[:10] for n in range(6)]
+    found = judge(staff, opened)
+    assert {account(found, name)[0] for name in names[:10]} == {"SUSPICIOUS"}
+    assert account(judge(staff, opened[:54]), names[0]) == ("COMPROMISE_INDICATED", ["V1"])
+
+
 def test_an_address_inside_a_known_egress_range_is_never_foreign() -> None:
     addresses = [{"address": "203.0.113.9"}, {"address": "2001:db8::9"}, {"address": "proxy.example"}]
     rows = [sign_in(when=at(30, n), country="DE", **where) for n, where in enumerate(addresses)]
@@ -475,6 +484,13 @@ def test_a_new_address_that_enters_three_accounts_is_a_lead_on_each() -> None:
     assert kinds(found) == ["NEW_ADDRESS_ON_MANY_ACCOUNTS"]
     assert [account(found, name)[0] for name in OTHERS] == ["SUSPICIOUS"] * 3
     assert kinds(judge(at_home(), entered[:2])) == []
+
+
+def test_an_owner_who_mistypes_on_his_own_device_at_a_new_address_is_no_lead() -> None:
+    mistyped = [sign_in(when=at(30, n), code="50126", address=EVE, **LAPTOP) for n in range(6)]
+    entered = [*mistyped, sign_in(when=at(30, 9), address=EVE, **LAPTOP)]
+    assert kinds(judge(at_home(**LAPTOP), entered)) == []
+    assert kinds(judge(at_home(), entered)) == ["SUCCESS_AFTER_REJECTIONS"]
 
 
 def test_denied_second_factors_and_then_a_success_are_one_lead() -> None:
