@@ -48,6 +48,8 @@ def others(board: Scoreboard) -> list[tuple[str, ...]]:
         ("right verdicts", [f"{one.right:,}" for one in found]),
         ("wrong verdicts", [f"{one.wrong.part:,}" for one in found]),
         ("nothing concluded", [f"{one.undecided:,}" for one in found]),
+        ("nothing concluded on intact exports", [worded("", one.undecided_on_intact.value) for one in found]),
+        ("breach alerts on clean cases", [worded("", one.alerts_false.value) for one in found]),
         ("nothing concluded where one could", [worded("", one.undecided_on_decidable.value) for one in found]),
         ("compromised accounts noticed", [worded("", one.compromised.value) for one in found]),
         ("other accounts not accused", [worded("", one.innocent.value) for one in found]),

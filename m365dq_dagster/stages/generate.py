@@ -22,7 +22,7 @@ from m365dq_dagster.adapters.synthetic.damage import shown, told
 from m365dq_dagster.adapters.synthetic.events import AuditRecord, LegacyAttempt, SignIn
 from m365dq_dagster.adapters.synthetic.labels import Tally, field_states, recommended, truth
 from m365dq_dagster.adapters.synthetic.program_writers import APART, UNSEEN, write_programs
-from m365dq_dagster.adapters.synthetic.settled import decidable
+from m365dq_dagster.adapters.synthetic.settled import decidable, plain
 from m365dq_dagster.adapters.synthetic.sign_in_writers import Rendering, write_sign_ins
 from m365dq_dagster.adapters.synthetic.stories import STORIES, tell
 from m365dq_dagster.adapters.synthetic.story import Story
@@ -372,5 +372,5 @@ def _label(order: _Order, seed: int, draft: _Draft, names: tuple[str, ...], *, s
         "legacy_attempts": tally.legacy_attempts,
         "recommended": recommended(tally),
         "field_states": field_states(tally) if claimed else {},
-        "truth": truth(tally, story, decidable=settled) if story else None,
+        "truth": truth(tally, story, decidable=settled, plain=plain(order.family)) if story else None,
     }

@@ -134,6 +134,7 @@ def read_truth(found: Mapping[str, Any]) -> Truth:
         outcome_fields=() if field is None else (field,) if isinstance(field, str) else tuple(field),
         healthy_export=found["healthy_export"],
         decidable=found["decidable"],
+        plain=found["plain"],
     )
 
 

@@ -100,11 +100,12 @@ def recommended(tally: Tally) -> dict[str, list[str]]:
     return {log_type: fields[log_type] for log_type in sorted(tally.by_outcome) if fields[log_type]}
 
 
-def truth(tally: Tally, story: Story, *, decidable: bool) -> dict[str, object]:
+def truth(tally: Tally, story: Story, *, decidable: bool, plain: bool) -> dict[str, object]:
     """What is true of the case whatever its export shows, and which field still tells it.
 
     ``rows`` counts the rows of all logs. An account is compromised if somebody else had at least one success on it.
-    ``decidable`` is handed on: whether an analyst could settle the case if its export were intact.
+    ``decidable`` and ``plain`` are handed on: whether an analyst could settle the case if its export were intact, and
+    whether he could from any intact export.
     """
     return {
         "breach": bool(story.compromised),
@@ -116,6 +117,7 @@ def truth(tally: Tally, story: Story, *, decidable: bool) -> dict[str, object]:
         "outcome_field": outcome_field(tally),
         "healthy_export": tally.variant is Variant.INTACT,
         "decidable": decidable,
+        "plain": plain,
     }
 
 

@@ -169,6 +169,11 @@ def decidable(family: Family, *, devices: bool, context: bool, audit: bool) -> b
     }[JUDGEMENTS[family].settled]
 
 
+def plain(family: Family) -> bool:
+    """Whether any intact export of a whole-case family settles it, whatever its columns and whatever stands beside it."""
+    return JUDGEMENTS[family].settled is Settled.ALWAYS
+
+
 def settles(order: CaseOrder) -> bool:
     """Whether the case of this order could be settled if its export were intact."""
     return decidable(order.family, devices=order.devices, context=order.context, audit=order.audit_shape is not None)

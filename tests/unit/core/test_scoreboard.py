@@ -54,7 +54,7 @@ def test_every_rate_counts_what_its_name_says() -> None:
             scored(truth("breach"), BLOCKED),
             scored(truth("clean"), BREACH),
             scored(truth("clean"), BLOCKED),
-            scored(truth("clean", decidable=False), OPEN),
+            scored(truth("clean", decidable=False, plain=False), OPEN),
             scored(truth("clean", healthy_export=False), OPEN),
             scored(truth("blocked"), BLOCKED),
             scored(truth("empty"), OPEN),
@@ -65,7 +65,8 @@ def test_every_rate_counts_what_its_name_says() -> None:
     assert found.false_all_clear == Share(2, 3)
     assert found.false_all_blocked == Share(2, 7)
     assert found.false_breach == Share(1, 6)
-    assert found.undecided_on_healthy == Share(1, 7)
+    assert found.undecided_on_healthy == Share(0, 6)
+    assert found.undecided_on_intact == Share(1, 7)
     assert found.undecided_on_decidable == Share(0, 6)
 
 

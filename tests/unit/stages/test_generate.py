@@ -133,6 +133,11 @@ def test_the_truth_says_whether_anybody_could_settle_the_case(
     assert truth(generate(family, tmp_path / "case", **options))["truth"]["decidable"] is decidable
 
 
+@pytest.mark.parametrize(("family", "plain"), [("takeover", True), ("quiet-use", False), ("tiny-clean", False)])
+def test_the_truth_says_whether_any_intact_export_settles_the_case(tmp_path: Path, family: str, plain: bool) -> None:
+    assert truth(generate(family, tmp_path / "case", devices=False))["truth"]["plain"] is plain
+
+
 def test_a_damage_does_not_change_what_an_intact_export_would_settle(tmp_path: Path) -> None:
     told = truth(generate("takeover", tmp_path / "case", variant="blank-codes"))["truth"]
     assert told["decidable"] is True

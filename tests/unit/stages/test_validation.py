@@ -173,9 +173,10 @@ def test_the_truth_is_read_as_the_generator_writes_it(field: object, fields: tup
         "outcome_field": field,
         "healthy_export": False,
         "decidable": False,
+        "plain": False,
     }
     assert read_truth(written) == Truth(
-        True, True, 12, frozenset({"ann@x"}), frozenset({"bob@x"}), fields, False, False
+        True, True, 12, frozenset({"ann@x"}), frozenset({"bob@x"}), fields, False, False, False
     )
 
 
