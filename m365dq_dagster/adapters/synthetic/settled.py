@@ -170,7 +170,7 @@ def decidable(family: Family, *, devices: bool, context: bool, audit: bool) -> b
 
 
 def plain(family: Family) -> bool:
-    """Whether any intact export of a whole-case family settles it, whatever its columns and whatever stands beside it."""
+    """Whether any intact export of a whole-case family settles it, whatever its columns and its context."""
     return JUDGEMENTS[family].settled is Settled.ALWAYS
 
 
