@@ -329,7 +329,7 @@ class LogBench:
         code = combo.code if readable else None
         if name == self.names.word and isinstance(combo.word, Word):
             return self._word_implied(combo.word, code)
-        if name == self.names.access and isinstance(combo.access, Access):
+        if name == self.names.access and isinstance(combo.access, Access) and not self.is_ruled_out():
             return self._access_implied(combo.access, code)
         if name == "authentication_requirement" and combo.client is not Client.OTHER:
             return combo.single_factor
@@ -764,7 +764,8 @@ def recommend(log_type: LogType, fields: Sequence[FieldJudgement]) -> Recommenda
     Ties go to the code, then to the text, then to Conditional Access. Where no other witness confirms either, their
     powers are estimates from how often the rarer class occurs; a code that varies and decides as many rows is then
     recommended before its own words, which read some failures as interruptions. A column of one value that no verdict
-    may rest on gives way to a field that may carry one and decides half of the rows.
+    may rest on gives way to a field that may carry one and decides half of the rows, and Conditional Access to a code
+    or text that varies and does.
     """
     able = [one for one in fields if one.may_testify and one.score]
     if not able:
@@ -791,7 +792,9 @@ def _tells_more(one: FieldJudgement, best: FieldJudgement) -> bool:
 
 def _carries(one: FieldJudgement, best: FieldJudgement) -> bool:
     stuck = best.state is FieldState.UNIFORM and not best.firm
-    return stuck and one.firm and (one.decisiveness or 0.0) >= 0.5
+    stands_in = best.spec.witness is Witness.SECONDARY and one.spec.witness is Witness.PRIMARY
+    varies = one.state is not FieldState.UNIFORM
+    return (stuck or (stands_in and varies)) and one.firm and (one.decisiveness or 0.0) >= 0.5
 
 
 def is_rejected(one: FieldJudgement) -> bool:

@@ -457,6 +457,21 @@ def test_a_text_of_one_value_gives_way_to_a_field_that_may_carry_a_verdict() -> 
     assert best(judged([row(word=Word.FAILURE, access=Access.NOT_APPLIED, rows=15)])) == TEXT
 
 
+def test_a_code_that_decides_most_rows_is_recommended_before_conditional_access() -> None:
+    blank = [row(access=OK, rows=25), row(access=Access.FAILURE, rows=5)]
+    rows = [row("0", access=OK, rows=62), row("50140", access=OK, rows=8), *blank]
+    found = judged(rows)
+    assert (found[CA].score or 0.0) > (found[CODE].score or 0.0)
+    assert best(found) == CODE
+    assert best(judged([*rows, row(access=OK, rows=80)])) == CA
+
+
+def test_a_stuck_code_charges_conditional_access_with_nothing() -> None:
+    found = judged([row("50126", Word.FAILURE, OK, rows=2), row("50126", Word.FAILURE, Access.NOT_APPLIED)])
+    assert found[CA].consistency == 1.0
+    assert best(found) == CA
+
+
 def test_testimony_tells_who_is_heard_and_who_is_uniform() -> None:
     heard = reliability.testimony(
         judged([row("0", Word.SUCCESS, OK, 90), row("0", Word.SUCCESS, Access.NOT_APPLIED, 9)]).values()
