@@ -436,7 +436,7 @@ def account_evidence(
         ("critical_operations", None),
         ("followed_by_critical", {"hours": limits.indicator_hours}),
         ("standing_countries", {"accounts": limits.egress_accounts, **early}),
-        ("two_places", hours),
+        ("two_places", None),
         ("foreign_profile", {"habit_days": limits.habit_days, "middle": window.middle, **early}),
     )
     for name, values in steps:

@@ -297,7 +297,8 @@ def _lead_sentences(leads: Iterable[LeadKind]) -> list[str]:
 
 def _unclear(evidence: AccountEvidence, homes: Sequence[str], policy: Policy) -> Ruling | None:
     reasons = list(_undecided(evidence, policy))
-    owned = share(evidence.own, evidence.foreign_success_flows) >= policy.breach.own_device_share
+    known = evidence.own_or_plausible if evidence.habitual else evidence.own
+    owned = share(known, evidence.foreign_success_flows) >= policy.breach.own_device_share
     if evidence.foreign_success and not owned:
         reasons.append(
             f"{plural(evidence.foreign_success, 'successful sign-in')} from outside {', '.join(homes) or 'home'} "
@@ -331,12 +332,11 @@ def _undecided(evidence: AccountEvidence, policy: Policy) -> Iterator[str]:
             "Its outcomes rest on fields that cannot be told apart from a stuck column, so neither a success nor a "
             "failure can be leaned on."
         )
-    if evidence.two_places >= policy.breach.overlap_successes:
-        times = plural(evidence.two_places, "time")
-        hours = plural(policy.breach.overlap_hours, "hour")
+    if evidence.two_places >= policy.breach.habit_days:
         yield (
-            f"A home of its own was learned beside the case's, and {times} somebody succeeded elsewhere within {hours} "
-            "of a success there: two people may use it, one of them from the first days."
+            "A home of its own was learned beside the case's, and on "
+            f"{plural(evidence.two_places, 'day')} it succeeded both there and elsewhere, from no device that is "
+            "seen in both: two people may use it, one of them from the first days."
         )
     rows = evidence.foreign_attempts + evidence.foreign_open
     if share(evidence.foreign_open, rows) > 1 - policy.case.min_foreign_coverage:

@@ -168,22 +168,22 @@ class Reckoning:
         return len(here) >= self.policy.breach.egress_accounts
 
     def _two_places(self, name: str) -> int:
-        reach = timedelta(hours=self.policy.breach.overlap_hours)
-        here = [
-            e
-            for e in self.events
-            if e.account == name and e.outcome == "SUCCESS" and e.interactive and e.country and e.when
-        ]
-        return sum(
-            (name, e.country) in self.own_homes
-            and e.country not in self.homes
-            and any(
-                o.country != e.country
-                and (None in (o.device_id, e.device_id) or o.device_id != e.device_id)
-                and abs(o.when - e.when) <= reach  # type: ignore[operator]
-                for o in here
+        here = [e for e in self.events if e.account == name and e.outcome == "SUCCESS" and e.country and e.day]
+
+        def shared(event: Event) -> bool:
+            return device(event) is not None and any(
+                e.country != event.country and device(e) == device(event) for e in here
             )
-            for e in here
+
+        return len(
+            {
+                e.day
+                for e in here
+                if (name, e.country) in self.own_homes
+                and e.country not in self.homes
+                and not shared(e)
+                and any(o.country != e.country and o.day == e.day for o in here)
+            }
         )
 
     def _habitual(self, abroad: Sequence[Event]) -> bool:
@@ -371,3 +371,8 @@ def marks(event: Event) -> dict[str, Collection[str] | None]:
         "join": (event.trust, event.os) if event.trust and event.os else None,
         "client": (event.browser, event.os) if event.browser and event.os else None,
     }
+
+
+def device(event: Event) -> object:
+    """What tells an event's device apart: its id, else its browser and system."""
+    return event.device_id or ((event.browser, event.os) if event.browser and event.os else None)

@@ -194,22 +194,24 @@ GROUP BY country
 HAVING count(DISTINCT account) >= $accounts
 
 -- name: two_places
--- Accounts with a home of their own beside the case's, and how often they succeeded there while somebody succeeded elsewhere on another or
--- an unnamed device: two people may use them, the one who was there from the first days among them.
+-- Accounts with a home of their own beside the case's, and on how many days they succeeded both there and elsewhere while no device that is
+-- named was used in both: two people may use them, one of them from the first days.
 CREATE OR REPLACE TEMP TABLE two_places AS
 WITH present AS (
-    SELECT e.account, e.country, e.event_time, lower(e.device_id) AS device_id, e.file_id, e.row_no, e.log_type
-    FROM events AS e
-    WHERE e.counted AND e.outcome = 'SUCCESS' AND e.interactive AND e.country IS NOT NULL AND e.event_time IS NOT NULL
-      AND e.account IN (SELECT account FROM own_homes WHERE country NOT IN (SELECT country FROM case_homes))
+    SELECT
+        account, country, CAST(event_time AS DATE) AS day,
+        coalesce(lower(device_id), CASE WHEN browser_family IS NOT NULL AND os IS NOT NULL THEN concat(browser_family, '|', os) END) AS device
+    FROM events
+    WHERE counted AND outcome = 'SUCCESS' AND country IS NOT NULL AND event_time IS NOT NULL
+      AND account IN (SELECT account FROM own_homes WHERE country NOT IN (SELECT country FROM case_homes))
+    GROUP BY account, country, day, device
 )
-SELECT a.account, count(DISTINCT (a.log_type, a.file_id, a.row_no)) AS times
+SELECT a.account, count(DISTINCT a.day) AS days
 FROM present AS a
 JOIN own_homes AS o ON o.account = a.account AND o.country = a.country
-JOIN present AS b
-    ON b.account = a.account AND b.country <> a.country AND coalesce(b.device_id <> a.device_id, TRUE)
-    AND b.event_time BETWEEN a.event_time - to_hours(CAST($hours AS INTEGER)) AND a.event_time + to_hours(CAST($hours AS INTEGER))
+JOIN present AS b ON b.account = a.account AND b.country <> a.country AND b.day = a.day
 WHERE a.country NOT IN (SELECT country FROM case_homes)
+  AND NOT EXISTS (SELECT 1 FROM present AS k WHERE k.account = a.account AND k.country <> a.country AND k.device = a.device)
 GROUP BY a.account
 
 -- name: foreign_profile
@@ -374,7 +376,7 @@ SELECT
     coalesce(p.in_standing_country, 0) AS in_standing_country, coalesce(p.days, 0) AS days,
     coalesce(p.home_days, 0) AS home_days, coalesce(p.habitual, FALSE) AS habitual, coalesce(p.spray_victims, 0) AS spray_victims,
     coalesce(v.failures, 0) AS prior_failures, coalesce(o.successes, 0) AS overlapping,
-    coalesce(y.victims, 0) AS home_spray_victims, coalesce(t.times, 0) AS two_places, k.operation AS critical_operation, h.homes
+    coalesce(y.victims, 0) AS home_spray_victims, coalesce(t.days, 0) AS two_places, k.operation AS critical_operation, h.homes
 FROM (
     SELECT
         account, count(*) AS row_count,

@@ -149,6 +149,13 @@ def test_a_session_between_two_homes_is_no_lead() -> None:
     assert kinds(Bench().judge(rows)) == ["SESSION_IN_TWO_COUNTRIES"]
 
 
+def test_a_commuter_with_his_known_browser_is_clear_and_one_without_is_not() -> None:
+    days = (1, 4, 8, 16, 22, 30)
+    known = [sign_in(when=at(day, 90), country="NZ", **CHROME) for day in days]
+    assert account(judge(at_home(**CHROME), known)) == ("NO_INDICATION", [])
+    assert account(judge(at_home(**CHROME), known[3:], abroad(times=1, country="NZ", **CHROME)))[0] == "CANNOT_CONCLUDE"
+
+
 def test_a_guest_is_not_at_home_where_the_tenant_is() -> None:
     guest = "bea_partner.example#ext#@contoso.example"
     assert account(judge(at_home(), abroad(guest)), guest) == ("CANNOT_CONCLUDE", [])
