@@ -4,6 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from functools import cached_property
 from itertools import pairwise
 
 from m365dq_dagster.core.policy import Policy
@@ -92,6 +93,21 @@ class Reckoning:
         )
 
     def own(self, event: Event) -> bool:
+        return self.own_by_device(event) or (event in self.abroad and event.address in self.proven)
+
+    @cached_property
+    def proven(self) -> set[str]:
+        """Foreign addresses that several owners, most of those that succeed there, reach on their own devices."""
+        limits, found = self.policy.breach, set()
+        for address in {e.address for e in self.abroad if e.address}:
+            here = [e for e in self.abroad if e.address == address and e.account]
+            owners = {e.account for e in here if self.own_by_device(e)}
+            spared = victims(self.events, address) < limits.spray_accounts
+            if len(owners) >= limits.egress_accounts and 2 * len(owners) >= len({e.account for e in here}) and spared:
+                found.add(address)
+        return found
+
+    def own_by_device(self, event: Event) -> bool:
         return self._used_before(event, "id") or (event.device_id is None and self._used_before(event, "join"))
 
     def plausible(self, event: Event) -> bool:
@@ -99,6 +115,8 @@ class Reckoning:
         return not self.own(event) and known
 
     def unknown(self, event: Event) -> bool:
+        if event in self.abroad and event.address in self.proven:
+            return False
         if event.device_id is not None:
             return not self._used_before(event, "id") and not self._used_later(event, "id")
         named = event.browser is not None and event.os is not None
@@ -136,7 +154,7 @@ class Reckoning:
             "eligible": sum(map(self.eligible, abroad)),
             "own": sum(map(self.own, abroad)),
             "own_or_plausible": sum(self.own(e) or self.plausible(e) for e in abroad),
-            "egress": sum(e.address in self.egress for e in abroad),
+            "egress": sum(e.address in self.egress or e.address in self.proven for e in abroad),
             "naming_device": sum(e.device_id is not None or bool(e.browser and e.os) for e in abroad),
             "by_access": sum(e.decided_by == "conditional_access_status" for e in abroad),
             "high": sum(e.confidence == "HIGH" for e in abroad),

@@ -77,6 +77,21 @@ LEFT JOIN home_devices AS c ON c.kind = 'client' AND c.account = e.account
 LEFT JOIN standing_egress AS s ON s.address = e.address
 WHERE e.counted AND e.is_foreign AND e.outcome = 'SUCCESS'
 
+-- name: proven_egress
+-- Foreign addresses that several owners reach on their own devices, most of those that succeed from them, and that fail on few others: the
+-- staff goes out there, so a colleague's unknown device is no stranger's. Nobody holds the devices of several owners.
+CREATE OR REPLACE TEMP TABLE proven_egress AS
+SELECT f.address
+FROM foreign_successes AS f
+WHERE f.address IS NOT NULL AND f.address NOT IN (SELECT address FROM sprayed_addresses WHERE victims >= $spray_accounts)
+GROUP BY f.address
+HAVING count(DISTINCT f.account) FILTER (WHERE f.own_device) >= $egress_accounts
+   AND 2 * count(DISTINCT f.account) FILTER (WHERE f.own_device) >= count(DISTINCT f.account)
+
+-- name: with_the_staff
+UPDATE foreign_successes SET own_device = TRUE, plausible_device = FALSE, unknown_device = FALSE, from_egress = TRUE
+WHERE address IN (SELECT address FROM proven_egress)
+
 -- name: prior_failures
 -- Failures from the country of a foreign success on the same account in the days before the account's first success from there.
 CREATE OR REPLACE TEMP TABLE prior_failures AS

@@ -559,6 +559,17 @@ def test_a_session_that_the_owners_own_device_took_abroad_is_no_lead() -> None:
     assert (kinds(found), account(found)[0]) == ([], "NO_INDICATION")
 
 
+def test_an_egress_that_owners_reach_on_their_own_devices_is_the_staffs() -> None:
+    names = [ANN, *OTHERS]
+    rows = [row for n, name in enumerate(names) for row in at_home(name, device_id=f"d-{n}")]
+    exits = [sign_in(name, at(30), "DE", address=EVE, device_id=f"d-{n}") for n, name in enumerate(names)]
+    phone = [sign_in(BOB, at(30, n), "DE", address=EVE, device_id="p-9") for n in range(9)]
+    assert account(judge(rows, exits, phone), BOB) == ("NO_INDICATION", [])
+    assert account(judge(rows, exits[:2], phone), BOB)[0] == "COMPROMISE_INDICATED"
+    guessed = [sign_in(f"p{n}@contoso.example", at(30), "DE", "50126", address=EVE) for n in range(3)]
+    assert account(judge(rows, exits, phone, guessed), BOB)[0] == "COMPROMISE_INDICATED"
+
+
 def test_a_new_address_abroad_that_many_use_from_their_own_devices_is_no_lead() -> None:
     names = [ANN, *OTHERS]
     rows = [row for n, name in enumerate(names) for row in at_home(name, device_id=f"d-{n}")]
