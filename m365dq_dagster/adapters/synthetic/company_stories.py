@@ -178,8 +178,8 @@ def few(business: Company, rows: Iterable[SignIn], why: str) -> Story:
 
 
 def few_moments(draws: Draws, business: Company, count: int) -> list[datetime]:
-    """``count`` moments of working hours, all on days of the month that no reading can take for a month."""
+    """``count`` moments of working hours, on days that no reading takes for a month where there are any."""
     days = [day for day in business.calendar.working_days() if day]
     noons = [business.calendar.local(day, 720) for day in days]
     clear = [noon for noon in noons if noon.day > LAST_DAY_OF_TWO_READINGS + 1]
-    return [draws.one(clear) + timedelta(seconds=draws.below(14_400) - 7_200) for _ in range(count)]
+    return [draws.one(clear or noons) + timedelta(seconds=draws.below(14_400) - 7_200) for _ in range(count)]

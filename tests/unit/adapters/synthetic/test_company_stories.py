@@ -198,3 +198,8 @@ def test_a_circuit_hands_out_no_address_twice() -> None:
     circuit = Circuit(Draws(1, "addresses"))
     handed = [hand() for _ in range(60) for hand in (circuit.office, circuit.rented, circuit.household, circuit.mobile)]
     assert len(set(handed)) == len(handed)
+
+
+@pytest.mark.parametrize(("family", "seed"), [(Family.TINY_CLEAN, 192), (Family.TINY_INTRUSION, 47)])
+def test_a_window_without_a_day_that_reads_one_way_is_told_all_the_same(family: Family, seed: int) -> None:
+    assert tell(family, seed, mfa_steps=False).sign_ins
