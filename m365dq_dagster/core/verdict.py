@@ -621,14 +621,25 @@ def _nameless(evidence: CaseEvidence) -> Iterator[str]:
 
 
 def _people(accounts: Sequence[AccountJudgement]) -> Iterator[str]:
-    for verdict, one, many in (
-        (AccountVerdict.SUSPICIOUS, "shows a lead", "show leads"),
-        (AccountVerdict.CANNOT_CONCLUDE, "has sign-ins", "have sign-ins"),
-    ):
-        names = [account.evidence.account for account in accounts if account.verdict is verdict]
-        tail = "to be followed" if verdict is AccountVerdict.SUSPICIOUS else "neither explained nor proven hostile"
-        if names:
-            yield f"{plural(len(names), 'account')} {_verb(len(names), one, many)} {tail}: {_some(names)}."
+    leads = [one.evidence.account for one in accounts if one.verdict is AccountVerdict.SUSPICIOUS]
+    if leads:
+        yield (
+            f"{plural(len(leads), 'account')} {_verb(len(leads), 'shows a lead', 'show leads')} to be followed: "
+            f"{_some(leads)}."
+        )
+    unclear = [one for one in accounts if one.verdict is AccountVerdict.CANNOT_CONCLUDE]
+    abroad = [one.evidence.account for one in unclear if one.evidence.foreign_success]
+    if abroad:
+        yield (
+            f"{plural(len(abroad), 'account')} {_verb(len(abroad), 'has', 'have')} sign-ins neither explained nor "
+            f"proven hostile: {_some(abroad)}."
+        )
+    others = [one.evidence.account for one in unclear if not one.evidence.foreign_success]
+    if others:
+        yield (
+            f"{plural(len(others), 'account')} {_verb(len(others), 'has', 'have')} sign-ins whose outcome or owner the "
+            f"evidence leaves open: {_some(others)}."
+        )
 
 
 def _scope(evidence: CaseEvidence) -> Iterator[str]:

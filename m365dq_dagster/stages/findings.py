@@ -31,6 +31,7 @@ CLAIMS = {
 }
 
 FROM_HOME = "Somebody else seems to use {account}, from where its owner is at home."
+LEFT_OPEN = "{account} has sign-ins whose outcome or owner the evidence leaves open."
 
 PROOF = {
     AccountVerdict.COMPROMISE_INDICATED: "intruder",
@@ -79,6 +80,8 @@ def _account_finding(run: CaseRun, one: AccountJudgement, scores: Scores) -> dic
     claim, severity = CLAIMS[one.verdict]
     if one.verdict is AccountVerdict.COMPROMISE_INDICATED and not one.evidence.foreign_success:
         claim = FROM_HOME
+    if one.verdict is AccountVerdict.CANNOT_CONCLUDE and not one.evidence.foreign_success:
+        claim = LEFT_OPEN
     text = claim.format(account=one.evidence.account, count=one.evidence.foreign_success)
     body = _finding(run, text, severity, one.confidence, PROOF[one.verdict], one.evidence.account, scores)
     return {**body, "account": one.evidence.account, "reasons": list(one.reasons)}

@@ -533,6 +533,10 @@ def test_an_account_whose_foreign_sign_ins_have_no_outcome_is_not_called_free_of
     found = judge(at_home(), blank)
     assert account(found) == ("CANNOT_CONCLUDE", [])
     assert "2 of 2 sign-ins from abroad have no known outcome" in found["by_account"][ANN]["reasons"][0]
+    assert f"1 account has sign-ins whose outcome or owner the evidence leaves open: {ANN}." in found["cannot_conclude"]
+    assert f"{ANN} has sign-ins whose outcome or owner the evidence leaves open." in [
+        one["claim"] for one in found["findings"]
+    ]
 
 
 def test_no_account_is_a_mere_target_where_its_failures_may_be_a_stuck_column() -> None:
