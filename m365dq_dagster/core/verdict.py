@@ -342,7 +342,8 @@ def _undecided(evidence: AccountEvidence, policy: Policy) -> Iterator[str]:
     if share(evidence.foreign_open, rows) > 1 - policy.case.min_foreign_coverage:
         yield (
             f"{evidence.foreign_open:,} of {plural(rows, 'sign-in')} from abroad "
-            f"{_verb(evidence.foreign_open, 'has', 'have')} no known outcome, and any of them may have succeeded."
+            f"{_verb(evidence.foreign_open, 'has', 'have')} no known outcome, and "
+            f"{_verb(evidence.foreign_open, 'it', 'any of them')} may have succeeded."
         )
 
 
