@@ -23,7 +23,7 @@ from m365dq_dagster.core.adjudication import Access, Client, Combo, Decision, Ma
 from m365dq_dagster.core.checks import CheckResult
 from m365dq_dagster.core.context import CaseContext
 from m365dq_dagster.core.context_rules import ContextRule, Effect, Matches
-from m365dq_dagster.core.outcome import LogType, Severity
+from m365dq_dagster.core.outcome import LogType
 from m365dq_dagster.core.parts import Sighting
 from m365dq_dagster.core.policy import Policy
 from m365dq_dagster.core.profile import ColumnCounts, FieldSpec, Witness
@@ -414,6 +414,7 @@ def account_evidence(
     hours = {"hours": limits.overlap_hours}
     early = {"baseline_end": window.baseline_end}
     steps: Sequence[tuple[str, Mapping[str, object] | None]] = (
+        ("address_accounts", None),
         (
             "standing_egress",
             {
@@ -475,7 +476,7 @@ ACCOUNT_COLUMNS = (
     "unknown_codes",
     "foreign_accepted",
     "attempts",
-    "firm_rows",
+    "unfirm_rows",
     "success_untimed",
     "any_device",
     "foreign_attempts",
@@ -599,10 +600,7 @@ def keep_failed(con: duckdb.DuckDBPyConnection, stage: str, checks: Iterable[Che
 
 def failed_checks(con: duckdb.DuckDBPyConnection) -> tuple[CheckResult, ...]:
     """The checks of this generation that failed, blocking or not."""
-    return tuple(
-        CheckResult(**{**body, "severity": Severity(body["severity"]), "table": tuple(body["table"])})
-        for body in read_json(con, "failed_checks")
-    )
+    return tuple(CheckResult.of(body) for body in read_json(con, "failed_checks"))
 
 
 def has_table(con: duckdb.DuckDBPyConnection, name: str) -> bool:

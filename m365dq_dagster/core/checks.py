@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from m365dq_dagster.core.outcome import Severity
 
@@ -25,6 +26,24 @@ class CheckResult:
     runbook: str
     table: tuple[dict[str, object], ...] = ()
     reason: str = ""
+
+    @classmethod
+    def of(cls, kept: Mapping[str, Any]) -> CheckResult:
+        """A check as it was kept in JSON."""
+        return cls(**{**kept, "severity": Severity(kept["severity"]), "table": tuple(kept["table"])})
+
+
+def remark(
+    name: str,
+    stage: str,
+    headline: str,
+    runbook: str,
+    reason: str,
+    table: Iterable[Mapping[str, object]] = (),
+) -> CheckResult:
+    """A check that never blocks: a WARNING with the stable code `reason`, or passed and INFO where that is empty."""
+    severity = Severity.WARNING if reason else Severity.INFO
+    return CheckResult(name, stage, not reason, False, severity, headline, runbook, tuple(map(dict, table)), reason)
 
 
 def failed_blocking(checks: Iterable[CheckResult]) -> tuple[CheckResult, ...]:

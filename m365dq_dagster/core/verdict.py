@@ -84,6 +84,12 @@ class AccountEvidence:
     `eligible` foreign successes are those from no known device and no standing egress; `own_homes` are the countries
     learned from the account itself; `success_untimed` says that no success of the account has a usable time.
     `refused_yet_active` counts rows of the audit log from addresses at which all its sign-ins were refused.
+    `unfirm_rows` are decided rows that no verdict may rest on; `habitual` says that it was abroad from the first
+    quarter of the window into its second half, on several days; `in_standing_country` counts foreign successes from
+    countries that several accounts used from the start, `country_changes` how often one followed another from
+    elsewhere, both flows; `two_places` counts days on which it succeeded in a home of its own and elsewhere, from no
+    device seen in both; `home_spray_victims` are accounts refused by an address that entered this one and is not
+    foreign.
     """
 
     account: str
@@ -96,7 +102,7 @@ class AccountEvidence:
     unknown_codes: int = 0
     foreign_accepted: int = 0
     attempts: int = 0
-    firm_rows: int | None = None
+    unfirm_rows: int = 0
     success_untimed: bool = False
     any_device: bool = False
     foreign_attempts: int = 0
@@ -327,7 +333,7 @@ def _unclear(evidence: AccountEvidence, homes: Sequence[str], policy: Policy) ->
 def _undecided(evidence: AccountEvidence, policy: Policy) -> Iterator[str]:
     """What keeps an account from being called free of an indication: its outcomes are not known, or rest on nothing."""
     decided = evidence.row_count - evidence.unknown
-    if evidence.firm_rows is not None and evidence.firm_rows < policy.case.basis_share * decided:
+    if decided - evidence.unfirm_rows < policy.case.basis_share * decided:
         yield (
             "Its outcomes rest on fields that cannot be told apart from a stuck column, so neither a success nor a "
             "failure can be leaned on."

@@ -20,7 +20,7 @@ from m365dq_dagster.adapters.sql.borrowed import Columns
 from m365dq_dagster.core.checks import CheckResult, failed_blocking
 from m365dq_dagster.core.context import CaseContext, parse_context
 from m365dq_dagster.core.errors import BadInput
-from m365dq_dagster.core.outcome import CaseStage, Severity
+from m365dq_dagster.core.outcome import CaseStage
 from m365dq_dagster.core.policy import Policy
 from m365dq_dagster.stages import document, quality, reliability, verification
 from m365dq_dagster.stages.case_run import CaseRun, Override
@@ -146,14 +146,10 @@ def _holds_a_log(found: Borrowed) -> None:
 
 def _judged(run: CaseRun, found: Borrowed) -> dict[str, Any]:
     """The stages after intake, as far as the gate lets them, and the document they make."""
-    kept = tuple(_check(body) for body in found.failures if body.get("stage") == "intake")
+    kept = tuple(CheckResult.of(body) for body in found.failures if body.get("stage") == "intake")
     measure.keep_failed(run.con, "intake", kept)
     for stage in (quality, reliability, verification):
         checks = stage.run(run)
         if run.override is None and failed_blocking((*kept, *getattr(checks, "checks", ()))):
             return document.build(run, stage=str(CaseStage.CHECKED))
     return document.build(run, stage=str(CaseStage.VERIFIED))
-
-
-def _check(body: Mapping[str, Any]) -> CheckResult:
-    return CheckResult(**{**body, "severity": Severity(body["severity"]), "table": tuple(body["table"])})

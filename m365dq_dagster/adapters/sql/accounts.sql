@@ -1,27 +1,30 @@
 -- What the evidence shows of each account, as numbers for the verdict. Runs after judge.sql; binds policy numbers.
 
+-- name: address_accounts
+-- What came of every account at every address: the one pass over the events that the rules about addresses share.
+CREATE OR REPLACE TEMP TABLE address_accounts AS
+SELECT
+    address, account, min(event_time) AS first_seen, bool_or(outcome = 'SUCCESS') AS entered, bool_or(normalized_status = 'FAILURE') AS failed,
+    bool_or(outcome IN ('REJECTED', 'NOT_EVALUATED')) AS refused
+FROM events
+WHERE counted AND address IS NOT NULL AND account IS NOT NULL
+GROUP BY address, account
+
 -- name: standing_egress
 -- Addresses that several accounts use from early on and that do not fail on others: an office, a VPN exit, a proxy of the tenant. One that
 -- half of all accounts, and not only a few, succeed from may be opened later.
 CREATE OR REPLACE TEMP TABLE standing_egress AS
-WITH per_account AS (
-    SELECT address, account, min(event_time) AS first_seen,
-           count(*) FILTER (WHERE outcome = 'SUCCESS') AS successes, count(*) FILTER (WHERE normalized_status = 'FAILURE') AS failures
-    FROM events
-    WHERE counted AND address IS NOT NULL AND account IS NOT NULL
-    GROUP BY address, account
-)
 SELECT address
-FROM per_account
+FROM address_accounts
 GROUP BY address
-HAVING count(*) FILTER (WHERE successes > 0) >= $egress_accounts
+HAVING count(*) FILTER (WHERE entered) >= $egress_accounts
    AND (
        min(first_seen) <= CAST($baseline_end AS TIMESTAMP)
-       OR count(*) FILTER (WHERE successes > 0) >= greatest(
-           $staff_accounts, $staff_share * (SELECT count(DISTINCT account) FROM per_account WHERE successes > 0)
+       OR count(*) FILTER (WHERE entered) >= greatest(
+           $staff_accounts, $staff_share * (SELECT count(DISTINCT account) FROM address_accounts WHERE entered)
        )
    )
-   AND count(*) FILTER (WHERE successes = 0 AND failures > 0) < $spray_accounts
+   AND count(*) FILTER (WHERE failed AND NOT entered) < $spray_accounts
 
 -- name: home_devices
 -- Devices of an account at home, and when each was first used there with success: by id, by join type, by browser and system.
@@ -116,13 +119,8 @@ GROUP BY x.account
 -- Addresses of foreign successes and how many other accounts they failed on without ever succeeding.
 CREATE OR REPLACE TEMP TABLE sprayed_addresses AS
 SELECT address, count(*) AS victims
-FROM (
-    SELECT address, account
-    FROM events
-    WHERE counted AND account IS NOT NULL AND address IN (SELECT address FROM foreign_successes)
-    GROUP BY address, account
-    HAVING count(*) FILTER (WHERE outcome = 'SUCCESS') = 0 AND count(*) FILTER (WHERE normalized_status = 'FAILURE') > 0
-) AS failed
+FROM address_accounts
+WHERE failed AND NOT entered AND address IN (SELECT address FROM foreign_successes)
 GROUP BY address
 
 -- name: home_sprayers
@@ -130,14 +128,8 @@ GROUP BY address
 -- address is placed at home, or nowhere. An office that opens late enters more accounts than it fails on.
 CREATE OR REPLACE TEMP TABLE home_sprayers AS
 SELECT address, count(*) FILTER (WHERE refused AND NOT entered) AS victims
-FROM (
-    SELECT
-        address, account, min(event_time) AS first_seen, bool_or(outcome = 'SUCCESS') AS entered,
-        bool_or(outcome IN ('REJECTED', 'NOT_EVALUATED')) AS refused
-    FROM events
-    WHERE counted AND address IS NOT NULL AND account IS NOT NULL AND address NOT IN (SELECT address FROM known_egress)
-    GROUP BY address, account
-) AS per_account
+FROM address_accounts
+WHERE address NOT IN (SELECT address FROM known_egress)
 GROUP BY address
 HAVING count(*) FILTER (WHERE refused AND NOT entered) >= $spray_accounts
    AND count(*) FILTER (WHERE refused AND NOT entered) > count(*) FILTER (WHERE entered)
@@ -379,7 +371,7 @@ ORDER BY e.session_id
 SELECT
     e.account,
     e.row_count, e.success, e.blocked, e.rejected, e.unknown, e.foreign_success, e.unknown_codes, e.foreign_accepted, e.attempts,
-    e.firm_rows, e.success_untimed, e.any_device,
+    e.unfirm_rows, e.success_untimed, e.any_device,
     coalesce(w.foreign_attempts, 0) AS foreign_attempts,
     coalesce(w.foreign_success_flows, 0) AS foreign_success_flows,
     coalesce(w.foreign_open, 0) AS foreign_open,
@@ -403,7 +395,7 @@ FROM (
         count(*) FILTER (WHERE unknown_code) AS unknown_codes,
         count(*) FILTER (WHERE accepted AND is_foreign AND outcome <> 'SUCCESS') AS foreign_accepted,
         count(*) FILTER (WHERE normalized_status <> 'UNKNOWN') AS attempts,
-        count(*) FILTER (WHERE firm) AS firm_rows,
+        count(*) FILTER (WHERE NOT firm AND outcome NOT IN ('UNKNOWN', 'CONFLICT')) AS unfirm_rows,
         count(*) FILTER (WHERE outcome = 'SUCCESS' AND read_time IS NOT NULL) = 0 AS success_untimed,
         bool_or(device_id IS NOT NULL OR (browser_family IS NOT NULL AND os IS NOT NULL)) AS any_device
     FROM events
