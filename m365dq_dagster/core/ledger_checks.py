@@ -3,7 +3,7 @@ file is, `ledger` says."""
 
 from __future__ import annotations
 
-from m365dq_dagster.core.checks import CheckResult
+from m365dq_dagster.core.checks import CheckResult, remark
 from m365dq_dagster.core.ledger import FileCounts, quarantine_share
 from m365dq_dagster.core.narrative import plural
 from m365dq_dagster.core.outcome import Severity
@@ -114,14 +114,4 @@ def _leads(leads: tuple[dict[str, object], ...]) -> CheckResult:
         if leads
         else "Nothing speaks for missing evidence."
     )
-    return CheckResult(
-        "completeness_leads",
-        STAGE,
-        not leads,
-        False,
-        Severity.WARNING if leads else Severity.INFO,
-        headline,
-        RUNBOOK,
-        leads[:20],
-        "INCOMPLETE" if leads else "",
-    )
+    return remark("completeness_leads", STAGE, headline, RUNBOOK, "INCOMPLETE" if leads else "", leads[:20])

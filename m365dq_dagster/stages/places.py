@@ -12,9 +12,8 @@ from typing import Any
 
 from m365dq_dagster.adapters import measure, places
 from m365dq_dagster.adapters.places import CountryDatabase
-from m365dq_dagster.core.checks import CheckResult
+from m365dq_dagster.core.checks import CheckResult, remark
 from m365dq_dagster.core.narrative import plural
-from m365dq_dagster.core.outcome import Severity
 from m365dq_dagster.core.places import Agreement, Contradiction, misplaced_days, told_faults
 from m365dq_dagster.stages.case_run import CaseRun
 
@@ -50,13 +49,7 @@ def find(run: CaseRun) -> Places:
             f"{plural(rows, 'row')} from addresses that were placed in several countries and have none by their "
             "history: whether somebody else was among them cannot be told from where they are said to come from."
         )
-    told = {
-        "database": found.database,
-        "conflicts": [one.as_mapping() for one in found.conflicts],
-        "remarks": found.remarks,
-        "limits": found.limits,
-    }
-    measure.keep_json(run.con, TABLE, [told])
+    measure.keep_json(run.con, TABLE, [{"database": found.database, "remarks": found.remarks}])
     measure.keep_failed(run.con, STAGE, found.checks)
     return found
 
@@ -116,16 +109,8 @@ def _usable(run: CaseRun, database: CountryDatabase, compared: Agreement, placed
     """Whether the database can be relied on: it knows countries, is of the evidence's time, agrees with the exports."""
     wrong = list(_doubts(run, database, compared, placed))
     told = " ".join(wrong) or f"{database.edition.file} places addresses and fits the evidence."
-    return CheckResult(
-        name="country_database_fits",
-        stage=STAGE,
-        passed=not wrong,
-        blocking=False,
-        severity=Severity.WARNING if wrong else Severity.INFO,
-        headline=f"Case {run.case_id}: {told}",
-        runbook=RUNBOOK,
-        reason="COUNTRY_DATABASE_DOUBTFUL" if wrong else "",
-    )
+    reason = "COUNTRY_DATABASE_DOUBTFUL" if wrong else ""
+    return remark("country_database_fits", STAGE, f"Case {run.case_id}: {told}", RUNBOOK, reason)
 
 
 def _doubts(run: CaseRun, database: CountryDatabase, compared: Agreement, placed: int) -> Iterator[str]:
@@ -144,12 +129,7 @@ def kept(run: CaseRun) -> dict[str, Any]:
     return dict(rows[0]) if rows else {}
 
 
-def conflicts(run: CaseRun) -> list[dict[str, Any]]:
+def conflicts(run: CaseRun, found: Places) -> list[dict[str, Any]]:
     """The contradictions of locations, with the moves that are too fast for a person. Asks for the events."""
     travel = places.fast_travel(run.con, run.pack.policy)
-    return [*kept(run).get("conflicts", []), *(one.told.as_mapping() for one in travel)]
-
-
-def limits(run: CaseRun) -> list[str]:
-    """What cannot be told because a location is not believed."""
-    return list(kept(run).get("limits", []))
+    return [*(one.as_mapping() for one in found.conflicts), *(one.told.as_mapping() for one in travel)]

@@ -11,7 +11,7 @@ from datetime import UTC
 from m365dq_dagster.adapters import measure
 from m365dq_dagster.core.adjudication import WITNESSES, Mark
 from m365dq_dagster.core.causes import Surroundings, with_causes
-from m365dq_dagster.core.checks import CheckResult
+from m365dq_dagster.core.checks import CheckResult, remark
 from m365dq_dagster.core.context_rules import apply_rules
 from m365dq_dagster.core.narrative import plural
 from m365dq_dagster.core.outcome import CaseStage, LogType, Severity
@@ -150,25 +150,17 @@ def _substitutes(case_id: str, fields: Judged) -> CheckResult:
         first = rejected[0]
         best = recommend(first.spec.log, fields[first.spec.log])
         told = f"{first.spec.log_type}: {first.reasons[0]}" + (f" Judge by {best.field} instead." if best else "")
-    return CheckResult(
-        name="outcome_fields_may_testify",
-        stage=STAGE,
-        passed=not rejected,
-        blocking=False,
-        severity=Severity.WARNING if rejected else Severity.INFO,
-        headline=f"Case {case_id}: {told}",
-        runbook=RUNBOOK,
-        table=tuple(
-            {
-                "log_type": one.spec.log_type,
-                "field": one.spec.field,
-                "state": str(one.state),
-                "cause": str(one.cause or ""),
-            }
-            for one in rejected
-        ),
-        reason="FIELD_REJECTED" if rejected else "",
+    table = (
+        {
+            "log_type": one.spec.log_type,
+            "field": one.spec.field,
+            "state": str(one.state),
+            "cause": str(one.cause or ""),
+        }
+        for one in rejected
     )
+    reason = "FIELD_REJECTED" if rejected else ""
+    return remark("outcome_fields_may_testify", STAGE, f"Case {case_id}: {told}", RUNBOOK, reason, table)
 
 
 def _throughout(case_id: str, fields: Judged) -> CheckResult:
@@ -179,17 +171,9 @@ def _throughout(case_id: str, fields: Judged) -> CheckResult:
     if sentences:
         more = f" ({plural(len(sentences) - 1, 'more part', 'more parts')})" if len(sentences) > 1 else ""
         told = f"{found[0].spec.log_type}: {sentences[0]}{more}"
-    return CheckResult(
-        name="outcome_fields_hold_throughout",
-        stage=STAGE,
-        passed=not sentences,
-        blocking=False,
-        severity=Severity.WARNING if sentences else Severity.INFO,
-        headline=f"Case {case_id}: {told}",
-        runbook=RUNBOOK,
-        table=tuple({"what": sentence} for sentence in sentences[:20]),
-        reason="FIELD_CHANGES_WITHIN_THE_LOG" if sentences else "",
-    )
+    table = ({"what": sentence} for sentence in sentences[:20])
+    reason = "FIELD_CHANGES_WITHIN_THE_LOG" if sentences else ""
+    return remark("outcome_fields_hold_throughout", STAGE, f"Case {case_id}: {told}", RUNBOOK, reason, table)
 
 
 def _vocabulary(case_id: str, codes: measure.Rows, values: measure.Rows) -> CheckResult:
@@ -199,17 +183,8 @@ def _vocabulary(case_id: str, codes: measure.Rows, values: measure.Rows) -> Chec
         found = f"{plural(len(codes), 'code')} and {plural(len(values), 'word')}"
         told = f"{found} of the witnesses are in no table; they are reported and never guessed."
     rows = [{"field": row[1], "value": row[2], "rows": row[3]} for row in (*codes, *values)]
-    return CheckResult(
-        name="codes_and_values_known",
-        stage=STAGE,
-        passed=known,
-        blocking=False,
-        severity=Severity.INFO if known else Severity.WARNING,
-        headline=f"Case {case_id}: {told}",
-        runbook=CODES_RUNBOOK,
-        table=tuple(rows[:20]),
-        reason="" if known else "UNKNOWN_VALUE",
-    )
+    reason = "" if known else "UNKNOWN_VALUE"
+    return remark("codes_and_values_known", STAGE, f"Case {case_id}: {told}", CODES_RUNBOOK, reason, rows[:20])
 
 
 def _keep_profiles(run: CaseRun, fields: Judged) -> None:

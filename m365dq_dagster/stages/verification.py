@@ -69,8 +69,9 @@ def run(run: CaseRun) -> VerificationReport:
     accounts = tuple(judge_account(one, home, policy) for one in evidence)
     case_evidence = _case_evidence(run, fields, window, known)
     judged = judge_case(run.case_id, case_evidence, accounts, home, policy)
-    case = replace(judged, not_tested=(*judged.not_tested, *sentences(known)))
-    _keep(run, case, case_evidence, accounts, leads, home, known)
+    case = replace(judged, not_tested=(*judged.not_tested, *sentences(known), *place.limits))
+    _keep(run, case, case_evidence, accounts, leads, home)
+    measure.keep_json(con, "conflicts", [*_conflicts(run), *places.conflicts(run, place), *_unseen(known)])
     measure.keep_json(con, "findings", findings(run, case, accounts, fields))
     stamp(run, STAGE)
     checks = (verdict_check(run.case_id, case, accounts),)
@@ -212,7 +213,6 @@ def _keep(
     accounts: Sequence[AccountJudgement],
     leads: Sequence[Lead],
     home: CaseHome,
-    known: Limits,
 ) -> None:
     con = run.con
     measure.keep_json(con, "account_verdicts", (account_row(one) for one in accounts))
@@ -230,10 +230,8 @@ def _keep(
             for one in leads
         ),
     )
-    measure.keep_json(con, "conflicts", [*_conflicts(run), *places.conflicts(run), *_unseen(known)])
     measure.keep_json(con, "indicators", indicators.verify_all(run))
-    row = _case_row(case, evidence, home)
-    measure.keep_json(con, "case_verdict", [{**row, "not_tested": [*row["not_tested"], *places.limits(run)]}])
+    measure.keep_json(con, "case_verdict", [_case_row(case, evidence, home)])
 
 
 def _case_row(case: CaseJudgement, evidence: CaseEvidence, home: CaseHome) -> dict[str, Any]:
