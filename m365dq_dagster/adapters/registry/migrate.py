@@ -17,7 +17,7 @@ from m365dq_dagster.core.errors import BadInput, InternalFault
 if TYPE_CHECKING:
     from alembic.config import Config
 
-HEAD = "0001"
+HEAD = "0002"
 """The revision this program works with; the newest file in `migrations/versions`."""
 MIGRATIONS = Path(__file__).resolve().parent / "migrations"
 ADVISORY_LOCK = 3_650_365

@@ -138,6 +138,7 @@ class CorrectionRecord:
     reason: str
     actor: str
     corrected_at: datetime
+    acting_as: str | None = None
 
 
 @dataclass(frozen=True)

@@ -89,7 +89,63 @@ status_code_details = sa.Table(
     _text("provenance", nullable=True),
     _text("method", nullable=True),
     _text("state", server_default="ACTIVE"),
+    _text("symbolic_name", nullable=True),
+    _text("sources", nullable=True),
+    _text("origin", nullable=True),
     sa.CheckConstraint("state IN ('ACTIVE', 'PENDING', 'REJECTED')", name="state"),
+)
+
+status_code_changes = sa.Table(
+    "status_code_changes",
+    metadata,
+    _id("change_id"),
+    _text("log_type"),
+    _text("field_name"),
+    _text("code_value"),
+    _text("action"),
+    sa.Column("before", sa.JSON, nullable=True),
+    sa.Column("after", sa.JSON, nullable=False),
+    sa.Column("critical", sa.Boolean, nullable=False),
+    _text("reason", nullable=True),
+    _text("source", nullable=True),
+    _text("state"),
+    _text("proposed_by"),
+    _text("proposed_as", nullable=True),
+    _moment("proposed_at"),
+    _text("decided_by", nullable=True),
+    _text("decided_as", nullable=True),
+    _text("decision_reason", nullable=True),
+    _moment("decided_at", nullable=True),
+    sa.CheckConstraint("action IN ('ADD', 'CHANGE', 'DEPRECATE')", name="action"),
+    sa.CheckConstraint("state IN ('PENDING', 'APPROVED', 'REJECTED')", name="state"),
+    sa.Index(None, "state"),
+    sa.Index(None, "log_type", "field_name", "code_value"),
+)
+
+status_code_history = sa.Table(
+    "status_code_history",
+    metadata,
+    _id("history_id"),
+    _text("log_type"),
+    _text("field_name"),
+    _text("code_value"),
+    sa.Column("before", sa.JSON, nullable=True),
+    sa.Column("after", sa.JSON, nullable=True),
+    _text("origin"),
+    _text("actor"),
+    sa.Column("change_id", sa.Integer, nullable=True),
+    _text("pack_hash", nullable=True),
+    _moment("changed_at"),
+    sa.CheckConstraint("origin IN ('PACK', 'CHANGE')", name="origin"),
+    sa.Index(None, "log_type", "field_name", "code_value"),
+)
+
+rule_packs = sa.Table(
+    "rule_packs",
+    metadata,
+    _text("content_hash", primary_key=True),
+    _moment("first_used_at"),
+    _moment("loaded_at"),
 )
 
 schema_versions = sa.Table(
@@ -102,6 +158,64 @@ schema_versions = sa.Table(
     sa.Column("detected_date", sa.Date, nullable=False),
     _text("notes", nullable=True),
     sa.UniqueConstraint("log_type", "api_version", "schema_hash"),
+)
+
+schema_fields = sa.Table(
+    "schema_fields",
+    metadata,
+    sa.Column(
+        "version_id",
+        sa.Integer,
+        sa.ForeignKey("schema_versions.version_id", ondelete="CASCADE"),
+        primary_key=True,
+        autoincrement=False,
+    ),
+    _text("format_name"),
+    _text("case_id"),
+    sa.Column("fields", sa.JSON, nullable=False),
+    sa.Column("rows", sa.BigInteger, nullable=True),
+    _moment("first_seen_at"),
+    _moment("last_seen_at"),
+    sa.Index(None, "format_name"),
+)
+
+schema_changes = sa.Table(
+    "schema_changes",
+    metadata,
+    _id("change_id"),
+    _text("log_type"),
+    _text("api_version"),
+    _text("kind"),
+    _text("name"),
+    _text("became", server_default=""),
+    _text("severity"),
+    _text("detail"),
+    _text("origin"),
+    _text("source"),
+    sa.Column("effective", sa.Date, nullable=True),
+    _moment("detected_at"),
+    _text("state", server_default="OPEN"),
+    _text("closed_by", nullable=True),
+    _text("close_reason", nullable=True),
+    _moment("closed_at", nullable=True),
+    sa.UniqueConstraint("log_type", "api_version", "kind", "name", "became", "origin"),
+    sa.CheckConstraint("origin IN ('IMPORT', 'DOCUMENT')", name="origin"),
+    sa.CheckConstraint("state IN ('OPEN', 'CLOSED')", name="state"),
+    _severity(),
+    sa.Index(None, "state"),
+)
+
+vendor_documents = sa.Table(
+    "vendor_documents",
+    metadata,
+    _id("document_id"),
+    _text("name"),
+    _text("kind"),
+    _text("sha256"),
+    sa.Column("snapshot", sa.JSON, nullable=False),
+    _moment("read_at"),
+    sa.UniqueConstraint("name", "sha256"),
+    sa.Index(None, "name"),
 )
 
 field_reliability_scores = sa.Table(
@@ -254,6 +368,9 @@ overrides = sa.Table(
     _text("actor"),
     sa.Column("expires", sa.Date, nullable=False),
     _moment("created_at"),
+    _text("recorded_by", nullable=True),
+    _moment("ended_at", nullable=True),
+    _text("ended_by", nullable=True),
     sa.Index(None, "case_id"),
 )
 
@@ -279,7 +396,33 @@ corrections = sa.Table(
     _text("reason"),
     _text("actor"),
     _moment("corrected_at"),
+    _text("acting_as", nullable=True),
     sa.Index(None, "case_id"),
+)
+
+correction_fields = sa.Table(
+    "correction_fields",
+    metadata,
+    sa.Column(
+        "correction_id",
+        sa.Integer,
+        sa.ForeignKey("corrections.correction_id", ondelete="CASCADE"),
+        primary_key=True,
+        autoincrement=False,
+    ),
+    _text("log_type", primary_key=True),
+    _text("field_name", primary_key=True),
+)
+
+maintenance_cycles = sa.Table(
+    "maintenance_cycles",
+    metadata,
+    _id("cycle_id"),
+    _text("quarter"),
+    _text("actor"),
+    sa.Column("counts", sa.JSON, nullable=False),
+    _moment("made_at"),
+    sa.Index(None, "quarter"),
 )
 
 audit_log = sa.Table(
@@ -292,4 +435,4 @@ audit_log = sa.Table(
     _moment("logged_at"),
 )
 
-APPEND_ONLY = ("quality_check_results", "audit_log")
+APPEND_ONLY = ("quality_check_results", "audit_log", "status_code_history")

@@ -33,9 +33,9 @@ def test_the_migrations_make_exactly_the_tables_that_the_program_works_with(addr
 
 
 def test_the_append_only_tables_are_the_same_in_code_and_migration() -> None:
-    step = ScriptDirectory.from_config(migrate._config()).get_revision("0001").module
-    assert step.APPEND_ONLY == APPEND_ONLY
-    assert set(step.TABLES) == set(metadata.tables)
+    steps = [one.module for one in ScriptDirectory.from_config(migrate._config()).walk_revisions()]
+    assert sorted(table for step in steps for table in step.APPEND_ONLY) == sorted(APPEND_ONLY)
+    assert sorted(table for step in steps for table in step.TABLES) == sorted(metadata.tables)
 
 
 def test_the_programs_revision_is_the_newest_step() -> None:
@@ -79,7 +79,7 @@ def test_a_registry_of_a_newer_program_is_refused_in_one_sentence(address: str) 
 
 def test_a_registry_of_an_older_program_is_migrated(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
     Registry.open(address).close()
-    monkeypatch.setattr(migrate, "HEAD", "0002")
+    monkeypatch.setattr(migrate, "HEAD", "9999")
     Registry.open(address).close()
 
 
