@@ -3,12 +3,14 @@
 import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -81,18 +83,23 @@ def address(home: Settings, checkout: Path) -> Iterator[str]:
     log = home.home / "pages.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
-            ui_command("127.0.0.1", port), env=environment, cwd=checkout, stdout=output, stderr=output
+            ui_command("127.0.0.1", port),
+            env=environment,
+            cwd=checkout,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
         )
     try:
         _wait_for(f"http://127.0.0.1:{port}/server_info", process, log)
         yield f"http://127.0.0.1:{port}"
     finally:
         process.terminate()
-        try:
+        with suppress(subprocess.TimeoutExpired):
             process.wait(30)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        with suppress(ProcessLookupError):  # the web server and the daemon outlive what started them
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
 
 def _wait_for(url: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
