@@ -11,14 +11,8 @@ from typing import Any
 from m365dq_dagster.adapters.registry import CodeSighting, Registry, StatusCode
 from m365dq_dagster.adapters.rule_pack import RulePack
 from m365dq_dagster.core.adjudication import CodeRow
-from m365dq_dagster.core.outcome import LogType, Severity
-
-CODE_FIELDS = (
-    (LogType.SIGN_IN.value, "status_error_code"),
-    (LogType.LEGACY.value, "status_error_code"),
-    (LogType.UAL.value, "error_number"),
-)
-"""Where Entra's codes stand: the three log types write one vocabulary."""
+from m365dq_dagster.core.code_changes import CODE_FIELDS
+from m365dq_dagster.core.outcome import Severity
 
 
 def load_codes(registry: Registry, pack: RulePack, now: datetime) -> int:

@@ -56,5 +56,11 @@ def insert_new(connection: Connection, table: sa.Table, row: Mapping[str, Any], 
     return connection.execute(statement.returning(table.c[keys[0]])).one_or_none() is not None
 
 
+def insert_any(connection: Connection, table: sa.Table, row: Mapping[str, Any], back: sa.Column[int]) -> int | None:
+    """Insert a row unless any of the table's unique keys is taken; the new row's `back`, or None."""
+    statement = _insert(connection, table).values(dict(row)).on_conflict_do_nothing()
+    return connection.execute(statement.returning(back)).scalar_one_or_none()
+
+
 def _insert(connection: Connection, table: sa.Table) -> postgresql.Insert | sqlite.Insert:
     return postgresql.insert(table) if connection.dialect.name == "postgresql" else sqlite.insert(table)

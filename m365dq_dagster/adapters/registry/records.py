@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 
+from m365dq_dagster.core.code_changes import ChangeAction, ChangeState, CodeKey, ReferenceRow
 from m365dq_dagster.core.outcome import CaseStage, Severity
+from m365dq_dagster.core.people import Person
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,42 @@ class StatusCode:
     deprecated: bool = False
     first_seen: date | None = None
     last_validated: date | None = None
+
+
+@dataclass(frozen=True)
+class CodeChange:
+    """A proposed or decided change to the reference. `after` is the row as the change leaves it; `decided_at`,
+    `decider` and `decision_reason` are None while it waits.
+    """
+
+    id: int
+    key: CodeKey
+    action: ChangeAction
+    before: ReferenceRow | None
+    after: ReferenceRow
+    critical: bool
+    reason: str | None
+    source: str | None
+    state: ChangeState
+    proposer: Person
+    proposed_at: datetime
+    decider: Person | None = None
+    decision_reason: str | None = None
+    decided_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class CodeHistory:
+    """How one row of the reference became another: by a rule pack, or by an approved change. None where it was not."""
+
+    key: CodeKey
+    before: Mapping[str, Any] | None
+    after: Mapping[str, Any] | None
+    origin: str
+    actor: str
+    change: int | None
+    pack_hash: str | None
+    changed_at: datetime
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from types import TracebackType
 from sqlalchemy.engine import Engine
 
 from m365dq_dagster.adapters.registry.cases import Cases
+from m365dq_dagster.adapters.registry.changes import CodeChanges
 from m365dq_dagster.adapters.registry.codes import Codes
 from m365dq_dagster.adapters.registry.engine import create_engine, describe, parse_url
 from m365dq_dagster.adapters.registry.journal import Journal
@@ -15,7 +16,7 @@ from m365dq_dagster.adapters.registry.outbox import Outbox
 from m365dq_dagster.adapters.registry.runs import Runs
 
 
-class Registry(Cases, Runs, Codes, Outbox, Journal):
+class Registry(Cases, Runs, Codes, CodeChanges, Outbox, Journal):
     """What outlives a case: cases and their stages, imports, scores, codes, alerts, decisions.
 
     Safe to use from several threads and processes at once; open one after a fork, not before.

@@ -120,6 +120,15 @@ status_code_changes = sa.Table(
     sa.CheckConstraint("state IN ('PENDING', 'APPROVED', 'REJECTED')", name="state"),
     sa.Index(None, "state"),
     sa.Index(None, "log_type", "field_name", "code_value"),
+    sa.Index(
+        "uq_status_code_changes_pending",
+        "log_type",
+        "field_name",
+        "code_value",
+        unique=True,
+        sqlite_where=sa.text("state = 'PENDING'"),
+        postgresql_where=sa.text("state = 'PENDING'"),
+    ),
 )
 
 status_code_history = sa.Table(

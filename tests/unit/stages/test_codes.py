@@ -2,8 +2,9 @@ from datetime import datetime, timedelta
 
 from m365dq_dagster.adapters.registry import Registry, StatusCode
 from m365dq_dagster.adapters.rule_pack import load_rule_pack
+from m365dq_dagster.core.code_changes import CODE_FIELDS
 from m365dq_dagster.core.outcome import Severity
-from m365dq_dagster.stages.codes import CODE_FIELDS, code_mapping, load_codes, look_up, look_up_seen, unknown_codes
+from m365dq_dagster.stages.codes import code_mapping, load_codes, look_up, look_up_seen, unknown_codes
 
 
 def test_the_rule_packs_codes_are_loaded_once_for_every_field_that_holds_them(

@@ -104,6 +104,14 @@ def _status_code_changes() -> None:
         unique=False,
     )
     op.create_index(op.f("ix_status_code_changes_state"), "status_code_changes", ["state"], unique=False)
+    op.create_index(
+        op.f("uq_status_code_changes_pending"),
+        "status_code_changes",
+        ["log_type", "field_name", "code_value"],
+        unique=True,
+        sqlite_where=sa.text("state = 'PENDING'"),
+        postgresql_where=sa.text("state = 'PENDING'"),
+    )
 
 
 def _status_code_history() -> None:

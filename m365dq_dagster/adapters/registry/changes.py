@@ -1,0 +1,274 @@
+"""Changes to the status-code reference in the registry: proposed, decided, and what they made of its rows. Who may
+propose and decide what is judged in `core.code_changes`; what the rule pack holds is its own matter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from m365dq_dagster.adapters.registry.part import AnyRow, RegistryPart, insert_any, upsert
+from m365dq_dagster.adapters.registry.records import CodeChange, CodeHistory
+from m365dq_dagster.adapters.registry.tables import (
+    approvals,
+    audit_log,
+    status_code_changes,
+    status_code_details,
+    status_code_history,
+    status_code_reference,
+)
+from m365dq_dagster.core.code_changes import (
+    CODE_FIELDS,
+    ChangeAction,
+    ChangeState,
+    CodeKey,
+    Kind,
+    Proposal,
+    ReferenceRow,
+    Settlement,
+)
+from m365dq_dagster.core.errors import BadInput
+from m365dq_dagster.core.people import Person
+
+KEY = ("log_type", "field_name", "code_value")
+DETAILS = (
+    *("category", "outcome", "first_factor", "portal_status", "provenance", "method", "state", "symbolic_name"),
+    "sources",
+)
+FROM_CHANGE = "CHANGE"
+"""Where a row comes from that a change made."""
+
+
+class CodeChanges(RegistryPart):
+    """Proposing, deciding and reading changes of the reference."""
+
+    def propose_codes(self, proposals: Iterable[Proposal], now: datetime) -> tuple[CodeChange, ...]:
+        """Keep proposals as changes that wait: all of them or none. Raises `BadInput` naming the change that waits for
+        the same value already.
+        """
+        with self._writing() as connection:
+            return tuple(_propose(connection, proposal, now) for proposal in proposals)
+
+    def settle_codes(self, settlements: Iterable[Settlement], decider: Person, now: datetime) -> tuple[CodeChange, ...]:
+        """Approve or reject changes: all of them or none, each once. What is approved is in the reference from then on,
+        with its history. Raises `BadInput` where a change is not there or was decided in the meantime.
+        """
+        with self._writing() as connection:
+            return tuple(_settle(connection, settlement, decider, now) for settlement in settlements)
+
+    def code_changes(self, state: ChangeState | None = None) -> list[CodeChange]:
+        """Every change, oldest first; only those in one state where given."""
+        table = status_code_changes
+        query = sa.select(table).order_by(table.c.change_id)
+        if state is not None:
+            query = query.where(table.c.state == state.value)
+        with self._reading() as connection:
+            return [_change(row) for row in connection.execute(query)]
+
+    def approved_changes(self) -> list[CodeChange]:
+        """What changes have put in force: for every value the newest approved change, oldest first."""
+        newest = {change.key: change for change in self.code_changes(ChangeState.APPROVED)}
+        return sorted(newest.values(), key=lambda change: change.id)
+
+    def code_history(self, value: str) -> list[CodeHistory]:
+        """How the rows of one value came about, oldest first."""
+        table = status_code_history
+        query = sa.select(table).where(table.c.code_value == value).order_by(table.c.history_id)
+        with self._reading() as connection:
+            return [_history(row) for row in connection.execute(query)]
+
+
+def _propose(connection: Connection, proposal: Proposal, now: datetime) -> CodeChange:
+    key = proposal.after.key
+    row = {
+        **_key_columns(key),
+        "action": proposal.action.value,
+        "before": proposal.before.as_mapping() if proposal.before else None,
+        "after": proposal.after.as_mapping(),
+        "critical": proposal.is_critical,
+        "reason": proposal.reason,
+        "source": proposal.source,
+        "state": ChangeState.PENDING.value,
+        "proposed_by": proposal.proposer.user,
+        "proposed_as": proposal.proposer.acting_as,
+        "proposed_at": now,
+    }
+    made = insert_any(connection, status_code_changes, row, status_code_changes.c.change_id)
+    if made is None:
+        raise BadInput(_waits_already(connection, key))
+    detail = {"change": made, **_key_columns(key), "change_action": row["action"], "critical": row["critical"]}
+    _audit(connection, proposal.proposer, "code-propose", {**detail, "reason": proposal.reason}, now)
+    return _get(connection, made)
+
+
+def _waits_already(connection: Connection, key: CodeKey) -> str:
+    table = status_code_changes
+    query = sa.select(table).where(*_is(table, key), table.c.state == ChangeState.PENDING.value)
+    change = _change(connection.execute(query).one())
+    return (
+        f"Change {change.id} of {change.proposer.told} already waits for {key}; decide on it first: "
+        f"m365dq codes approve {key.words}, or reject with --reason."
+    )
+
+
+def _settle(connection: Connection, settlement: Settlement, decider: Person, now: datetime) -> CodeChange:
+    wanted = settlement.change
+    number = wanted if isinstance(wanted, int) else _propose(connection, wanted, now).id
+    change = _decide(connection, number, settlement, decider, now)
+    if change.state is ChangeState.APPROVED:
+        _put_in_force(connection, change, decider, now)
+    subject = f"change {change.id}: {change.key}"
+    connection.execute(
+        sa.insert(approvals).values(
+            subject=subject, decision=change.state.value, actor=decider.told, reason=settlement.reason, decided_at=now
+        )
+    )
+    verb = "code-approve" if change.state is ChangeState.APPROVED else "code-reject"
+    detail = {"change": change.id, **_key_columns(change.key), "reason": settlement.reason}
+    _audit(connection, decider, verb, {**detail, "proposed_by": change.proposer.told}, now)
+    return change
+
+
+def _decide(connection: Connection, number: int, settlement: Settlement, decider: Person, now: datetime) -> CodeChange:
+    """One statement, so that of two deciders at once exactly one wins."""
+    table = status_code_changes
+    decided = (
+        sa.update(table)
+        .where(table.c.change_id == number, table.c.state == ChangeState.PENDING.value)
+        .values(
+            state=settlement.state.value,
+            decided_by=decider.user,
+            decided_as=decider.acting_as,
+            decision_reason=settlement.reason,
+            decided_at=now,
+        )
+    )
+    won = connection.execute(decided).rowcount == 1
+    change = _get(connection, number)
+    if not won:
+        by = change.decider.told if change.decider else "somebody"
+        raise BadInput(
+            f"Change {number} for {change.key} was {change.state.value.lower()} by {by} in the meantime; nothing was "
+            "done. See it: m365dq codes history " + change.key.words.rpartition(" ")[2] + "."
+        )
+    return change
+
+
+def _put_in_force(connection: Connection, change: CodeChange, decider: Person, now: datetime) -> None:
+    """Write the row into the reference, in every place that shares the vocabulary, and what it was before."""
+    rows = [replace(change.after, log_type=place[0], field_name=place[1]) for place in _places(change.key)]
+    held = {row.key: _held(connection, row.key) for row in rows}
+    today = now.astimezone(UTC).date()
+    upsert(
+        connection,
+        status_code_reference,
+        [
+            {
+                **_key_columns(row.key),
+                "meaning": row.meaning,
+                "severity": row.severity,
+                "deprecated": row.deprecated,
+                "first_seen": today,
+                "last_validated": today,
+            }
+            for row in rows
+        ],
+        KEY,
+        ["meaning", "severity", "deprecated", "last_validated"],
+    )
+    details = [
+        {
+            "code_id": _code_id(connection, row.key),
+            **{name: getattr(row, name) for name in DETAILS},
+            "origin": FROM_CHANGE,
+        }
+        for row in rows
+    ]
+    upsert(connection, status_code_details, details, ["code_id"], [*DETAILS, "origin"])
+    for row in rows:
+        before = held[row.key]
+        connection.execute(
+            sa.insert(status_code_history).values(
+                **_key_columns(row.key),
+                before=before.as_mapping() if before else None,
+                after=row.as_mapping(),
+                origin=FROM_CHANGE,
+                actor=decider.told,
+                change_id=change.id,
+                changed_at=now,
+            )
+        )
+
+
+def _places(key: CodeKey) -> Sequence[tuple[str, str]]:
+    return CODE_FIELDS if key.kind is Kind.CODE else (key.place,)
+
+
+def _held(connection: Connection, key: CodeKey) -> ReferenceRow | None:
+    table, details = status_code_reference, status_code_details
+    extra = (details.c[name] for name in DETAILS)
+    query = sa.select(table, *extra).select_from(table.outerjoin(details)).where(*_is(table, key))
+    row = connection.execute(query).one_or_none()
+    return None if row is None else ReferenceRow.from_mapping({**row._mapping, "state": row.state or "ACTIVE"})
+
+
+def _code_id(connection: Connection, key: CodeKey) -> int:
+    table = status_code_reference
+    return int(connection.execute(sa.select(table.c.code_id).where(*_is(table, key))).scalar_one())
+
+
+def _is(table: sa.Table, key: CodeKey) -> tuple[sa.ColumnElement[bool], ...]:
+    return tuple(table.c[name] == value for name, value in _key_columns(key).items())
+
+
+def _key_columns(key: CodeKey) -> dict[str, str]:
+    return dict(zip(KEY, (key.log_type, key.field, key.value), strict=True))
+
+
+def _audit(connection: Connection, actor: Person, action: str, detail: dict[str, Any], now: datetime) -> None:
+    connection.execute(sa.insert(audit_log).values(actor=actor.told, action=action, detail=detail, logged_at=now))
+
+
+def _get(connection: Connection, number: int) -> CodeChange:
+    table = status_code_changes
+    row = connection.execute(sa.select(table).where(table.c.change_id == number)).one_or_none()
+    if row is None:
+        raise BadInput(f"There is no change {number}; m365dq codes list --state PENDING lists those that wait.")
+    return _change(row)
+
+
+def _change(row: AnyRow) -> CodeChange:
+    return CodeChange(
+        id=row.change_id,
+        key=CodeKey(row.log_type, row.field_name, row.code_value),
+        action=ChangeAction(row.action),
+        before=ReferenceRow.from_mapping(row.before) if row.before else None,
+        after=ReferenceRow.from_mapping(row.after),
+        critical=row.critical,
+        reason=row.reason,
+        source=row.source,
+        state=ChangeState(row.state),
+        proposer=Person(row.proposed_by, row.proposed_as),
+        proposed_at=row.proposed_at,
+        decider=Person(row.decided_by, row.decided_as) if row.decided_by else None,
+        decision_reason=row.decision_reason,
+        decided_at=row.decided_at,
+    )
+
+
+def _history(row: AnyRow) -> CodeHistory:
+    return CodeHistory(
+        key=CodeKey(row.log_type, row.field_name, row.code_value),
+        before=row.before,
+        after=row.after,
+        origin=row.origin,
+        actor=row.actor,
+        change=row.change_id,
+        pack_hash=row.pack_hash,
+        changed_at=row.changed_at,
+    )
