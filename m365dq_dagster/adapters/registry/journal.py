@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.engine import Connection
 
-from m365dq_dagster.adapters.registry.part import RegistryPart
-from m365dq_dagster.adapters.registry.records import AuditEntry, CorrectionRecord, OverrideRecord
-from m365dq_dagster.adapters.registry.tables import approvals, audit_log, corrections, overrides
+from m365dq_dagster.adapters.registry.part import AnyRow, RegistryPart
+from m365dq_dagster.adapters.registry.records import AuditEntry, OverrideRecord
+from m365dq_dagster.adapters.registry.tables import (
+    approvals,
+    audit_log,
+    cases,
+    correction_fields,
+    corrections,
+    overrides,
+)
+from m365dq_dagster.core.corrections import Correction, MisledField
 from m365dq_dagster.core.errors import BadInput
 
 
@@ -41,19 +51,58 @@ class Journal(RegistryPart):
         return None if row is None else OverrideRecord(row.case_id, row.reason, row.actor, row.expires, row.created_at)
 
     def record_correction(
-        self, case_id: str, finding: str, verdict: str, reason: str, actor: str, now: datetime
-    ) -> None:
-        """Keep that a conclusion was corrected; it counts into the forensic error rate."""
-        row = {"case_id": case_id, "finding": finding, "verdict": verdict, "reason": reason, "actor": actor}
-        with self._writing() as connection:
-            connection.execute(sa.insert(corrections).values(**row, corrected_at=now))
-            connection.execute(_audit(actor, "correct", {"case": case_id, "finding": finding, "verdict": verdict}, now))
+        self,
+        case_id: str,
+        finding: str,
+        verdict: str,
+        reason: str,
+        actor: str,
+        now: datetime,
+        *,
+        acting_as: str | None = None,
+        subject: str | None = None,
+        concluded: str | None = None,
+        generation: str | None = None,
+        fields: Iterable[MisledField] = (),
+        after: int | None = None,
+    ) -> int:
+        """Keep that a conclusion was corrected; returns the correction's id. It counts into the forensic error rate.
 
-    def corrections_until(self, end: datetime) -> list[CorrectionRecord]:
+        `after` is the id of the last correction of the subject that was known (0 for none): raises `BadInput` where
+        another one has come in between.
+        """
+        about = subject or finding
+        misled = list(fields)
+        row = {"case_id": case_id, "finding": finding, "verdict": verdict, "reason": reason, "actor": actor}
+        more = {"acting_as": acting_as, "subject": subject, "concluded": concluded, "generation": generation}
+        told = {"case": case_id, "finding": finding, "verdict": verdict, "reason": reason, **more}
+        detail = {**told, "fields": [one.name for one in misled]}
+        with self._writing() as connection:
+            _check_last(connection, case_id, about, after)
+            made = sa.insert(corrections).values(**row, **more, corrected_at=now)
+            correction_id = int(connection.execute(made.returning(corrections.c.correction_id)).scalar_one())
+            if misled:
+                connection.execute(sa.insert(correction_fields), [_field_row(correction_id, one) for one in misled])
+            connection.execute(_audit(actor, "correct", detail, now))
+        return correction_id
+
+    def corrections_until(self, end: datetime) -> list[Correction]:
         """The corrections recorded up to and including `end`, oldest first."""
-        query = sa.select(corrections).where(corrections.c.corrected_at <= end).order_by(corrections.c.correction_id)
+        return self._corrections(corrections.c.corrected_at <= end)
+
+    def corrections(self, case_id: str | None = None) -> list[Correction]:
+        """The corrections of a case, or of all, oldest first."""
+        return self._corrections(sa.true() if case_id is None else corrections.c.case_id == case_id)
+
+    def _corrections(self, which: sa.ColumnElement[bool]) -> list[Correction]:
+        table, fields = corrections, correction_fields
+        chosen = sa.select(table).where(which).order_by(table.c.correction_id)
+        misled = sa.select(fields).join(table).where(which).order_by(fields.c.log_type, fields.c.field_name)
         with self._reading() as connection:
-            return [CorrectionRecord(*tuple(row)[1:]) for row in connection.execute(query)]
+            of_each: dict[int, list[MisledField]] = defaultdict(list)
+            for row in connection.execute(misled):
+                of_each[row.correction_id].append(MisledField(row.log_type, row.field_name, row.circumstances or {}))
+            return [_correction(row, tuple(of_each[row.correction_id])) for row in connection.execute(chosen)]
 
     def record_approval(self, subject: str, decision: str, actor: str, reason: str | None, now: datetime) -> None:
         """Keep a decision, APPROVED or REJECTED, on a proposed change."""
@@ -76,6 +125,38 @@ class Journal(RegistryPart):
 
 def _audit(actor: str, action: str, detail: Mapping[str, Any], now: datetime) -> sa.Insert:
     return sa.insert(audit_log).values(actor=actor, action=action, detail=dict(detail), logged_at=now)
+
+
+def _check_last(connection: Connection, case_id: str, about: str, after: int | None) -> None:
+    """Hold the case's row until the transaction ends, and refuse where the last correction is not the one known."""
+    if after is None:
+        return
+    connection.execute(sa.select(cases.c.case_id).where(cases.c.case_id == case_id).with_for_update())
+    table = corrections
+    of_subject = sa.func.coalesce(table.c.subject, table.c.finding) == about
+    last = connection.scalar(
+        sa.select(sa.func.max(table.c.correction_id)).where(table.c.case_id == case_id, of_subject)
+    )
+    if (last or 0) != after:
+        raise BadInput(
+            f"Somebody else has corrected {about[:80]} of case {case_id} in the meantime; "
+            f"`m365dq show {case_id} corrections` shows it."
+        )
+
+
+def _field_row(correction_id: int, one: MisledField) -> dict[str, Any]:
+    return {
+        "correction_id": correction_id,
+        "log_type": one.log_type,
+        "field_name": one.field,
+        "circumstances": dict(one.circumstances),
+    }
+
+
+def _correction(row: AnyRow, fields: tuple[MisledField, ...]) -> Correction:
+    names = ("case_id", "finding", "verdict", "reason", "actor", "corrected_at", "acting_as", "subject", "concluded")
+    values = {name: getattr(row, name) for name in (*names, "generation")}
+    return Correction(**values, fields=fields, id=row.correction_id)
 
 
 def _day(value: date | str) -> date:

@@ -167,19 +167,6 @@ class ImportRecord:
 
 
 @dataclass(frozen=True)
-class CorrectionRecord:
-    """A conclusion that was found wrong afterwards."""
-
-    case_id: str
-    finding: str
-    verdict: str
-    reason: str
-    actor: str
-    corrected_at: datetime
-    acting_as: str | None = None
-
-
-@dataclass(frozen=True)
 class ScoreRecord:
     """A score as it was kept, with its case and moment."""
 

@@ -406,6 +406,9 @@ corrections = sa.Table(
     _text("actor"),
     _moment("corrected_at"),
     _text("acting_as", nullable=True),
+    _text("subject", nullable=True),
+    _text("concluded", nullable=True),
+    _text("generation", nullable=True),
     sa.Index(None, "case_id"),
 )
 
@@ -421,6 +424,7 @@ correction_fields = sa.Table(
     ),
     _text("log_type", primary_key=True),
     _text("field_name", primary_key=True),
+    sa.Column("circumstances", sa.JSON, nullable=True),
 )
 
 maintenance_cycles = sa.Table(
@@ -444,4 +448,4 @@ audit_log = sa.Table(
     _moment("logged_at"),
 )
 
-APPEND_ONLY = ("quality_check_results", "audit_log", "status_code_history")
+APPEND_ONLY = ("quality_check_results", "audit_log", "status_code_history", "corrections", "correction_fields")

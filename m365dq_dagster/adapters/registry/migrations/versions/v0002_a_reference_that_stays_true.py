@@ -25,10 +25,10 @@ TABLES = (
 COLUMNS = {
     "status_code_details": ("symbolic_name", "sources", "origin"),
     "overrides": ("recorded_by", "ended_at", "ended_by"),
-    "corrections": ("acting_as",),
+    "corrections": ("acting_as", "subject", "concluded", "generation"),
 }
 MOMENTS = ("ended_at",)
-APPEND_ONLY = ("status_code_history",)
+APPEND_ONLY = ("status_code_history", "corrections", "correction_fields")
 
 
 def upgrade() -> None:
@@ -49,12 +49,15 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    for table in reversed(TABLES):
+        op.drop_table(table)
+    for table in APPEND_ONLY:
+        if table not in TABLES:
+            _unguard(table)
     for table, names in COLUMNS.items():
         with op.batch_alter_table(table) as batch:
             for name in names:
                 batch.drop_column(name)
-    for table in reversed(TABLES):
-        op.drop_table(table)
 
 
 def _guard(table: str) -> None:
@@ -70,6 +73,15 @@ def _guard(table: str) -> None:
             f"CREATE TRIGGER {table}_no_{act.lower()} BEFORE {act} ON {table} "
             "BEGIN SELECT RAISE(ABORT, 'this table only grows'); END"
         )
+
+
+def _unguard(table: str) -> None:
+    """Let a table change again."""
+    if op.get_bind().dialect.name == "postgresql":
+        op.execute(f"DROP TRIGGER {table}_append_only ON {table}")
+        return
+    for act in ("update", "delete"):
+        op.execute(f"DROP TRIGGER {table}_no_{act}")
 
 
 def _status_code_changes() -> None:
@@ -224,6 +236,7 @@ def _correction_fields() -> None:
         sa.Column("correction_id", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("log_type", sa.Text(), nullable=False),
         sa.Column("field_name", sa.Text(), nullable=False),
+        sa.Column("circumstances", sa.JSON(), nullable=True),
         sa.ForeignKeyConstraint(
             ["correction_id"],
             ["corrections.correction_id"],
