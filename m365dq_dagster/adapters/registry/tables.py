@@ -207,11 +207,30 @@ schema_changes = sa.Table(
     _text("closed_by", nullable=True),
     _text("close_reason", nullable=True),
     _moment("closed_at", nullable=True),
+    sa.Column("version_id", sa.Integer, nullable=True),
+    _text("case_id", nullable=True),
     sa.UniqueConstraint("log_type", "api_version", "kind", "name", "became", "origin"),
     sa.CheckConstraint("origin IN ('IMPORT', 'DOCUMENT')", name="origin"),
     sa.CheckConstraint("state IN ('OPEN', 'CLOSED')", name="state"),
     _severity(),
     sa.Index(None, "state"),
+)
+
+log_shapes = sa.Table(
+    "log_shapes",
+    metadata,
+    _text("case_id", primary_key=True),
+    _text("log_type", primary_key=True),
+    _text("kind", primary_key=True),
+    _text("name", primary_key=True),
+    _text("within", primary_key=True, server_default=""),
+    sa.Column("rows", sa.BigInteger, nullable=False),
+    _text("tenant", nullable=True),
+    _moment("first_event", nullable=True),
+    _moment("last_event", nullable=True),
+    _moment("seen_at"),
+    sa.CheckConstraint("kind IN ('OPERATION', 'SPAN')", name="kind"),
+    sa.Index(None, "log_type", "kind"),
 )
 
 vendor_documents = sa.Table(

@@ -18,6 +18,7 @@ TABLES = (
     "rule_packs",
     "schema_fields",
     "schema_changes",
+    "log_shapes",
     "vendor_documents",
     "correction_fields",
     "maintenance_cycles",
@@ -37,6 +38,7 @@ def upgrade() -> None:
     _rule_packs()
     _schema_fields()
     _schema_changes()
+    _log_shapes()
     _vendor_documents()
     _correction_fields()
     _maintenance_cycles()
@@ -198,6 +200,8 @@ def _schema_changes() -> None:
         sa.Column("closed_by", sa.Text(), nullable=True),
         sa.Column("close_reason", sa.Text(), nullable=True),
         sa.Column("closed_at", sa.DateTime(), nullable=True),
+        sa.Column("version_id", sa.Integer(), nullable=True),
+        sa.Column("case_id", sa.Text(), nullable=True),
         sa.CheckConstraint("origin IN ('IMPORT', 'DOCUMENT')", name=op.f("ck_schema_changes_origin")),
         sa.CheckConstraint("severity IN ('INFO', 'WARNING', 'CRITICAL')", name=op.f("ck_schema_changes_severity")),
         sa.CheckConstraint("state IN ('OPEN', 'CLOSED')", name=op.f("ck_schema_changes_state")),
@@ -213,6 +217,25 @@ def _schema_changes() -> None:
         ),
     )
     op.create_index(op.f("ix_schema_changes_state"), "schema_changes", ["state"], unique=False)
+
+
+def _log_shapes() -> None:
+    op.create_table(
+        "log_shapes",
+        sa.Column("case_id", sa.Text(), nullable=False),
+        sa.Column("log_type", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("within", sa.Text(), server_default="", nullable=False),
+        sa.Column("rows", sa.BigInteger(), nullable=False),
+        sa.Column("tenant", sa.Text(), nullable=True),
+        sa.Column("first_event", sa.DateTime(), nullable=True),
+        sa.Column("last_event", sa.DateTime(), nullable=True),
+        sa.Column("seen_at", sa.DateTime(), nullable=False),
+        sa.CheckConstraint("kind IN ('OPERATION', 'SPAN')", name=op.f("ck_log_shapes_kind")),
+        sa.PrimaryKeyConstraint("case_id", "log_type", "kind", "name", "within", name=op.f("pk_log_shapes")),
+    )
+    op.create_index(op.f("ix_log_shapes_log_type_kind"), "log_shapes", ["log_type", "kind"], unique=False)
 
 
 def _vendor_documents() -> None:
