@@ -45,7 +45,8 @@ class ScoreRow:
 class StatusCode:
     """One row of the status-code reference with what this product adds to it.
 
-    `state` is ACTIVE (in force), PENDING (waits for approval) or REJECTED.
+    `state` is ACTIVE (in force), PENDING (waits for approval) or REJECTED; `origin` says which layer of the rule pack
+    it comes from: PACK, CHANGE or LOCAL.
     """
 
     log_type: str
@@ -63,6 +64,9 @@ class StatusCode:
     deprecated: bool = False
     first_seen: date | None = None
     last_validated: date | None = None
+    symbolic_name: str | None = None
+    sources: str | None = None
+    origin: str | None = None
 
 
 @dataclass(frozen=True)
