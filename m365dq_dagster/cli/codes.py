@@ -1,7 +1,11 @@
-"""`m365dq codes`: the status-code reference, read."""
+"""`m365dq codes`: the reference of codes, values and operations, read and changed. What may be changed and by whom is
+not decided here.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -9,21 +13,54 @@ import typer
 from m365dq_dagster.cli import terminal
 from m365dq_dagster.cli.options import AsJson
 from m365dq_dagster.cli.workbench import workbench
+from m365dq_dagster.core.code_changes import Asked, ChangeState, CodeKey
 from m365dq_dagster.core.errors import BadInput
+from m365dq_dagster.core.narrative import plural
 
-app = typer.Typer(help="List and look up status codes.", add_completion=False, rich_markup_mode=None)
+app = typer.Typer(
+    help="List, look up and change what is known of codes, values and operations.",
+    add_completion=False,
+    rich_markup_mode=None,
+)
 
-COLUMNS = ("log_type", "field_name", "code_value", "category", "severity", "meaning")
-TITLES = ("Log type", "Field", "Code", "Category", "Severity", "Meaning")
+COLUMNS = ("log_type", "field_name", "code_value", "category", "severity", "state", "meaning")
+TITLES = ("Log type", "Field", "Code", "Category", "Severity", "State", "Meaning")
 
 LogType = Annotated[str | None, typer.Option("--log-type", help="Only codes of this log type.")]
 Field = Annotated[str | None, typer.Option("--field", help="Only codes of this field.")]
+InLog = Annotated[str, typer.Argument(metavar="LOG_TYPE", help="The log type, e.g. sign_in_logs.")]
+InField = Annotated[str, typer.Argument(metavar="FIELD", help="The field, e.g. status_error_code.")]
+Value = Annotated[str, typer.Argument(metavar="VALUE", help="The value as it stands in the log, e.g. 50126.")]
+MaybeLog = Annotated[str | None, typer.Argument(metavar="LOG_TYPE", help="The log type, e.g. sign_in_logs.")]
+MaybeField = Annotated[str | None, typer.Argument(metavar="FIELD", help="The field, e.g. status_error_code.")]
+MaybeValue = Annotated[str | None, typer.Argument(metavar="VALUE", help="The value, e.g. 50126.")]
+Reason = Annotated[str | None, typer.Option("--reason", help="Why, in one sentence; kept in the audit log.")]
+Actor = Annotated[
+    str | None,
+    typer.Option("--actor", help="A name beside that of this machine's user; it makes nobody another person."),
+]
+From = Annotated[
+    Path | None,
+    typer.Option("--from", metavar="FILE", help="A file of decisions, as the maintenance report writes it."),
+]
 
 
 @app.command("list")
-def listed(ctx: typer.Context, log_type: LogType = None, field: Field = None, as_json: AsJson = False) -> None:
-    """List the known status codes."""
-    _print(workbench(ctx).codes(None, log_type, field), as_json=as_json)
+def listed(
+    ctx: typer.Context,
+    state: Annotated[str | None, typer.Option("--state", help="Only ACTIVE, PENDING or REJECTED rows.")] = None,
+    log_type: LogType = None,
+    field: Field = None,
+    severity: Annotated[str | None, typer.Option("--severity", help="Only INFO, WARNING or CRITICAL.")] = None,
+    category: Annotated[str | None, typer.Option("--category", help="Only this class, e.g. bad_credentials.")] = None,
+    deprecated: Annotated[bool, typer.Option("--deprecated", help="Only what the vendor gives no more.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """List what is known: in force, and waiting for approval."""
+    bench = workbench(ctx)
+    wanted = {"log_type": log_type, "field_name": field, "severity": severity, "category": category, "state": state}
+    rows = bench.codes(None, wanted, deprecated=deprecated)
+    _print(rows, bench.owner(), as_json=as_json)
 
 
 @app.command("lookup")
@@ -35,10 +72,106 @@ def lookup(
     as_json: AsJson = False,
 ) -> None:
     """Say what a code means."""
-    rows = workbench(ctx).codes(value, log_type, field)
+    bench = workbench(ctx)
+    rows = bench.codes(value, {"log_type": log_type, "field_name": field})
     if not rows:
         raise BadInput(f"Code {value[:40]!r} is in no table; it is not guessed, look it up in the vendor's reference.")
-    _print(rows, as_json=as_json)
+    _print(rows, bench.owner(), as_json=as_json)
+
+
+@app.command("add")
+def add(
+    ctx: typer.Context,
+    log_type: InLog,
+    field: InField,
+    value: Value,
+    category: Annotated[str, typer.Option("--category", help="Its class, e.g. bad_credentials.")],
+    severity: Annotated[str, typer.Option("--severity", help="INFO, WARNING or CRITICAL.")],
+    meaning: Annotated[str, typer.Option("--meaning", help="What it means, in one sentence of your own.")],
+    outcome: Annotated[str | None, typer.Option("--outcome", help="Else it follows from the class.")] = None,
+    first_factor: Annotated[
+        str | None, typer.Option("--first-factor", help="Was the password right? Else it follows from the class.")
+    ] = None,
+    source: Annotated[str | None, typer.Option("--source", help="Where it is documented.")] = None,
+    provenance: Annotated[
+        str | None, typer.Option("--provenance", help="documented, community or unverified; else by the source.")
+    ] = None,
+    reason: Reason = None,
+    actor: Actor = None,
+    as_json: AsJson = False,
+) -> None:
+    """Propose a code, or a change of one; nothing is judged by it before somebody approves it."""
+    key = CodeKey(log_type, field, value)
+    asked = Asked(key, category, severity, meaning, outcome, first_factor, source, provenance)
+    with workbench(ctx).code_desk(actor) as desk:
+        change = desk.propose(asked, reason)
+        if change is not None:
+            _changed(desk.mapping(change), as_json=as_json)
+        elif as_json:
+            terminal.emit({"change": None, "state": "ACTIVE", "log_type": log_type, "code_value": value})
+        else:
+            terminal.say(f"{log_type}.{field} {value!r} is in force with just these values; nothing was proposed.")
+
+
+@app.command("approve")
+def approve(
+    ctx: typer.Context,
+    log_type: MaybeLog = None,
+    field: MaybeField = None,
+    value: MaybeValue = None,
+    file: From = None,
+    reason: Reason = None,
+    actor: Actor = None,
+    as_json: AsJson = False,
+) -> None:
+    """Put in force what waits for approval: one value, or all that a file decides."""
+    _decide(ctx, ChangeState.APPROVED, (log_type, field, value), file, reason, actor, as_json=as_json)
+
+
+@app.command("reject")
+def reject(
+    ctx: typer.Context,
+    log_type: MaybeLog = None,
+    field: MaybeField = None,
+    value: MaybeValue = None,
+    file: From = None,
+    reason: Reason = None,
+    actor: Actor = None,
+    as_json: AsJson = False,
+) -> None:
+    """Turn down what waits for approval; the value stays unknown, or as it was."""
+    _decide(ctx, ChangeState.REJECTED, (log_type, field, value), file, reason, actor, as_json=as_json)
+
+
+@app.command("deprecate")
+def deprecate(
+    ctx: typer.Context,
+    log_type: InLog,
+    field: InField,
+    value: Value,
+    reason: Annotated[str, typer.Option("--reason", help="Why, in one sentence; kept in the audit log.")],
+    actor: Actor = None,
+    as_json: AsJson = False,
+) -> None:
+    """Propose to mark a code as one that the vendor gives no more; old evidence is judged by it all the same."""
+    with workbench(ctx).code_desk(actor) as desk:
+        _changed(desk.mapping(desk.deprecate(desk.key(log_type, field, value), reason)), as_json=as_json)
+
+
+@app.command("history")
+def history(
+    ctx: typer.Context,
+    value: Annotated[str, typer.Argument(metavar="VALUE", help="The code as it stands in the log, e.g. 50126.")],
+    as_json: AsJson = False,
+) -> None:
+    """Tell how a row came about: who proposed, who decided, when and why, and what the rule pack changed."""
+    rows = workbench(ctx).code_history(value)
+    if as_json:
+        terminal.emit(rows)
+        return
+    titles = ("When (UTC)", "What", "Who", "Why", "Column: old -> new")
+    shown = [[row["at"][:16], row["what"], row["who"], row["why"], _told(row["differences"])] for row in rows]
+    terminal.console().print(terminal.table(f"History of {value}", titles, shown, free=("Why", "Column: old -> new")))
 
 
 @app.command("unknown")
@@ -48,7 +181,8 @@ def unknown(
     as_json: AsJson = False,
 ) -> None:
     """List the codes seen in evidence that are in no table."""
-    rows = workbench(ctx).unknown_codes(days)
+    bench = workbench(ctx)
+    rows = bench.unknown_codes(days)
     if as_json:
         terminal.emit(rows)
     elif not rows:
@@ -58,12 +192,55 @@ def unknown(
             [row["log_type"], row["field"], row["value"], row["rows"], ", ".join(sorted(row["cases"]))] for row in rows
         )
         titles = ("Log type", "Field", "Code", "Rows", "Cases")
-        terminal.console().print(terminal.table(f"{len(rows)} unknown codes", titles, shown, ("Rows",), ("Cases",)))
+        caption = f"{plural(len(rows), 'unknown code')}; {bench.owner()} answers for the reference"
+        terminal.console().print(terminal.table(caption, titles, shown, ("Rows",), ("Cases",)))
+        terminal.say(
+            "What each means: docs/runbooks/unknown-status-code.md. Then: m365dq codes add LOG_TYPE FIELD CODE "
+            "--category CATEGORY --severity SEVERITY --meaning TEXT."
+        )
 
 
-def _print(rows: list[dict[str, Any]], *, as_json: bool) -> None:
+def _decide(
+    ctx: typer.Context,
+    state: ChangeState,
+    named: tuple[str | None, str | None, str | None],
+    file: Path | None,
+    reason: str | None,
+    actor: str | None,
+    *,
+    as_json: bool,
+) -> None:
+    log_type, field, value = named
+    if file is not None and log_type is None:
+        raise BadInput("Files of decisions are not read yet.")
+    if log_type is None or field is None or value is None or file is not None:
+        raise BadInput("Give LOG_TYPE, FIELD and VALUE, or --from FILE with the decisions of many.")
+    with workbench(ctx).code_desk(actor) as desk:
+        change = desk.decide(desk.key(log_type, field, value), state, reason)
+        _changed(desk.mapping(change), as_json=as_json)
+
+
+def _changed(change: Mapping[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        terminal.emit(change)
+        return
+    if change["before"] is not None:
+        rows = [[one["column"], one["before"], one["after"]] for one in change["differences"]]
+        terminal.console().print(terminal.table("What changes", ("Column", "Old", "New"), rows, free=("Old", "New")))
+    for sentence in change["sentences"]:
+        terminal.say(sentence)
+
+
+def _told(differences: Sequence[Mapping[str, Any]]) -> str:
+    return "; ".join(f"{one['column']}: {one['before']} -> {one['after']}" for one in differences)
+
+
+def _print(rows: list[dict[str, Any]], owner: str, *, as_json: bool) -> None:
     if as_json:
         terminal.emit(rows)
-    else:
-        shown = ([row.get(name) for name in COLUMNS] for row in rows)
-        terminal.console().print(terminal.table(f"{len(rows)} codes", TITLES, shown, free=("Meaning",)))
+        return
+    shown = ([row.get(name) for name in COLUMNS] for row in rows)
+    caption = f"{plural(len(rows), 'row')}; {owner} answers for the reference"
+    terminal.console().print(terminal.table(caption, TITLES, shown, free=("Meaning",)))
+    if any(row["state"] == "PENDING" or row["pending_change"] for row in rows):
+        terminal.say("What waits is decided by m365dq codes approve LOG_TYPE FIELD VALUE, or reject with --reason.")

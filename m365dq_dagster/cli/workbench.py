@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from m365dq_dagster.core.metrics import Dashboard
     from m365dq_dagster.stages.case import PreparedCase
     from m365dq_dagster.stages.case_run import Override, Progress
+    from m365dq_dagster.stages.code_changes import CodeDesk
 
 
 INTERRUPTED = ("Query interrupted", "failed with KeyboardInterrupt", "failed with DagsterExecutionInterruptedError")
@@ -139,17 +140,65 @@ class Workbench:
 
         return send_test(self.settings, self.now())
 
-    def codes(self, value: str | None, log_type: str | None, field: str | None) -> list[dict[str, Any]]:
-        """The status-code reference, brought up to the rule pack's; only what fits the filters."""
+    def codes(
+        self, value: str | None, wanted: Mapping[str, str | None], *, deprecated: bool = False
+    ) -> list[dict[str, Any]]:
+        """The reference, brought up to the rule pack's; only what has the wanted words, in upper or lower case. What
+        was turned down is left out, unless it is asked for by its value or its state.
+        """
+        from m365dq_dagster.stages.codes import listing
+
+        words = {name: word.strip().lower() for name, word in wanted.items() if word is not None}
+        known = {"state": ("active", "pending", "rejected"), "severity": ("info", "warning", "critical")}
+        for name in set(words) & set(known):
+            if words[name] not in known[name]:
+                raise BadInput(
+                    f"There is no {name} {words[name][:40]!r}; it is one of {', '.join(known[name]).upper()}."
+                )
+        with self._reference() as registry:
+            rows = listing(registry, value)
+        if value is None and "state" not in words:
+            rows = [row for row in rows if row["state"] != "REJECTED"]
+        return [
+            row
+            for row in rows
+            if all(str(row[name] or "").lower() == word for name, word in words.items())
+            and (row["deprecated"] or not deprecated)
+        ]
+
+    @contextmanager
+    def code_desk(self, actor: str | None = None) -> Iterator[CodeDesk]:
+        """Where the reference is changed, by the person behind this process."""
+        from m365dq_dagster.adapters.operating_user import operating_person
         from m365dq_dagster.adapters.rule_pack import load_rule_pack
-        from m365dq_dagster.stages.codes import code_mapping, load_codes, look_up
+        from m365dq_dagster.stages.code_changes import CodeDesk
+
+        person = operating_person(actor)
+        with self._reference() as registry:
+            yield CodeDesk(registry, load_rule_pack(), person, self.now())
+
+    def code_history(self, value: str) -> list[dict[str, Any]]:
+        """How the rows of a value came about, oldest first."""
+        from m365dq_dagster.stages.code_changes import history
+
+        with self._reference() as registry:
+            return history(registry, value)
+
+    def owner(self) -> str:
+        """Who answers for the reference."""
+        from m365dq_dagster.adapters.rule_pack import load_operations_policy
+
+        return load_operations_policy().owner
+
+    @contextmanager
+    def _reference(self) -> Iterator[Registry]:
+        """The registry with its reference brought up to the rule pack's."""
+        from m365dq_dagster.adapters.rule_pack import load_rule_pack
+        from m365dq_dagster.stages.codes import load_codes
 
         with self.registry() as registry:
             load_codes(registry, load_rule_pack(), self.now())
-            found = registry.status_codes() if value is None else look_up(registry, value)
-        return [
-            code_mapping(code) for code in found if log_type in (None, code.log_type) and field in (None, code.field)
-        ]
+            yield registry
 
     def unknown_codes(self, days: int) -> list[dict[str, Any]]:
         """The codes seen in the last days that are in no table, with their rows in each case."""

@@ -85,6 +85,11 @@ class CodeKey:
         return Kind.OPERATION if self.place == OPERATIONS else Kind.VALUE
 
     @property
+    def folded(self) -> CodeKey:
+        """The key without regard to upper and lower case."""
+        return CodeKey(self.log_type, self.field, self.value.lower())
+
+    @property
     def words(self) -> str:
         """As a command names it, quoted where a shell would part it."""
         value = self.value if re.fullmatch(r"[\w.:@/+-]+", self.value) else "'" + self.value.replace("'", "'\\''") + "'"
@@ -128,8 +133,10 @@ class ReferenceRow:
 
     @classmethod
     def from_mapping(cls, kept: Mapping[str, Any]) -> ReferenceRow:
-        """From what `as_mapping` gave; keys that are not known any more are left out."""
-        return cls(**{one.name: kept[one.name] for one in fields(cls) if one.name in kept})
+        """From what `as_mapping` gave; a blank is None, and keys that are not known any more are left out."""
+        known: dict[str, Any] = {one.name: kept[one.name] for one in fields(cls) if one.name in kept}
+        filled: dict[str, Any] = {name: None if value == "" else value for name, value in known.items()}
+        return cls(**filled)
 
 
 @dataclass(frozen=True)
@@ -204,6 +211,11 @@ CLASS_DEFAULTS: Mapping[str, tuple[str, str]] = {
 }
 """Outcome and first factor that follow from the class of a code. Where the class leaves open whether the password was
 right, the first factor is unknown: a rejection that nobody wrote would hide an exposed password."""
+
+
+def places_of(key: CodeKey) -> tuple[tuple[str, str], ...]:
+    """Every log type and field in which what is known of this value holds."""
+    return CODE_FIELDS if key.kind is Kind.CODE else (key.place,)
 
 
 def canonical(log_type: str, field_name: str, value: str, words: KnownWords) -> CodeKey:
@@ -359,10 +371,10 @@ def proposed(
     return Proposal(ChangeAction.CHANGE, before, after, proposer, _optional(reason, "reason"), source)
 
 
-def withdrawn(before: ReferenceRow, proposer: Person, reason: str) -> Proposal:
+def withdrawn(before: ReferenceRow, proposer: Person, reason: str | None) -> Proposal:
     """The change that marks a row as one that the vendor gives no more; its meaning stays, as old evidence holds it."""
     after = replace(before, deprecated=True)
-    return Proposal(ChangeAction.DEPRECATE, before, after, proposer, _text(reason, "reason"), None)
+    return Proposal(ChangeAction.DEPRECATE, before, after, proposer, _text(reason or "", "reason"), None)
 
 
 def may_decide(key: CodeKey, proposer: Person, decider: Person, state: ChangeState, *, critical: bool) -> None:

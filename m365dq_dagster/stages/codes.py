@@ -8,10 +8,10 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from m365dq_dagster.adapters.registry import CodeSighting, Registry, StatusCode
+from m365dq_dagster.adapters.registry import CodeChange, CodeSighting, Registry, StatusCode
 from m365dq_dagster.adapters.rule_pack import RulePack
 from m365dq_dagster.core.adjudication import CodeRow
-from m365dq_dagster.core.code_changes import CODE_FIELDS
+from m365dq_dagster.core.code_changes import CODE_FIELDS, ChangeState, CodeKey, places_of
 from m365dq_dagster.core.outcome import Severity
 
 
@@ -79,6 +79,47 @@ def code_mapping(code: StatusCode) -> dict[str, Any]:
         "method": code.method,
         "state": code.state,
     }
+
+
+def listing(registry: Registry, value: str | None = None) -> list[dict[str, Any]]:
+    """The reference as rows for people and JSON, by log type, field and value: what is in force, what waits for a
+    decision and what was turned down, each with the number of the change that waits for it. Only one value where given,
+    in upper or lower case.
+    """
+    changes = [c for c in registry.code_changes() if _is(c.key.value, value)]
+    waiting = {c.key: c for c in changes if c.state is ChangeState.PENDING}
+    last = {c.key: c for c in changes if c.state is not ChangeState.PENDING}
+    codes = [code for code in registry.status_codes() if _is(code.value, value)]
+    held = {_key(code) for code in codes}
+    rows = [_listed(code, waiting.get(_key(code)), last.get(_key(code))) for code in codes]
+    absent = {**{k: c for k, c in last.items() if c.state is ChangeState.REJECTED}, **waiting}
+    rows += [row for key, change in absent.items() if key not in held for row in _not_held(change)]
+    return sorted(rows, key=lambda row: (row["log_type"], row["field_name"], row["code_value"]))
+
+
+def _is(held: str, value: str | None) -> bool:
+    return value is None or held.lower() == value.strip().lower()
+
+
+def _key(code: StatusCode) -> CodeKey:
+    place = CODE_FIELDS[0] if (code.log_type, code.field) in CODE_FIELDS else (code.log_type, code.field)
+    return CodeKey(*place, code.value)
+
+
+def _listed(code: StatusCode, waiting: CodeChange | None, last: CodeChange | None) -> dict[str, Any]:
+    turned_down = code.state == "PENDING" and last is not None and last.state is ChangeState.REJECTED
+    row = {**code_mapping(code), "state": "REJECTED" if turned_down else code.state}
+    return {**row, "pending_change": waiting.id if waiting else None}
+
+
+def _not_held(change: CodeChange) -> list[dict[str, Any]]:
+    """Rows for a proposal that the reference does not hold: it waits, or was turned down."""
+    number = change.id if change.state is ChangeState.PENDING else None
+    more = {"first_seen": None, "last_validated": None, "state": change.state.value, "pending_change": number}
+    return [
+        {**change.after.as_mapping(), "log_type": log_type, "field_name": name, **more}
+        for log_type, name in places_of(change.key)
+    ]
 
 
 def unknown_codes(registry: Registry, since: datetime) -> dict[tuple[str, str, str], Mapping[str, int]]:

@@ -4,7 +4,7 @@ propose and decide what is judged in `core.code_changes`; what the rule pack hol
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -23,14 +23,13 @@ from m365dq_dagster.adapters.registry.tables import (
     status_code_reference,
 )
 from m365dq_dagster.core.code_changes import (
-    CODE_FIELDS,
     ChangeAction,
     ChangeState,
     CodeKey,
-    Kind,
     Proposal,
     ReferenceRow,
     Settlement,
+    places_of,
 )
 from m365dq_dagster.core.errors import BadInput
 from m365dq_dagster.core.people import Person
@@ -60,6 +59,11 @@ class CodeChanges(RegistryPart):
         """
         with self._writing() as connection:
             return tuple(_settle(connection, settlement, decider, now) for settlement in settlements)
+
+    def reference(self) -> list[ReferenceRow]:
+        """Every row of the reference, those that wait included."""
+        with self._reading() as connection:
+            return [_row(row) for row in connection.execute(_rows())]
 
     def code_changes(self, state: ChangeState | None = None) -> list[CodeChange]:
         """Every change, oldest first; only those in one state where given."""
@@ -161,7 +165,7 @@ def _decide(connection: Connection, number: int, settlement: Settlement, decider
 
 def _put_in_force(connection: Connection, change: CodeChange, decider: Person, now: datetime) -> None:
     """Write the row into the reference, in every place that shares the vocabulary, and what it was before."""
-    rows = [replace(change.after, log_type=place[0], field_name=place[1]) for place in _places(change.key)]
+    rows = [replace(change.after, log_type=place[0], field_name=place[1]) for place in places_of(change.key)]
     held = {row.key: _held(connection, row.key) for row in rows}
     today = now.astimezone(UTC).date()
     upsert(
@@ -205,16 +209,18 @@ def _put_in_force(connection: Connection, change: CodeChange, decider: Person, n
         )
 
 
-def _places(key: CodeKey) -> Sequence[tuple[str, str]]:
-    return CODE_FIELDS if key.kind is Kind.CODE else (key.place,)
-
-
 def _held(connection: Connection, key: CodeKey) -> ReferenceRow | None:
+    row = connection.execute(_rows().where(*_is(status_code_reference, key))).one_or_none()
+    return None if row is None else _row(row)
+
+
+def _rows() -> sa.Select[Any]:
     table, details = status_code_reference, status_code_details
-    extra = (details.c[name] for name in DETAILS)
-    query = sa.select(table, *extra).select_from(table.outerjoin(details)).where(*_is(table, key))
-    row = connection.execute(query).one_or_none()
-    return None if row is None else ReferenceRow.from_mapping({**row._mapping, "state": row.state or "ACTIVE"})
+    return sa.select(table, *(details.c[name] for name in DETAILS)).select_from(table.outerjoin(details))
+
+
+def _row(row: AnyRow) -> ReferenceRow:
+    return ReferenceRow.from_mapping({**row._mapping, "state": row.state or "ACTIVE"})
 
 
 def _code_id(connection: Connection, key: CodeKey) -> int:
