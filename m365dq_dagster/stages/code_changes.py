@@ -213,7 +213,10 @@ def history(registry: Registry, value: str) -> list[dict[str, Any]]:
     told = [entry for change in changes for entry in _told(change)]
     packs = [row for one in sorted(values) for row in registry.code_history(one) if row.change is None]
     homes = [row for row in packs if row.key.place not in CODE_FIELDS[1:]]
-    return sorted([*told, *map(_from_pack, homes)], key=lambda entry: str(entry["at"]))
+    found = sorted([*told, *map(_from_pack, homes)], key=lambda entry: str(entry["at"]))
+    if not found:
+        raise BadInput(f"Nothing is known of {value[:40]!r}; m365dq codes lookup shows what a value means.")
+    return found
 
 
 def _told(change: CodeChange) -> Iterable[dict[str, Any]]:

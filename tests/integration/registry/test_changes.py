@@ -10,7 +10,6 @@ from m365dq_dagster.core.code_changes import (
     CODE_FIELDS,
     ChangeAction,
     ChangeState,
-    CodeKey,
     Proposal,
     ReferenceRow,
     Settlement,
@@ -66,6 +65,8 @@ def test_what_is_approved_stands_in_every_place_that_shares_the_vocabulary_at_on
     assert (decided.decider, decided.decision_reason, decided.state) == (BOB, "looked up", ChangeState.APPROVED)
     assert [change.key.value for change in store.code_changes(ChangeState.PENDING)] == ["Sucess"]
     assert store.audit_entries()[-1].detail["proposed_by"] == "alice (as Al)"
+    assert ROW in store.reference()
+    assert len(store.reference()) == 3
 
 
 def test_history_tells_what_a_row_was_and_who_made_it_another(store: Registry, now: datetime) -> None:
@@ -164,9 +165,3 @@ def test_of_two_who_propose_at_once_exactly_one_wins(store: Registry, now: datet
     with ThreadPoolExecutor(4) as pool:
         assert sum(pool.map(propose, range(12))) == 1
     assert len(store.code_changes()) == 1
-
-
-def test_a_key_is_written_as_a_shell_takes_it() -> None:
-    assert CodeKey("l", "f", "Add user.").words == "l f 'Add user.'"
-    assert CodeKey("l", "f", "it's").words == "l f 'it'\\''s'"
-    assert CodeKey("l", "f", "50126").words == "l f 50126"

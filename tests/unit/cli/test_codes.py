@@ -1,0 +1,114 @@
+"""`codes` from the command line: what is proposed, decided and said of it."""
+
+import json
+
+import pytest
+
+from m365dq_dagster.adapters import operating_user
+from m365dq_dagster.adapters.registry import Registry
+from tests.support.program import call, call_json
+
+NEW = ("sign_in_logs", "status_error_code", "999999")
+ADD = ("codes", "add", *NEW, "--category", "bad_credentials", "--severity", "WARNING", "--meaning", "A thing")
+APPROVE = ("codes", "approve", *NEW)
+
+
+def become(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setattr(operating_user, "_user_name", lambda: name)
+
+
+def test_a_code_is_proposed_approved_and_known_at_once() -> None:
+    said = call(*ADD).stdout
+    assert said == (
+        "Proposed as change 1; it waits for approval: m365dq codes approve sign_in_logs status_error_code 999999\n"
+    )
+    assert {row["state"] for row in call_json("codes", "lookup", "999999")} == {"PENDING"}
+    assert "What waits is decided by m365dq codes approve" in call("codes", "list", "--state", "pending").stdout
+    assert "Change 1 is approved: '999999' (bad_credentials, WARNING) is in force" in call(*APPROVE).stdout
+    rows = call_json("codes", "lookup", "999999")
+    assert {(row["log_type"], row["state"], row["category"]) for row in rows} == {
+        (log_type, "ACTIVE", "bad_credentials")
+        for log_type in ("sign_in_logs", "legacy_auth_logs", "unified_audit_log")
+    }
+    assert "nothing was proposed" in call(*ADD).stdout
+    assert call_json(*ADD)["change"] is None
+    again = call(*APPROVE)
+    assert again.exit_code == 2
+    assert "nothing waits for a decision" in again.stderr
+
+
+def test_two_people_decide_what_is_critical(monkeypatch: pytest.MonkeyPatch) -> None:
+    become(monkeypatch, "alice")
+    critical = call_json(*ADD[:-4], "--severity", "CRITICAL", "--meaning", "A thing")
+    assert critical["critical"]
+    refused = call(*APPROVE, "--reason", "sure", "--actor", "Bob")
+    assert refused.exit_code == 2
+    assert refused.stderr.count("\n") == 1
+    assert "somebody else must approve it" in refused.stderr
+    become(monkeypatch, "bob")
+    assert call(*APPROVE).exit_code == 2
+    done = call_json(*APPROVE, "--reason", "looked up", "--actor", "Robert")
+    assert (done["state"], done["decided_by"], done["proposed_by"]) == ("APPROVED", "bob (as Robert)", "alice")
+    shown = call("codes", "history", "999999").stdout
+    assert "bob (as Robert)" in shown
+    assert [row["who"] for row in call_json("codes", "history", "999999")] == ["alice", "bob (as Robert)"]
+
+
+def test_old_and_new_are_shown_of_a_change() -> None:
+    said = call("codes", "add", *NEW[:2], "50126", *ADD[5:]).stdout
+    assert "What changes" in said
+    assert "A thing" in said
+    assert "it waits for approval" in said
+    assert call("codes", "reject", *NEW[:2], "50126", "--reason", "no").stdout.endswith("stays as it was.\n")
+
+
+def test_a_code_that_ships_as_pending_is_turned_down_and_shown_so() -> None:
+    assert call("codes", "reject", *NEW[:2], "530031", "--reason", "later").exit_code == 0
+    assert {row["state"] for row in call_json("codes", "lookup", "530031")} == {"REJECTED"}
+    assert call_json("codes", "list", "--state", "PENDING") == []
+    assert {row["code_value"] for row in call_json("codes", "list", "--state", "REJECTED")} == {"530031"}
+    assert not [row for row in call_json("codes", "list") if row["state"] == "REJECTED"]
+
+
+def test_a_code_is_deprecated_by_proposal() -> None:
+    said = call("codes", "deprecate", *NEW[:2], "50126", "--reason", "withdrawn").stdout
+    assert "deprecated" in said
+    assert "it waits for approval" in said
+    assert call("codes", "deprecate", *NEW[:2], "50126").exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("codes", "approve"), "Give LOG_TYPE, FIELD and VALUE, or --from FILE"),
+        (("codes", "approve", "sign_in_logs"), "Give LOG_TYPE, FIELD and VALUE, or --from FILE"),
+        (("codes", "reject", *NEW), "Nothing waits for"),
+        (("codes", "list", "--state", "lost"), "There is no state 'lost'; it is one of ACTIVE, PENDING, REJECTED"),
+        (("codes", "list", "--severity", "FATAL"), "it is one of INFO, WARNING, CRITICAL"),
+        ((*ADD[:4], "12", *ADD[5:]), "'12' is no Entra code"),
+        ((*ADD[:2], "nowhere", *ADD[3:]), "There is no log type 'nowhere'"),
+        (("codes", "history", "0\x1b[31m"), "Nothing is known"),
+    ],
+)
+def test_what_cannot_be_done_is_told_in_one_sentence(words: tuple[str, ...], said: str) -> None:
+    result = call(*words)
+    assert result.exit_code == 2
+    assert said in result.stderr
+    assert result.stderr.count("\n") == 1
+    assert "\x1b" not in result.stderr
+
+
+def test_the_list_is_filtered_and_names_who_answers_for_it() -> None:
+    rows = call_json("codes", "list", "--severity", "critical", "--category", "password_correct_blocked")
+    assert rows
+    assert {(row["severity"], row["category"]) for row in rows} == {("CRITICAL", "password_correct_blocked")}
+    assert call_json("codes", "list", "--deprecated") == []
+    assert "sre@maia.local answers for the reference" in call("codes", "lookup", "50126").stdout
+
+
+def test_refused_attempts_are_in_the_audit_log(registry: Registry) -> None:
+    call(*ADD[:-4], "--severity", "CRITICAL", "--meaning", "A thing")
+    call(*APPROVE, "--reason", "sure")
+    actions = [entry.action for entry in registry.audit_entries()]
+    assert actions == ["code-propose", "code-approve-refused"]
+    assert json.dumps(registry.audit_entries()[-1].detail)
