@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import typer
 
 from m365dq_dagster.cli import terminal
@@ -9,7 +12,7 @@ from m365dq_dagster.cli.options import AsJson
 from m365dq_dagster.cli.workbench import workbench
 from m365dq_dagster.core.narrative import plural
 
-COLUMNS = ("case", "stage", "verdict", "blocked_by", "last_run")
+COLUMNS = ("case", "stage", "verdict", "corrected", "blocked_by", "last_run")
 
 
 def cases(ctx: typer.Context, as_json: AsJson = False) -> None:
@@ -20,6 +23,16 @@ def cases(ctx: typer.Context, as_json: AsJson = False) -> None:
     elif not rows:
         terminal.say("There are no cases yet; start with `m365dq demo` or `m365dq run FOLDER`.")
     else:
-        titles = ("Case", "Stage", "Verdict", "Blocked by", "Last run")
-        shown = ([row.get(name) for name in COLUMNS] for row in rows)
-        terminal.console().print(terminal.table(plural(len(rows), "case"), titles, shown, free=("Blocked by",)))
+        titles = ("Case", "Stage", "Verdict", "Corrected to", "Blocked by", "Last run")
+        shown = ([{**row, "corrected": _corrected(row)}.get(name) for name in COLUMNS] for row in rows)
+        terminal.console().print(
+            terminal.table(plural(len(rows), "case"), titles, shown, free=("Corrected to", "Blocked by"))
+        )
+
+
+def _corrected(row: Mapping[str, Any]) -> str | None:
+    """The verdict that a person gave the case, and how many of its accounts were corrected."""
+    given = dict(row.get("corrected") or {})
+    case = given.pop("case", None)
+    accounts = plural(len(given), "account") if given else None
+    return ", ".join(part for part in (case, accounts) if part) or None

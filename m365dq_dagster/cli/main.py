@@ -22,6 +22,7 @@ from m365dq_dagster.cli import (
     bench,
     cases,
     codes,
+    correct,
     dashboard,
     generate,
     logs,
@@ -138,6 +139,7 @@ app.command("demo")(run.demo)
 app.command("run")(run.run)
 app.command("cases")(cases.cases)
 app.command("show")(show.show)
+app.command("correct")(correct.correct)
 app.command("report")(report.report)
 app.command("generate")(generate.generate)
 app.command("bench")(bench.bench)

@@ -20,6 +20,9 @@ from m365dq_dagster.core.printable import printable
 
 LINES = 40
 ACCOUNTS = 10
+CORRECTIONS = 2
+"""Corrections told above the verdict's reasons; `show CASE corrections` tells all."""
+
 LABEL = 15
 ROOM = SCREEN_WIDTH - LABEL
 
@@ -58,10 +61,19 @@ def _head(document: Mapping[str, Any], footer: Footer) -> list[RenderableType]:
     line = cell(verdict, COLOURS.get(str(document.get("status")), "bold"))
     line.append(f"   case {printable(document.get('case'))}", style="dim")
     lines += [line, cell(narrative.why(document))]
-    banners = (narrative.override_banner(document), narrative.stale(document))
+    corrected = narrative.correction_banners(document)
+    banners = (
+        narrative.override_banner(document),
+        *map(_two_lines, corrected[:CORRECTIONS]),
+        narrative.stale(document),
+    )
     lines += [cell(banner, "bold yellow") for banner in banners if banner]
     lines += _bullets("What cannot be concluded:", narrative.open_points(document), 3)
     return lines
+
+
+def _two_lines(sentence: str) -> str:
+    return narrative.elided(sentence, 2 * SCREEN_WIDTH - 8)
 
 
 def _bullets(title: str, sentences: Sequence[str], most: int) -> list[RenderableType]:

@@ -36,6 +36,9 @@ LINE = 116
 NAMED = 5
 """Sentences of one kind in the summary."""
 
+CORRECTION = 600
+"""Characters of a correction in the summary."""
+
 
 def show(
     ctx: typer.Context,
@@ -49,7 +52,7 @@ def show(
     """Read the results of a case back.
 
     Views: summary, files, quality, fields, accounts, findings, conflicts, indicators, completeness, quarantine (with
-    the raw rows), provenance, progress; and `evidence F-001`, which prints the raw lines a finding rests on.
+    the raw rows), provenance, corrections, progress; and `evidence F-001`, which prints the raw lines of a finding.
     """
     bench = workbench(ctx)
     if view not in KEYS and view not in READERS and view != "evidence":
@@ -71,7 +74,9 @@ def _view(bench: Workbench, document: Document, view: str, *, as_json: bool) -> 
     elif view == "summary":
         terminal.console().print(_summary(document, bench.pack_hash()))
     else:
-        terminal.console().print(VIEWS[view](document))
+        corrected = narrative.correction_banners(document) if view != "corrections" else []
+        banners = [cell(narrative.elided(text, CORRECTION), "yellow") for text in corrected[:NAMED]]
+        terminal.console().print(Group(*banners, VIEWS[view](document)))
 
 
 def _other_pack(document: Document, installed: str) -> str:
@@ -87,7 +92,12 @@ def _summary(document: Document, installed: str) -> RenderableType:
         cell(f"{narrative.verdict_word(document)}" + (f", confidence {confidence}" if confidence else ""), "bold")
     )
     lines.append(cell(narrative.why(document)))
-    banners = (narrative.override_banner(document), narrative.stale(document), _other_pack(document, installed))
+    banners = (
+        narrative.override_banner(document),
+        *(narrative.elided(text, CORRECTION) for text in narrative.correction_banners(document)[:NAMED]),
+        narrative.stale(document),
+        _other_pack(document, installed),
+    )
     lines += [cell(banner, "yellow") for banner in banners if banner]
     lines += [cell(f"Cannot be concluded: {text}") for text in narrative.texts(document, "cannot_conclude")]
     facts = [
@@ -495,6 +505,23 @@ def _evidence(bench: Workbench, case: str, finding: str | None, *, as_json: bool
         terminal.say(f"{line.get('file')}:{line.get('row')}  {shown}")
 
 
+def _corrections(document: Document) -> RenderableType:
+    rows = narrative.items(document, "corrections")
+    if "corrections" not in document:
+        return cell("Whether conclusions were corrected could not be read from the registry.", "yellow")
+    if not rows:
+        return cell("No conclusion of this case was corrected.")
+    return Group(*(_correction(row) for row in rows))
+
+
+def _correction(row: Mapping[str, Any]) -> RenderableType:
+    """One correction: what stands of it, the sentence, and the fields that misled."""
+    fields = ", ".join(narrative.texts(row, "fields")) or "none named"
+    title = _heading(f"{row.get('id')}  {row.get('subject')}: {str(row.get('state')).lower().replace('_', ' ')}")
+    told = [Padding(cell(text), (0, 0, 0, 2)) for text in (row.get("sentence"), f"Fields that misled: {fields}")]
+    return Group(title, *told)
+
+
 VIEWS: dict[str, Callable[[Document], RenderableType]] = {
     "files": _files,
     "quality": _quality,
@@ -504,6 +531,7 @@ VIEWS: dict[str, Callable[[Document], RenderableType]] = {
     "conflicts": _conflicts,
     "indicators": _indicators,
     "completeness": _completeness,
+    "corrections": _corrections,
 }
 
 READERS: dict[str, Callable[..., None]] = {
@@ -523,5 +551,6 @@ KEYS: dict[str, tuple[str, ...]] = {
     "conflicts": ("conflicts",),
     "indicators": ("indicators",),
     "completeness": ("completeness",),
+    "corrections": ("corrections",),
 }
 """The views of a case document, each with the keys that `--json` prints; `summary` prints them all."""

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from m365dq_dagster.adapters.case_store import CaseStore
     from m365dq_dagster.adapters.registry import Registry
+    from m365dq_dagster.adapters.rule_pack import RulePack
     from m365dq_dagster.adapters.settings import Settings
     from m365dq_dagster.core.metrics import Dashboard
     from m365dq_dagster.stages.case import PreparedCase
@@ -88,10 +89,12 @@ class Workbench:
 
     def cases(self) -> list[dict[str, Any]]:
         """One plain row a case, by id."""
+        from m365dq_dagster.stages.corrections import in_force
         from m365dq_dagster.stages.progress import case_mapping
 
         with self.registry() as registry:
-            return [case_mapping(record) for record in registry.cases()]
+            corrected = in_force(registry)
+            return [case_mapping(record, corrected.get(record.case_id)) for record in registry.cases()]
 
     def progress(self, case_id: str) -> dict[str, Any]:
         """Where the case stands, what blocks it and what comes next."""
@@ -218,6 +221,48 @@ class Workbench:
         with self.registry() as registry:
             return compute_dashboard(registry, self.now(), days)
 
+    def correct(
+        self,
+        case_id: str,
+        finding: str,
+        verdict: str,
+        reason: str,
+        fields: tuple[str, ...] | None,
+        actor: str | None,
+    ) -> dict[str, Any]:
+        """Record that a conclusion was wrong, and tell of it in the report of the published generation too."""
+        from m365dq_dagster.adapters.operating_user import operating_person
+        from m365dq_dagster.stages import corrections
+
+        asked = corrections.Asked(case_id, finding, verdict, reason, fields)
+        person, pack = operating_person(actor), self.pack()
+        with self.registry() as registry:
+            made = corrections.correct(registry, self.store, pack, asked, person, self.now())
+        document = self.document(case_id)
+        self._renew_report(document)
+        row = next(row for row in document["corrections"] if row["id"] == made.correction.id)
+        return {"case": case_id, **row, "proposals": [one.as_mapping() for one in made.proposals]}
+
+    def _renew_report(self, document: Mapping[str, Any]) -> None:
+        """Write the report anew, so that nobody reads it without the correction; the correction is kept either way."""
+        from m365dq_dagster.stages.report import write_report
+
+        try:
+            write_report(document, self.report_path(document).parent)
+        except OSError as error:
+            terminal.note(
+                f"m365dq: the correction is kept, but the report could not be written anew ({error.strerror}); "
+                f"write it with `m365dq report {document.get('case')}`."
+            )
+
+    def proposals(self) -> tuple[list[dict[str, Any]], str]:
+        """The context rules that corrections speak for: as plain rows, and as entries of the rules' file."""
+        from m365dq_dagster.stages import corrections
+
+        with self.registry() as registry:
+            found = corrections.proposals(registry, self.pack())
+        return [one.as_mapping() for one in found], corrections.entries_text(found)
+
     def run(self, request: RunRequest, progress: Progress) -> RunResult:
         """Judge a folder of evidence, or say since when nothing has changed."""
         with self.registry() as registry:
@@ -316,19 +361,23 @@ class Workbench:
         return start_ui(self.settings, command)
 
     def document(self, case_id: str) -> dict[str, Any]:
-        """The published document of a case, with its alerts as they stand now; where the registry cannot be read, as
-        they stood when it was published. `BadInput` for a case without one.
+        """The published document of a case, with its alerts and corrections as they stand now; where the registry
+        cannot be read, with the alerts as they stood when it was published. `BadInput` for a case without one.
         """
         from m365dq_dagster.core.context import valid_case_id
+        from m365dq_dagster.stages import corrections
         from m365dq_dagster.stages.alerts import alerts_of
         from m365dq_dagster.stages.document import read_document
 
         document = read_document(self.store, valid_case_id(case_id))
         try:
             with self.registry() as registry:
-                return {**document, "alerts": alerts_of(registry, case_id)}
+                beside = {"corrections": corrections.of_document(registry, document)}
+                return {**document, "alerts": alerts_of(registry, case_id), **beside}
         except M365dqError as error:
-            terminal.note(f"m365dq: alerts are shown as they stood when the case was published: {error}")
+            terminal.note(
+                f"m365dq: alerts are shown as they stood when the case was published, corrections not: {error}"
+            )
             return document
 
     def quarantine(self, case_id: str, rows: int | None = None, characters: int | None = None) -> list[dict[str, Any]]:
@@ -344,6 +393,12 @@ class Workbench:
         from m365dq_dagster.stages.document import read_provenance
 
         return read_provenance(self.store, valid_case_id(case_id))
+
+    def pack(self) -> RulePack:
+        """The installed rule pack."""
+        from m365dq_dagster.adapters.rule_pack import load_rule_pack
+
+        return load_rule_pack()
 
     def pack_hash(self) -> str:
         """The content hash of the installed rule pack."""

@@ -221,7 +221,7 @@ def check_news(subject: str, verdict: str, concluded: str, last: Correction | No
     """Refuse a correction that says nothing new. `more` says that it names other fields than the last one did."""
     stands = last is not None and not last.takes_back
     word = last.verdict if last is not None and stands else concluded
-    if verdict != word or (stands and more):
+    if verdict != word or (stands and more and verdict != concluded):
         return
     of = "The case" if subject == CASE else subject
     if last is not None and stands:
@@ -234,16 +234,15 @@ def check_news(subject: str, verdict: str, concluded: str, last: Correction | No
 
 def sentence(one: Correction, generation: str | None, concluded: str | None) -> str:
     """A correction as it is told beside a conclusion, with what the generation at hand says where that is another."""
-    of = "This conclusion" if one.about == CASE else f"The conclusion on {one.about}"
-    was = f"was {one.concluded}, and " if one.concluded else ""
-    act = "taken back; it stands" if one.takes_back else f"corrected to {one.verdict}"
+    when = f"on {one.corrected_at:%Y-%m-%d} by {one.told_by}"
+    of = "this conclusion" if one.about == CASE else f"the conclusion on {one.about}"
+    was = f" from {one.concluded}" if one.concluded else ""
+    told = f"{of[:1].upper()}{of[1:]} was corrected {when}{was} to {one.verdict}"
     if one.takes_back:
-        told = f"The correction of {'this conclusion' if one.about == CASE else one.about} was {act} at {one.verdict}"
-    else:
-        told = f"{of} {was}was {act}"
+        told = f"The correction of {of} was taken back {when}; it stands at {one.verdict}"
     since = f" The case was judged again since and says {concluded or 'nothing of it'}."
     again = since if one.generation and generation and one.generation != generation else ""
-    return f"{told} on {one.corrected_at:%Y-%m-%d} by {one.told_by}: {_ended(one.reason)}{again}"
+    return f"{told}: {_ended(one.reason)}{again}"
 
 
 def _ended(text: str) -> str:

@@ -56,7 +56,7 @@ class FlagFact:
 
 @dataclass(frozen=True)
 class CorrectionFact:
-    """A case whose conclusion was corrected."""
+    """A case whose conclusion was corrected, and when; a correction that was taken back is none."""
 
     case_id: str
     at: datetime
@@ -94,7 +94,7 @@ class FieldScore:
 
 @dataclass(frozen=True)
 class Day:
-    """One UTC day of the window."""
+    """One UTC day of the window; `corrections` counts cases, each once a day."""
 
     day: date
     imports: int
@@ -221,7 +221,7 @@ def _daily(
             imports=sum(fact.at.date() == day for fact in imports),
             passed=sum(fact.at.date() == day and fact.status == "PASS" for fact in imports),
             unknown_codes=len({(f.log_type, f.field, f.value) for f in flags if f.at.date() == day}),
-            corrections=sum(fact.at.date() == day for fact in corrections),
+            corrections=len({fact.case_id for fact in corrections if fact.at.date() == day}),
         )
         for day in days
     )

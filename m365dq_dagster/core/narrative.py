@@ -726,6 +726,19 @@ def outcomes(document: Document) -> list[str]:
     return [f"{count(counted[word])} {OUTCOMES.get(word, word)}" for word in ordered if counted[word]]
 
 
+def correction_banners(document: Document) -> list[str]:
+    """The sentences on the conclusions that stand corrected, that on the case first; read beside the document."""
+    standing = [row for row in items(document, "corrections") if row.get("state") == "IN_FORCE"]
+    return [str(row.get("sentence")) for row in sorted(standing, key=lambda row: row.get("subject") != "case")]
+
+
+def corrected_to(document: Document, subject: object) -> str:
+    """The verdict that a person gave a subject (an account; None is the case), or nothing where none stands."""
+    about = subject or "case"
+    standing = (row for row in items(document, "corrections") if row.get("state") == "IN_FORCE")
+    return next((str(row.get("verdict")) for row in standing if row.get("subject") == about), "")
+
+
 def override_banner(document: Document) -> str:
     """The sentence that a judgement against the gate carries everywhere, or nothing."""
     override = part(part(document, "quality"), "override")

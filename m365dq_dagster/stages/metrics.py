@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from m365dq_dagster.adapters.registry import Registry
 from m365dq_dagster.adapters.rule_pack import RulePack, load_rule_pack
+from m365dq_dagster.core.corrections import wrong_conclusions
 from m365dq_dagster.core.metrics import CorrectionFact, Dashboard, FlagFact, ImportFact, ScoreFact, Window, dashboard
 from m365dq_dagster.core.profile import Witness
 
@@ -49,7 +50,9 @@ def _flags(registry: Registry, window: Window) -> list[FlagFact]:
 
 
 def _corrections(registry: Registry, window: Window) -> list[CorrectionFact]:
-    return [CorrectionFact(c.case_id, c.corrected_at) for c in registry.corrections_until(window.end)]
+    """As the corrections stood at the end of the window: what was taken back by then does not count."""
+    wrong = wrong_conclusions(registry.corrections_until(window.end))
+    return [CorrectionFact(one.said.case_id, one.at) for one in wrong]
 
 
 def _scores(registry: Registry, window: Window) -> list[ScoreFact]:

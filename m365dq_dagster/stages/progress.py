@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from m365dq_dagster.adapters.registry import CaseRecord, Registry
@@ -33,8 +34,8 @@ def progress_mapping(progress: CaseProgress) -> dict[str, Any]:
     }
 
 
-def case_mapping(record: CaseRecord) -> dict[str, Any]:
-    """For JSON: one row of the list of cases."""
+def case_mapping(record: CaseRecord, corrected: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """For JSON: one row of the list of cases; `corrected` are the verdicts that a person gave, by subject."""
     return {
         "case": record.case_id,
         "folder": record.folder,
@@ -42,5 +43,6 @@ def case_mapping(record: CaseRecord) -> dict[str, Any]:
         "verdict": record.verdict,
         "blocked_by": record.blocked_by,
         "updated_at": record.updated_at.isoformat(),
+        "corrected": dict(corrected or {}),
         "last_run": record.last_run.isoformat() if record.last_run else None,
     }

@@ -18,7 +18,7 @@ from m365dq_dagster.core import narrative
 from m365dq_dagster.core.checks import CheckResult
 from m365dq_dagster.core.errors import BadInput
 from m365dq_dagster.core.outcome import CaseStage
-from m365dq_dagster.stages import alerts
+from m365dq_dagster.stages import alerts, corrections
 from m365dq_dagster.stages import document as case_document
 from m365dq_dagster.stages.case_run import CaseRun
 
@@ -47,7 +47,8 @@ def run(run: CaseRun) -> ReportReport:
     body["alerts"] = alerts.raise_for_document(run.registry, body, now)
     case_document.keep(run.con, body)
     measure.note(run.con, RUN_KEY, run.run_id)
-    return write_report(body, report_dir(run.case_dir, run.run_id))
+    beside = {"corrections": corrections.of_document(run.registry, body)}
+    return write_report({**body, **beside}, report_dir(run.case_dir, run.run_id))
 
 
 def is_made(run: CaseRun) -> bool:

@@ -165,6 +165,7 @@ def oculus() -> Document:
             "12 message_trace rows were taken in and are not judged yet: nothing is concluded from them.",
         ],
         "cannot_conclude": ["218 sign-ins: Conditional Access did not apply, and no other field tells how they ended"],
+        "corrections": [],
         "alerts": [
             {
                 "rule": "breach_indicator",
@@ -196,6 +197,7 @@ def blocked() -> Document:
         "leads": [],
         "indicators": [],
         "conflicts": [],
+        "corrections": [],
         "alerts": [],
         "cannot_conclude": [reason],
     }
@@ -212,6 +214,38 @@ def overridden() -> Document:
     for finding in document["findings"]:
         finding["verified"] = False
     return document
+
+
+def corrected() -> Document:
+    """The case after a person has corrected it and one of its accounts; one correction was taken back."""
+    document = oculus()
+    account = document["accounts"][0]["account"]
+    document["corrections"] = [
+        _correction(1, "case", "CANNOT_CONCLUDE", "TAKEN_BACK"),
+        _correction(2, "case", "BREACH_INDICATED", "TAKES_BACK"),
+        _correction(3, account, "NO_INDICATION", "IN_FORCE"),
+        _correction(4, "case", "NO_BREACH_INDICATED", "IN_FORCE"),
+    ]
+    return document
+
+
+def _correction(number: int, subject: str, verdict: str, state: str) -> Document:
+    concluded = "BREACH_INDICATED" if subject == "case" else "COMPROMISE_INDICATED"
+    return {
+        "id": number,
+        "finding": subject,
+        "subject": subject,
+        "concluded": concluded,
+        "verdict": verdict,
+        "reason": "the owner was travelling",
+        "by": "kim",
+        "acting_as": None,
+        "at": "2026-04-02T08:00:00+00:00",
+        "fields": [f"sign_in_logs.{CA}"],
+        "state": state,
+        "generation": "g1",
+        "sentence": f"{subject} was corrected to {verdict}: the owner was travelling.",
+    }
 
 
 def all_blocked() -> Document:
@@ -247,6 +281,8 @@ def hostile() -> Document:
     document["findings"][0]["claim"] = script + " https://evil.example/ " + ESCAPE
     document["unknown_values"][0]["value"] = "{{ 7 * 7 }}" + ESCAPE
     document["cannot_conclude"] = [script + ESCAPE]
+    document["corrections"] = [_correction(1, script + ESCAPE, "NO_INDICATION", "IN_FORCE")]
+    document["corrections"][0]["sentence"] = formula + script + ESCAPE + "x" * 2000
     document["quality"]["failed_checks"][0]["reason"] = script
     evil = f"{formula} {script} {ESCAPE}\u202e\x00" + "x" * 1_000_000
     document["files"][1].update(path=evil, log_type=evil, format=evil, date_order="AMBIGUOUS")

@@ -108,6 +108,16 @@ class Runs(RegistryPart):
         with self._reading() as connection:
             return [_score(row) for row in connection.execute(query)]
 
+    def cases_that_heard(self) -> dict[tuple[str, str], frozenset[str]]:
+        """The cases in which each (log type, field) had a score above 0, and so a say."""
+        table = field_reliability_scores
+        query = sa.select(table.c.table_name, table.c.field_name, table.c.case_id).where(table.c.adjusted_score > 0)
+        found: dict[tuple[str, str], set[str]] = {}
+        with self._reading() as connection:
+            for row in connection.execute(query.distinct()):
+                found.setdefault((row.table_name, row.field_name), set()).add(row.case_id)
+        return {key: frozenset(cases) for key, cases in found.items()}
+
     def record_sightings(self, case_id: str, sightings: Iterable[Sighting], now: datetime) -> None:
         """Keep which code values a case holds: (log type, field, value, rows, first event, last event).
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from m365dq_dagster.adapters.sql import quote_identifier
@@ -20,6 +20,15 @@ SIGN_IN_TYPE = """
 """
 """The type of a sign-in, as the judge's rows have it."""
 
+EXPRESSIONS: Mapping[str, str] = {
+    "sign_in_types": SIGN_IN_TYPE,
+    "record_types": "t.record_type",
+    "token_types": "replace(lower(t.incoming_token_type), ' ', '')",
+    "address_kinds": "CASE WHEN contains(t.address, ':') THEN 'ipv6' WHEN t.address IS NOT NULL THEN 'ipv4' END",
+    "aggregated": "coalesce(f.rows_stand_for > f.rows_read, FALSE)",
+}
+"""What a condition compares with its words, of a row `t` of file `f`; NULL where the row does not tell."""
+
 COLUMNS: Mapping[str, tuple[str, ...]] = {
     "clients": ("client_app_used",),
     "sign_in_types": ("sign_in_event_type", "is_interactive"),
@@ -30,6 +39,10 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
     "hours_before_end": ("event_time",),
 }
 """The columns that a condition looks at."""
+
+
+WORDS = ("sign_in_types", "record_types", "token_types", "address_kinds")
+"""The conditions that compare one word of the row with a list."""
 
 
 @dataclass(frozen=True)
@@ -69,27 +82,27 @@ def count_matches(table: str, asked: Sequence[Asked]) -> tuple[str, dict[str, ob
     )
 
 
+def client_kind(prefix: str, kinds: Iterable[Client], otherwise: Client) -> str:
+    """The kind of a row's client: that whose words, `$<prefix>_<kind>`, hold its name, else `otherwise`."""
+    cases = " ".join(
+        f"WHEN list_contains(${prefix}_{kind}, lower(trim(t.client_app_used))) THEN '{kind}'" for kind in kinds
+    )
+    return f"CASE {cases} ELSE '{otherwise}' END"
+
+
 def _tests(one: Asked, prefix: str, values: dict[str, object]) -> list[str]:
     when, column = one.when, f"t.{quote_identifier(one.field)}"
     lists = {
-        "sign_in_types": (SIGN_IN_TYPE, when.sign_in_types),
-        "record_types": ("t.record_type", when.record_types),
-        "token_types": ("replace(lower(t.incoming_token_type), ' ', '')", when.token_types),
+        **{name: (EXPRESSIONS[name], getattr(when, name)) for name in WORDS},
         "values": (f"lower(trim(CAST({column} AS VARCHAR)))", when.values),
-        "address_kinds": ("CASE WHEN contains(t.address, ':') THEN 'ipv6' ELSE 'ipv4' END", when.address_kinds),
     }
     tests = []
     for name, (expression, words) in lists.items():
         if words is not None:
-            guard = "t.address IS NOT NULL AND " if name == "address_kinds" else ""
-            tests.append(f"({guard}list_contains(${prefix}_{name}, {expression}) IS TRUE)")
+            tests.append(f"(list_contains(${prefix}_{name}, {expression}) IS TRUE)")
             values[f"{prefix}_{name}"] = list(words)
     if when.clients is not None:
-        cases = " ".join(
-            f"WHEN list_contains(${prefix}_{kind}, lower(trim(t.client_app_used))) THEN '{kind}'"
-            for kind in one.clients
-        )
-        tests.append(f"list_contains(${prefix}_clients, CASE {cases} ELSE '{one.otherwise}' END)")
+        tests.append(f"list_contains(${prefix}_clients, {client_kind(prefix, one.clients, one.otherwise)})")
         values[f"{prefix}_clients"] = [str(client) for client in when.clients]
         values.update({f"{prefix}_{kind}": list(words) for kind, words in one.clients.items()})
     if when.formats is not None:
@@ -105,7 +118,7 @@ def _tests(one: Asked, prefix: str, values: dict[str, object]) -> list[str]:
     if when.filled is not None:
         tests.append(f"{column} IS {'NOT ' if when.filled else ''}NULL")
     if when.aggregated is not None:
-        tests.append(f"coalesce(f.rows_stand_for > f.rows_read, FALSE) = ${prefix}_aggregated")
+        tests.append(f"{EXPRESSIONS['aggregated']} = ${prefix}_aggregated")
         values[f"{prefix}_aggregated"] = when.aggregated
     if when.hours_before_end is not None:
         tests.append(f"(t.event_time >= f.last_event - to_minutes(CAST(${prefix}_hours * 60 AS BIGINT))) IS TRUE")

@@ -156,6 +156,13 @@ FROM unified_audit_log AS u
 WHERE $kind = 'unclear' AND u.account = $account AND NOT u.is_logon
   AND u.account IN (SELECT account FROM unseen_activity WHERE from_refused > 0)
 
+-- name: deciders
+-- The fields by which the rows of an account were decided (NULL: of the whole case).
+SELECT DISTINCT log_type, decided_by
+FROM events
+WHERE counted AND decided_by IS NOT NULL AND ($account IS NULL OR account = $account)
+ORDER BY log_type, decided_by
+
 -- name: proof_lines
 SELECT f.path, p.row_no FROM proof AS p JOIN files AS f ON f.file_id = p.file_id ORDER BY f.path, p.row_no LIMIT $most
 

@@ -10,7 +10,7 @@ from m365dq_dagster.core import narrative
 from m365dq_dagster.stages.report import rendered
 from tests.support import sample_document
 
-SAMPLES = ["oculus", "blocked", "overridden", "all_blocked", "clean", "hostile", "crowded"]
+SAMPLES = ["oculus", "corrected", "blocked", "overridden", "all_blocked", "clean", "hostile", "crowded"]
 
 
 class Page(HTMLParser):
@@ -105,6 +105,15 @@ def test_an_override_is_a_banner_and_on_every_finding() -> None:
     shown = page("overridden").text
     assert "The quality gate was overridden" in shown
     assert shown.count("not verified") >= 8
+
+
+def test_a_correction_is_a_banner_and_stands_at_the_account_and_the_finding() -> None:
+    shown = page("corrected").text
+    assert shown.index("Corrected by a person") < shown.index("Accounts, worst first")
+    assert shown.count("corrected to NO_BREACH_INDICATED") == 2
+    assert shown.count("corrected to NO_INDICATION") >= 2
+    assert "CANNOT_CONCLUDE: the owner" not in shown
+    assert "Corrected by a person" not in page("oculus").text
 
 
 def test_the_context_is_shown_where_it_was_given() -> None:

@@ -9,7 +9,7 @@ from m365dq_dagster.cli import screen, terminal
 from tests.support import sample_document
 
 FOOTER = screen.Footer("/home/jo/.m365dq/cases/oculus/report.html", "/home/jo/.m365dq", 9.83)
-SAMPLES = ["oculus", "blocked", "overridden", "all_blocked", "clean", "hostile", "crowded"]
+SAMPLES = ["oculus", "corrected", "blocked", "overridden", "all_blocked", "clean", "hostile", "crowded"]
 
 
 def shown(document: dict[str, Any], footer: screen.Footer = FOOTER) -> str:

@@ -15,7 +15,7 @@ VIEWS = [*OF_THE_DOCUMENT, "quarantine", "provenance"]
 
 
 @pytest.mark.parametrize("view", VIEWS)
-@pytest.mark.parametrize("name", ["oculus", "blocked", "hostile", "overridden", "all_blocked"])
+@pytest.mark.parametrize("name", ["oculus", "corrected", "blocked", "hostile", "overridden", "all_blocked"])
 def test_every_view_is_neutral_and_no_wider_than_120_columns(view: str, name: str) -> None:
     result = call("show", "c", view, bench=HandedWorkbench(getattr(sample_document, name)()))
     assert result.exit_code == 0
@@ -330,3 +330,31 @@ def test_the_report_page_tells_what_changes_and_which_rules_applied() -> None:
     page = " ".join(rendered(with_parts(), "html").split())
     assert "From 2025-11-10 on status_error_code holds &#39;0&#39; throughout." in page
     assert "a-rule: status_error_code (score times 0.90, 7 rows)." in page
+
+
+def test_corrections_are_told_with_what_became_of_them_and_what_misled() -> None:
+    shown = call("show", "oculus", "corrections", bench=HandedWorkbench(sample_document.corrected())).stdout
+    told = " ".join(shown.split())
+    assert "1 case: taken back case was corrected to CANNOT_CONCLUDE" in told
+    assert "4 case: in force" in told
+    assert told.count("Fields that misled: sign_in_logs.conditional_access_status") == 4
+    assert shown.count("was corrected to NO_BREACH_INDICATED") == 1
+
+
+def test_a_case_without_corrections_says_so_and_one_whose_registry_is_gone_does_not() -> None:
+    document = sample_document.oculus()
+    assert (
+        "No conclusion of this case was corrected."
+        in call("show", "c", "corrections", bench=HandedWorkbench(document)).stdout
+    )
+    del document["corrections"]
+    shown = call("show", "c", "corrections", bench=HandedWorkbench(document)).stdout
+    assert "could not be read from the registry" in shown
+    assert "No conclusion" not in shown
+
+
+@pytest.mark.parametrize("view", [view for view in OF_THE_DOCUMENT if view != "corrections"])
+def test_every_view_of_a_corrected_case_says_that_it_was_corrected(view: str) -> None:
+    shown = call("show", "oculus", view, bench=HandedWorkbench(sample_document.corrected())).stdout
+    assert shown.index("case was corrected to NO_BREACH_INDICATED") < shown.index("was corrected to NO_INDICATION")
+    assert "CANNOT_CONCLUDE" not in shown.partition("travelling")[0]

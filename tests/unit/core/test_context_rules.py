@@ -20,6 +20,7 @@ from m365dq_dagster.core.errors import BadInput
 from m365dq_dagster.core.outcome import FieldState
 from m365dq_dagster.core.reliability import FieldJudgement
 from tests.support.judgement import CA, CODE, TEXT, judged, pack, row
+from tests.support.rule_examples import assert_examples_hold
 
 BENCH = judged([row("0", Word.SUCCESS, Access.SUCCESS, 60), row("53003", Word.FAILURE, Access.FAILURE, 40)])
 GOOD: dict[str, Any] = {
@@ -119,9 +120,7 @@ def test_a_reason_that_begins_with_a_name_keeps_its_capital() -> None:
 
 @pytest.mark.parametrize("one", pack().context_rules, ids=lambda one: one.id)
 def test_the_examples_of_a_shipped_rule_hold(one: ContextRule) -> None:
-    assert {example.expect for example in one.examples} == {one.effect, None}, "give an example of both kinds"
-    for example in one.examples:
-        assert one.matches(example.given) is (example.expect is not None), example.name
+    assert_examples_hold(one)
 
 
 def test_no_row_that_tells_nothing_matches_a_rule_that_asks_for_something() -> None:

@@ -341,3 +341,15 @@ def test_a_database_of_countries_is_told_in_one_sentence_and_none_in_none() -> N
 def test_an_indicator_says_what_its_rows_come_to() -> None:
     assert narrative.split_of({"detail": {"Sync": 3, "Bind": 1570}}) == "Sync: 3, Bind: 1,570"
     assert narrative.split_of({"after_foreign_success": 2}) == "2 of them after a foreign success"
+
+
+def test_only_corrections_in_force_are_told_that_on_the_case_first() -> None:
+    assert narrative.correction_banners(sample_document.oculus()) == []
+    assert narrative.correction_banners({"case": "c"}) == []
+    document = sample_document.corrected()
+    first, second = narrative.correction_banners(document)
+    account = document["accounts"][0]["account"]
+    assert first.startswith("case was corrected to NO_BREACH_INDICATED")
+    assert second.startswith(f"{account} was corrected to NO_INDICATION")
+    subjects = (None, account, "other@x.example")
+    assert [narrative.corrected_to(document, one) for one in subjects] == ["NO_BREACH_INDICATED", "NO_INDICATION", ""]
