@@ -49,6 +49,11 @@ class Settings(BaseSettings):
     @classmethod
     def load(cls) -> Settings:
         """Read the environment and make the home folder, mode 0700. Raises `BadInput` where a value cannot be used."""
+        return cls.read().prepared()
+
+    @classmethod
+    def read(cls) -> Settings:
+        """Read the environment and make nothing; the home folder may be missing. Raises `BadInput` like `load`."""
         try:
             settings = cls()
         except ValidationError as error:
@@ -57,7 +62,7 @@ class Settings(BaseSettings):
             raise BadInput(
                 f"The environment variable {name} cannot be used: {first['msg']}. Correct it or unset it."
             ) from None
-        return settings.prepared()
+        return settings.model_copy(update={"home": settings.home.expanduser().absolute()})
 
     def prepared(self) -> Settings:
         """The same settings with an absolute home that exists."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 from filelock import FileLock, Timeout
-from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.engine import URL, Connection, Engine
 
 from m365dq_dagster.adapters.registry.engine import describe, reading, switch_to_wal, told_plainly, writing
 from m365dq_dagster.core.errors import BadInput, InternalFault
@@ -42,18 +42,24 @@ def upgrade(engine: Engine) -> None:
 
 def _is_current(engine: Engine) -> bool:
     with reading(engine) as connection:
-        found = _revision(connection)
+        found = revision_of(connection)
     if found in (None, HEAD):
         return found == HEAD
     if found not in known_revisions():
-        raise BadInput(
-            f"The registry ({describe(engine.url)}) was written by a newer m365dq (revision {found[:40]}); this "
-            f"program knows revisions up to {HEAD}: upgrade m365dq, or set M365DQ_REGISTRY_URL to another registry."
-        )
+        raise BadInput(newer(engine.url, found))
     return False
 
 
-def _revision(connection: Connection) -> str | None:
+def newer(url: URL, revision: str) -> str:
+    """The sentence for a registry of a revision that this program does not know."""
+    return (
+        f"The registry ({describe(url)}) was written by a newer m365dq (revision {revision[:40]}); this "
+        f"program knows revisions up to {HEAD}: upgrade m365dq, or set M365DQ_REGISTRY_URL to another registry."
+    )
+
+
+def revision_of(connection: Connection) -> str | None:
+    """The revision of the tables, or None where there are none."""
     if not sa.inspect(connection).has_table("alembic_version"):
         return None
     found = connection.scalar(sa.text("SELECT version_num FROM alembic_version"))
@@ -81,12 +87,18 @@ def _upgrade_sqlite(engine: Engine) -> None:
         ) from None
 
 
-def _run(connection: Connection) -> None:
+def upgrade_to(engine: Engine, revision: str) -> None:
+    """Make the tables of a registry in a database that holds none, as they were at a revision."""
+    with writing(engine) as connection:
+        _run(connection, revision)
+
+
+def _run(connection: Connection, revision: str = "head") -> None:
     from alembic import command
 
     config = _config()
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    command.upgrade(config, revision)
 
 
 def _config() -> Config:
