@@ -26,6 +26,7 @@ from m365dq_dagster.cli import (
     dashboard,
     generate,
     logs,
+    maintain,
     report,
     run,
     show,
@@ -146,6 +147,7 @@ app.command("bench")(bench.bench)
 app.command("validate")(validate.validate)
 app.command("ui")(ui.ui)
 app.command("dashboard")(dashboard.dashboard)
+app.command("maintain")(maintain.maintain)
 app.add_typer(alerts.app, name="alerts")
 app.add_typer(codes.app, name="codes")
 

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from m365dq_dagster.stages.case import PreparedCase
     from m365dq_dagster.stages.case_run import Override, Progress
     from m365dq_dagster.stages.code_changes import CodeDesk
+    from m365dq_dagster.stages.maintenance import Cycle
 
 
 INTERRUPTED = ("Query interrupted", "failed with KeyboardInterrupt", "failed with DagsterExecutionInterruptedError")
@@ -213,6 +214,20 @@ class Workbench:
             {"log_type": key[0], "field": key[1], "value": key[2], "rows": sum(cases.values()), "cases": dict(cases)}
             for key, cases in found.items()
         ]
+
+    def maintain(
+        self, quarter: str | None, documents: Path | None, actor: str | None, *, dry: bool, fetch: bool
+    ) -> Cycle:
+        """Go through the quarterly cycle; a dry one reads everything and makes nothing, not even the home folder."""
+        from m365dq_dagster.adapters.operating_user import operating_person
+        from m365dq_dagster.adapters.settings import Settings
+        from m365dq_dagster.stages import maintenance
+
+        request = maintenance.CycleRequest(operating_person(actor), self.now(), quarter, documents, fetch)
+        if dry:
+            return maintenance.dry_run(Settings.read(), request)
+        with self.registry() as registry:
+            return maintenance.run_cycle(self.settings, registry, request)
 
     def dashboard(self, days: int) -> Dashboard:
         """The metrics page of the last days."""

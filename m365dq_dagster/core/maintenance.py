@@ -18,7 +18,7 @@ from m365dq_dagster.core.outcome import Severity
 MINUTES_A_SITTING = 30
 """What a person gives the cycle at most; what does not fit is counted and left for another sitting."""
 
-QUARTER = re.compile(r"([12]\d{3})Q([1-4])")
+QUARTER = re.compile(r"[12][0-9]{3}Q[1-4]")
 OUTCOMES_SHOWN = 3
 
 
@@ -179,3 +179,77 @@ def _said(one: Beside) -> str:
         if value
     ]
     return ", ".join(parts) or "nothing"
+
+
+@dataclass(frozen=True)
+class DocumentsRead:
+    """What became of the vendor's documents: how many were read, and one sentence for each that could not be.
+
+    `asked` is False where nobody gave any, which is itself worth a word.
+    """
+
+    asked: bool = False
+    read: int = 0
+    trouble: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class EarlierCycle:
+    """A cycle of the same quarter that was gone through before."""
+
+    actor: str
+    made_at: datetime
+
+
+@dataclass(frozen=True)
+class MaintenanceReport:
+    """What a quarter asks for, as a list to work through.
+
+    `unknown` are the codes and values seen in the last `sighting_days` that no reference in force knows, the commonest
+    first. `notes` are counts that ask for nothing. `proposed` is how many rows this cycle proposed.
+    """
+
+    quarter: str
+    owner: str
+    actor: str
+    generated_at: datetime
+    rule_pack: str
+    sighting_days: int
+    revalidate_days: int
+    steps: tuple[Step, ...]
+    unknown: tuple[UnknownValue, ...] = ()
+    documents: DocumentsRead = DocumentsRead()
+    earlier: tuple[EarlierCycle, ...] = ()
+    notes: tuple[str, ...] = ()
+    proposed: int = 0
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many matters each topic has."""
+        return {step.topic.value: len(step.matters) for step in self.steps}
+
+    @property
+    def due(self) -> tuple[Step, ...]:
+        """The steps that ask for something."""
+        return tuple(step for step in self.steps if step.matters)
+
+    @property
+    def minutes(self) -> int:
+        """What the sitting takes; 0 where nothing is due."""
+        return total_minutes(self.steps)
+
+    @property
+    def prove_minutes(self) -> int:
+        """What proving the changes takes; 0 where nothing is due."""
+        return PROVE_MINUTES if self.minutes else 0
+
+    @property
+    def severity(self) -> Severity:
+        """The gravest of all matters; INFO where there is none."""
+        return max(
+            (m.severity for step in self.steps for m in step.matters), key=list(Severity).index, default=Severity.INFO
+        )
+
+    def step(self, topic: Topic) -> Step:
+        """The step of a topic."""
+        return next(step for step in self.steps if step.topic is topic)

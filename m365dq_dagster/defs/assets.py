@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 from pydantic import Field
 
+from m365dq_dagster.adapters.operating_user import operating_person
 from m365dq_dagster.adapters.rule_pack import load_rule_pack
 from m365dq_dagster.core.checks import CheckResult
 from m365dq_dagster.core.errors import BadInput
@@ -123,12 +124,17 @@ def standing_assets(services: Services) -> list[dg.AssetsDefinition]:
                 metadata=metadata.dashboard(stages["metrics"].compute_dashboard(registry, clock.now()))
             )
 
-    @dg.asset(group_name="estate", kinds={"sql"}, deps=[status_code_reference])
+    @dg.asset(group_name="estate", kinds={"sql"}, deps=[status_code_reference], check_specs=checks.MAINTENANCE_SPECS)
     def maintenance_report() -> Made:
-        """The quarterly maintenance of the status codes, as a list to work through."""
+        """The quarterly maintenance of what is known of Microsoft's codes, as a list to work through."""
+        stage = stages["maintenance"]
         with services.registry() as registry:
-            report = stages["maintenance"].maintenance_report(registry, clock.now())
-            return dg.MaterializeResult(metadata=metadata.maintenance(report))
+            request = stage.CycleRequest(operating_person("Dagster"), clock.now())
+            cycle = stage.run_cycle(services.settings, registry, request)
+        return dg.MaterializeResult(
+            metadata=metadata.maintenance(cycle),
+            check_results=[shown.as_result(one.name, one) for one in stage.checks_of(cycle.report)],
+        )
 
     return [status_code_reference, dashboard_metrics, maintenance_report]
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import dagster as dg
 
+from m365dq_dagster.core import maintenance_checks
 from m365dq_dagster.core.outcome import LogType
 from m365dq_dagster.defs import shown, warming
 from m365dq_dagster.defs.partitions import cases
@@ -40,6 +41,34 @@ QUALITY_SPECS = (
     spec(QUALITY_NOTES, "quality_report", "Fields that may not testify, unknown codes and values."),
 )
 VERDICT_SPECS = (spec(VERDICT, "verified_findings", "What the evidence says of the case."),)
+
+
+MAINTENANCE_SPECS = tuple(
+    dg.AssetCheckSpec(name=name, asset="maintenance_report", description=maintenance_checks.ABOUT[name])
+    for name in (
+        maintenance_checks.OWNER,
+        maintenance_checks.VALIDATED,
+        maintenance_checks.UNKNOWN,
+        maintenance_checks.DOCUMENTS,
+    )
+)
+"""What is asked of every cycle; none of it stops anything."""
+
+
+def cycle_check(services: Services) -> dg.AssetChecksDefinition:
+    """Whether somebody goes through the cycle at all: asked every day, beside the dashboard."""
+
+    @dg.asset_check(
+        name=maintenance_checks.DONE,
+        asset="maintenance_report",
+        description=maintenance_checks.ABOUT[maintenance_checks.DONE],
+    )
+    def cycle_done_this_quarter() -> dg.AssetCheckResult:
+        with services.registry() as registry:
+            found = services.stages["maintenance"].cycle_done(registry, services.clock.now())
+        return shown.as_result(maintenance_checks.DONE, found)
+
+    return cycle_done_this_quarter
 
 
 def evidence_check(services: Services) -> dg.AssetChecksDefinition:
@@ -77,4 +106,4 @@ def guard_check(services: Services, group: str) -> dg.AssetChecksDefinition:
 
 def checks(services: Services) -> list[dg.AssetChecksDefinition]:
     """The checks that run beside the assets; gates, notes and the verdict belong to the assets themselves."""
-    return [evidence_check(services), *(guard_check(services, group) for group in GUARDED)]
+    return [evidence_check(services), *(guard_check(services, group) for group in GUARDED), cycle_check(services)]

@@ -2,6 +2,8 @@
 
 import dagster as dg
 
+from m365dq_dagster.core.maintenance_checks import DONE
+
 CASE_ASSETS = ("raw_logs", "quality_report", "reliability_scores", "verified_findings", "case_report")
 
 case_job = dg.define_asset_job(
@@ -12,14 +14,15 @@ case_job = dg.define_asset_job(
 )
 metrics_job = dg.define_asset_job(
     "metrics_job",
-    selection=dg.AssetSelection.assets("dashboard_metrics"),
+    selection=dg.AssetSelection.assets("dashboard_metrics")
+    | dg.AssetSelection.checks(dg.AssetCheckKey(dg.AssetKey("maintenance_report"), DONE)),
     executor_def=dg.in_process_executor,
-    description="The data quality dashboard.",
+    description="The data quality dashboard, and whether this quarter's maintenance was done.",
 )
 maintenance_job = dg.define_asset_job(
     "maintenance_job",
     selection=dg.AssetSelection.assets("status_code_reference", "maintenance_report"),
     executor_def=dg.in_process_executor,
-    description="The quarterly maintenance of the status codes.",
+    description="The quarterly maintenance of what is known of Microsoft's codes.",
 )
 jobs = (case_job, metrics_job, maintenance_job)

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
+from m365dq_dagster.core import maintenance_page
 from m365dq_dagster.core.outcome import AccountVerdict
 from m365dq_dagster.core.profile import Witness
 from m365dq_dagster.defs.shown import sentence, table
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from m365dq_dagster.adapters.registry import StatusCode
     from m365dq_dagster.core.metrics import Dashboard
     from m365dq_dagster.stages.intake import IntakeReport
-    from m365dq_dagster.stages.maintenance import MaintenanceReport
+    from m365dq_dagster.stages.maintenance import Cycle
     from m365dq_dagster.stages.quality import QualityReport
     from m365dq_dagster.stages.reliability import ReliabilityReport
     from m365dq_dagster.stages.report import ReportReport
@@ -138,13 +139,24 @@ def dashboard(page: "Dashboard") -> Shown:
     }
 
 
-def maintenance(due: "MaintenanceReport") -> Shown:
-    """What the quarter asks for."""
+def maintenance(cycle: "Cycle") -> Shown:
+    """What the quarter asks for: the sentence, the checklist, and where the report is."""
+    report = cycle.report
     return {
-        "quarter": due.quarter,
-        "owner": due.owner,
-        "unknown codes": len(due.unknown),
-        "pending codes": len(due.pending),
-        "stale codes": len(due.stale),
-        "report": dg.MetadataValue.md(due.markdown),
+        "sentence": sentence(maintenance_page.headline(report)),
+        "quarter": report.quarter,
+        "owner": sentence(report.owner),
+        "minutes": report.minutes,
+        "checklist": table(
+            {
+                "step": one.number,
+                "what to do": maintenance_page.told(one),
+                "found": len(one.matters),
+                "minutes": one.minutes,
+            }
+            for one in report.steps
+        ),
+        "page": dg.MetadataValue.path(str(cycle.folder / "report.html")),
+        "decisions": dg.MetadataValue.path(str(cycle.folder / "decisions.csv")),
+        "report": dg.MetadataValue.md(maintenance_page.markdown(report)),
     }

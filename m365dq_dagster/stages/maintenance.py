@@ -1,118 +1,159 @@
-"""The quarterly maintenance of the status-code reference, as a report to work through. It changes nothing."""
+"""The quarterly cycle of the reference: see what evidence holds that nobody knows, propose rows, read what the vendor
+changed, and make of it a report that one person works off in half an hour. What is approved is another's decision.
+
+A dry run is the same cycle on a copy of the registry that is thrown away, and writes nothing anywhere else.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
-from m365dq_dagster.adapters.registry import Registry, StatusCode
-from m365dq_dagster.adapters.rule_pack import load_operations_policy
+from m365dq_dagster.adapters.case_store import CaseStore
+from m365dq_dagster.adapters.registry import Registry
+from m365dq_dagster.adapters.registry.throwaway import throwaway_copy
+from m365dq_dagster.adapters.rule_pack import RulePack, load_operations_policy, load_rule_pack
+from m365dq_dagster.adapters.settings import Settings
+from m365dq_dagster.core import maintenance_checks
 from m365dq_dagster.core.alerts import OperationsPolicy
-from m365dq_dagster.core.plain_text import one_line
-from m365dq_dagster.stages.codes import unknown_codes
-
-ROWS_SHOWN = 50
+from m365dq_dagster.core.checks import CheckResult
+from m365dq_dagster.core.maintenance import (
+    DocumentsRead,
+    EarlierCycle,
+    MaintenanceReport,
+    Matter,
+    Topic,
+    UnknownValue,
+    parse_quarter,
+    quarter_of,
+    steps_of,
+)
+from m365dq_dagster.core.narrative import plural
+from m365dq_dagster.core.people import Person
+from m365dq_dagster.stages import matters
+from m365dq_dagster.stages.codes import load_codes
+from m365dq_dagster.stages.maintenance_files import folder_of, write_files
 
 
 @dataclass(frozen=True)
-class UnknownCode:
-    """A code value that cases hold and the reference lacks."""
+class CycleRequest:
+    """One cycle as it was asked for: by whom, when, for which quarter (the moment's, unless told)."""
 
-    log_type: str
-    field: str
-    value: str
-    rows: int
-    cases: tuple[str, ...]
+    person: Person
+    now: datetime
+    quarter: str | None = None
+    documents: Path | None = None
+    fetch: bool = False
+    policy: OperationsPolicy | None = None
+
+    @property
+    def of(self) -> str:
+        """The quarter. Raises `BadInput` where what was given is none."""
+        return parse_quarter(self.quarter) if self.quarter else quarter_of(self.now.astimezone(UTC).date())
 
 
 @dataclass(frozen=True)
-class MaintenanceReport:
-    """What the quarter asks for. `stale` codes were last validated too long ago; `pending` ones wait for a decision."""
+class Cycle:
+    """What a cycle made: its report, and the folder where its files are, or would be after a dry run."""
 
-    quarter: str
-    owner: str
-    generated_at: datetime
-    sighting_days: int
-    revalidate_days: int
-    unknown: tuple[UnknownCode, ...]
-    pending: tuple[StatusCode, ...]
-    stale: tuple[StatusCode, ...]
-
-    @property
-    def checklist(self) -> tuple[str, ...]:
-        """The steps in order, each with its count."""
-        return (
-            f"Look up the {len(self.unknown)} unknown codes in the vendor's documentation and propose a row for each.",
-            f"Decide on the {len(self.pending)} pending codes.",
-            f"Validate the {len(self.stale)} codes that were not validated for {self.revalidate_days} days.",
-            "Read the vendor's change notes of the quarter; deprecate codes that it withdrew.",
-            "Run the labelled cases again with the changed reference before it goes into force.",
-        )
-
-    @property
-    def markdown(self) -> str:
-        """The report as a page."""
-        lines = [
-            f"# Status-code maintenance {self.quarter}",
-            "",
-            f"Owner: {self.owner}. Made {self.generated_at:%Y-%m-%d %H:%M} UTC.",
-            "",
-            "## Checklist",
-            "",
-            *(f"- [ ] {step}" for step in self.checklist),
-            "",
-            f"## Unknown codes of the last {self.sighting_days} days",
-            "",
-            *_listed(f"{_code(u.value)} in {u.log_type}.{u.field}: {_rows(u)}" for u in self.unknown),
-            "",
-            "## Pending codes",
-            "",
-            *_listed(map(_line, self.pending)),
-            "",
-            f"## Codes not validated for {self.revalidate_days} days",
-            "",
-            *_listed(f"{_line(code)} (last validated {code.last_validated})" for code in self.stale),
-        ]
-        return "\n".join(lines) + "\n"
+    report: MaintenanceReport
+    folder: Path
+    files: tuple[str, ...]
+    dry: bool = False
 
 
-def maintenance_report(registry: Registry, now: datetime, policy: OperationsPolicy | None = None) -> MaintenanceReport:
-    """Look at sightings and reference as they are now; `policy` defaults to the shipped operations policy.
+def run_cycle(settings: Settings, registry: Registry, request: CycleRequest, out: Path | None = None) -> Cycle:
+    """Go through the cycle and keep what it makes. Running it again in a quarter makes the report anew and proposes
+    nothing twice.
 
-    A code sighted exactly `sighting_days` ago still counts; one validated exactly `revalidate_days` ago is not stale.
+    `out` takes the files in place of the quarter's folder under the home folder.
     """
-    policy = policy or load_operations_policy()
-    moment = now.astimezone(UTC)
-    found = unknown_codes(registry, moment - timedelta(days=policy.sighting_days))
-    oldest = moment.date() - timedelta(days=policy.revalidate_days)
-    codes = [code for code in registry.status_codes() if not code.deprecated]
+    folder = folder_of(settings.home, request.of)
+    report = made_report(settings, registry, request)
+    files = write_files(report, out or folder, folder)
+    registry.record_cycle(report.quarter, request.person.told, report.counts, request.now)
+    return Cycle(report, folder, files)
+
+
+def dry_run(settings: Settings, request: CycleRequest) -> Cycle:
+    """The same cycle on a copy: home folder, registry and cases are read and left exactly as they are."""
+    with throwaway_copy(settings.registry_url) as registry, TemporaryDirectory(prefix="m365dq-dry-") as out:
+        cycle = run_cycle(settings, registry, request, Path(out) / request.of)
+    return Cycle(cycle.report, cycle.folder, cycle.files, dry=True)
+
+
+def made_report(settings: Settings, registry: Registry, request: CycleRequest) -> MaintenanceReport:
+    """The report of a cycle. It loads the reference of the rule pack in force, and proposes rows for what is
+    unknown.
+    """
+    pack, policy = load_rule_pack(), request.policy or load_operations_policy()
+    load_codes(registry, pack, request.now)
+    desk = matters.Desk(registry, pack, CaseStore(settings.cases_dir), policy, request.now)
+    unknown = matters.with_neighbours(desk, desk.unknown)
+    found, notes = _matters(desk, unknown)
     return MaintenanceReport(
-        quarter=f"{moment.year}Q{(moment.month + 2) // 3}",
+        quarter=request.of,
         owner=policy.owner,
-        generated_at=moment,
+        actor=request.person.told,
+        generated_at=request.now.astimezone(UTC),
+        rule_pack=pack.content_hash,
         sighting_days=policy.sighting_days,
         revalidate_days=policy.revalidate_days,
-        unknown=tuple(UnknownCode(*key, sum(cases.values()), tuple(sorted(cases))) for key, cases in found.items()),
-        pending=tuple(code for code in codes if code.state == "PENDING"),
-        stale=tuple(c for c in codes if c.state == "ACTIVE" and c.last_validated and c.last_validated < oldest),
+        steps=steps_of(found),
+        unknown=unknown,
+        documents=DocumentsRead(),
+        earlier=_earlier(registry, request.of),
+        notes=notes,
     )
 
 
-def _listed(items: Iterable[str]) -> list[str]:
-    found = list(items)
-    shown = [f"- {item}" for item in found[:ROWS_SHOWN]] or ["None."]
-    return [*shown, f"- and {len(found) - ROWS_SHOWN} more"] if len(found) > ROWS_SHOWN else shown
+def _matters(
+    desk: matters.Desk, unknown: tuple[UnknownValue, ...]
+) -> tuple[dict[Topic, list[Matter]], tuple[str, ...]]:
+    stale, unused = matters.stale_matters(desk)
+    found = {
+        Topic.UNKNOWN_CODES: matters.unknown_matters(desk, unknown, codes=True),
+        Topic.UNKNOWN_VALUES: matters.unknown_matters(desk, unknown, codes=False),
+        Topic.PENDING: matters.pending_matters(desk, [one.value for one in unknown]),
+        Topic.SCHEMA: matters.schema_matters(desk),
+        Topic.DARK_RULES: matters.dark_matters(desk),
+        Topic.OVERRIDES: matters.override_matters(desk),
+        Topic.NOT_VALIDATED: stale,
+        Topic.DEPRECATED: matters.deprecated_matters(desk),
+        Topic.NOT_SEEN: matters.unseen_matters(desk),
+    }
+    never = f"Never seen here, and validated more than a year ago: {plural(unused, 'code')}."
+    return found, (never,) if unused else ()
 
 
-def _rows(code: UnknownCode) -> str:
-    return f"{code.rows} rows in {', '.join(code.cases)}"
+def detect_unknown_codes(registry: Registry, pack: RulePack, policy: OperationsPolicy, now: datetime) -> list[str]:
+    """The codes of the last days that are in no reference in force, the commonest first, each once.
+
+    A code sighted exactly `sighting_days` ago still counts; one that waits for approval is unknown.
+    """
+    load_codes(registry, pack, now)
+    since = matters.looked_back(policy, now)
+    found = matters.unknown_values(registry.sightings(since, unknown=True))
+    return [one.value for one in found if matters.is_code(*one.fields[0])]
 
 
-def _line(code: StatusCode) -> str:
-    return f"{_code(code.value)} in {code.log_type}.{code.field}: {one_line(code.meaning)}"
+def cycle_done(registry: Registry, now: datetime) -> CheckResult:
+    """Whether this quarter's cycle was gone through."""
+    moment = now.astimezone(UTC)
+    return maintenance_checks.cycle_done(_earlier(registry, quarter_of(moment.date())), moment)
 
 
-def _code(value: str) -> str:
-    """A value from evidence as Markdown code: it can neither end the code span nor break the line."""
-    return "`" + one_line(value).replace("`", "'") + "`"
+def checks_of(report: MaintenanceReport) -> tuple[CheckResult, ...]:
+    """Whether the reference is looked after, by what the cycle found."""
+    return maintenance_checks.checks_of(report)
+
+
+def _earlier(registry: Registry, quarter: str) -> tuple[EarlierCycle, ...]:
+    return tuple(EarlierCycle(one.actor, one.made_at) for one in registry.cycles(quarter))
+
+
+def rule_pack_in_force(settings: Settings, registry: Registry) -> RulePack:
+    """The rule pack that runs go by."""
+    return load_rule_pack()

@@ -6,6 +6,7 @@ import yaml
 
 from m365dq_dagster import definitions
 from m365dq_dagster.adapters.settings import Settings
+from m365dq_dagster.core.maintenance_checks import ABOUT
 from m365dq_dagster.defs import launch
 from m365dq_dagster.defs.partitions import cases
 
@@ -41,11 +42,13 @@ def test_evidence_becomes_a_verdict_in_five_steps(defs: dg.Definitions) -> None:
     assert order == ["raw_logs", "quality_report", "reliability_scores", "verified_findings", "case_report"]
 
 
-def test_only_the_two_gates_block_and_every_check_is_of_one_case(defs: dg.Definitions) -> None:
+def test_only_the_two_gates_block_and_every_check_is_of_one_case_or_of_the_reference(defs: dg.Definitions) -> None:
     graph = defs.resolve_asset_graph()
     nodes = [graph.get(key) for key in graph.asset_check_keys]
     assert {node.key.name for node in nodes if node.blocking} == {"evidence_is_all_there", "outcome_can_be_told"}
-    assert all(node.partitions_def == cases for node in nodes)
+    of_the_reference = [node for node in nodes if node.key.name in ABOUT]
+    assert {node.key.asset_key.to_user_string() for node in of_the_reference} == {"maintenance_report"}
+    assert all(node.partitions_def == cases for node in nodes if node not in of_the_reference)
 
 
 def test_every_suite_is_a_check_and_so_is_every_group_of_our_tables(defs: dg.Definitions, checkout: Path) -> None:

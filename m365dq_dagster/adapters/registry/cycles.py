@@ -1,4 +1,4 @@
-"""What the registry tells the quarterly cycle, and the cycles themselves. What is due is judged in `core.maintenance`."""
+"""What the registry tells the quarterly cycle, and its cycles. What is due is judged in `core.maintenance`."""
 
 from __future__ import annotations
 

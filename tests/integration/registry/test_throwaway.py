@@ -113,7 +113,8 @@ def test_what_a_killed_process_left_in_the_log_is_copied_and_stays_there(
     done = subprocess.run([sys.executable, "-c", WRITES_AND_DIES, file], capture_output=True)
     assert done.returncode == -signal.SIGKILL
     log, memory = (file.with_name(file.name + ending) for ending in ("-wal", "-shm"))
-    assert log.stat().st_size and memory.exists()
+    assert log.stat().st_size
+    assert memory.exists()
     if not shared_memory:
         memory.unlink()
     before = files_of(file.parent)
@@ -138,9 +139,9 @@ def test_a_writer_in_this_process_keeps_its_locks(file: Path, tmp_path: Path) ->
     with closing(sqlite3.connect(file, isolation_level=None)) as writer:
         writer.execute("BEGIN IMMEDIATE")
         copy_sqlite(file, tmp_path / "copy")
-        with closing(sqlite3.connect(file, isolation_level=None, timeout=0)) as second:
-            with pytest.raises(sqlite3.OperationalError, match="locked"):
-                second.execute("BEGIN IMMEDIATE")
+        second = sqlite3.connect(file, isolation_level=None, timeout=0)
+        with closing(second), pytest.raises(sqlite3.OperationalError, match="locked"):
+            second.execute("BEGIN IMMEDIATE")
 
 
 def test_a_file_that_changes_while_it_is_copied_is_copied_again(

@@ -1,84 +1,210 @@
+import json
+import stat
 from dataclasses import replace
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
-from m365dq_dagster.adapters.registry import Registry, StatusCode
+from m365dq_dagster.adapters.registry import Registry, ScoreRow, StatusCode
+from m365dq_dagster.adapters.settings import Settings
 from m365dq_dagster.core.alerts import OperationsPolicy
+from m365dq_dagster.core.errors import BadInput
+from m365dq_dagster.core.maintenance import Matter, Topic
 from m365dq_dagster.core.outcome import Severity
-from m365dq_dagster.stages.maintenance import maintenance_report
+from m365dq_dagster.core.people import Person
+from m365dq_dagster.stages.maintenance import Cycle, CycleRequest, cycle_done, detect_unknown_codes, run_cycle
+from tests.support.case_runs import shipped_pack
+from tests.support.published_case import publish_sign_ins
 
+ADA = Person("ada")
+POLICY = OperationsPolicy()
 CODE = StatusCode("sign_in_logs", "status_error_code", "1", "meaning", Severity.INFO)
 
 
-def sight(registry: Registry, value: str, at: datetime, case: str = "c") -> None:
-    registry.record_sightings(case, [("sign_in_logs", "status_error_code", value, 2, None, None)], at)
+@pytest.fixture
+def settings(home: object) -> Settings:
+    return Settings.load()
 
 
-def test_an_untouched_registry_has_an_empty_report(registry: Registry, now: datetime) -> None:
-    report = maintenance_report(registry, now)
-    assert (report.unknown, report.pending, report.stale) == ((), (), ())
-    assert (report.quarter, report.owner) == ("2026Q1", "sre@maia.local")
-    assert report.markdown.count("None.") == 3
+def cycle(settings: Settings, registry: Registry, now: datetime, **given: object) -> Cycle:
+    return run_cycle(settings, registry, CycleRequest(ADA, now, **given))  # type: ignore[arg-type]
 
 
-def test_a_code_sighted_ninety_days_ago_is_listed_and_one_sighted_before_is_not(
+def sight(
+    registry: Registry, value: str, at: datetime, case: str = "c", place: str = "sign_in_logs.status_error_code"
+) -> None:
+    log_type, field = place.split(".")
+    registry.record_sightings(case, [(log_type, field, value, 2, at, at)], at)
+
+
+def matters(made: Cycle, topic: Topic) -> dict[str, Matter]:
+    return {one.subject: one for one in made.report.step(topic).matters}
+
+
+def test_a_code_sighted_ninety_days_ago_is_unknown_and_one_sighted_a_moment_before_is_not(
     registry: Registry, now: datetime
 ) -> None:
-    sight(registry, "on_the_edge", now - timedelta(days=90))
-    sight(registry, "too_old", now - timedelta(days=90, microseconds=1))
-    sight(registry, "on_the_edge", now, case="b")
-    (found,) = maintenance_report(registry, now).unknown
-    assert (found.value, found.rows, found.cases) == ("on_the_edge", 4, ("b", "c"))
+    sight(registry, "510001", now - timedelta(days=90))
+    sight(registry, "510002", now - timedelta(days=90, microseconds=1))
+    sight(registry, "510003", now - timedelta(days=91))
+    assert detect_unknown_codes(registry, shipped_pack(), POLICY, now) == ["510001"]
 
 
-def test_a_code_is_stale_the_day_after_its_year_and_neither_pending_nor_deprecated_ones_are(
+def test_an_unknown_code_is_one_wherever_it_stands_and_the_commonest_comes_first(
     registry: Registry, now: datetime
 ) -> None:
-    year = date(2026, 3, 2) - timedelta(days=365)
-    old = year - timedelta(days=1)
+    sight(registry, "510001", now, "a")
+    sight(registry, "510009", now, "a")
+    sight(registry, "510009", now, "b", "unified_audit_log.error_number")
+    sight(registry, "Sucess", now, "a", "sign_in_logs.status")
+    sight(registry, "50126", now)
+    assert detect_unknown_codes(registry, shipped_pack(), POLICY, now) == ["510009", "510001"]
+
+
+def test_a_code_that_waits_for_approval_is_still_unknown(registry: Registry, now: datetime) -> None:
+    sight(registry, "530031", now)
+    assert detect_unknown_codes(registry, shipped_pack(), POLICY, now) == ["530031"]
+
+
+def test_an_unknown_code_is_told_with_its_rows_its_cases_and_what_stands_beside_it(
+    settings: Settings, registry: Registry, now: datetime
+) -> None:
+    publish_sign_ins(settings.cases_dir, "c", [("512345", "Failure", "notApplied")] * 2)
+    publish_sign_ins(settings.cases_dir, "d", [("512345", "Failure", "notApplied")])
+    for case in ("c", "d", "gone"):
+        sight(registry, "512345", now, case)
+    made = cycle(settings, registry, now)
+    (matter,) = made.report.step(Topic.UNKNOWN_CODES).matters
+    assert (matter.subject, matter.where, matter.weight) == ("512345", "sign_in_logs.status_error_code", 6)
+    assert matter.facts[0].startswith("6 rows in 3 cases (c, d, gone), events of 2026-03-02; last judged 2026-03-02")
+    assert matter.facts[1] == "Beside it, of 3 rows: status Failure, Conditional Access notApplied on 3."
+    assert made.report.unknown[0].cases == ("c", "d", "gone")
+
+
+def test_an_unknown_word_is_no_code_and_stands_in_its_own_step(
+    settings: Settings, registry: Registry, now: datetime
+) -> None:
+    sight(registry, "Sucess", now, place="sign_in_logs.status")
+    made = cycle(settings, registry, now)
+    assert set(matters(made, Topic.UNKNOWN_VALUES)) == {"Sucess"}
+    assert matters(made, Topic.UNKNOWN_CODES) == {}
+
+
+def test_what_the_rule_pack_ships_as_pending_waits_for_a_decision(
+    settings: Settings, registry: Registry, now: datetime
+) -> None:
+    assert set(matters(cycle(settings, registry, now), Topic.PENDING)) == {"530031"}
+    sight(registry, "530031", now)
+    made = cycle(settings, registry, now)
+    assert set(matters(made, Topic.UNKNOWN_CODES)) == {"530031"}
+    assert matters(made, Topic.PENDING) == {}
+
+
+def test_a_code_in_use_is_stale_the_day_after_its_year_and_one_that_nobody_saw_is_only_counted(
+    settings: Settings, registry: Registry, now: datetime
+) -> None:
+    year = now.date() - timedelta(days=365)
+    rows = {"fresh": year, "stale": year - timedelta(days=1), "unseen": year - timedelta(days=1)}
+    registry.load_status_codes([replace(CODE, value=value, last_validated=day) for value, day in rows.items()], now)
     registry.load_status_codes(
-        [
-            replace(CODE, value="fresh", last_validated=year),
-            replace(CODE, value="stale", last_validated=old),
-            replace(CODE, value="gone", last_validated=old, deprecated=True),
-            replace(CODE, value="waits", last_validated=old, state="PENDING"),
-        ],
-        now,
+        [replace(CODE, log_type="legacy_auth_logs", value="stale", last_validated=year - timedelta(days=1))], now
     )
-    report = maintenance_report(registry, now)
-    assert [code.value for code in report.stale] == ["stale"]
-    assert [code.value for code in report.pending] == ["waits"]
+    for value in ("fresh", "stale"):
+        sight(registry, value, now)
+    sight(registry, "stale", now, place="legacy_auth_logs.status_error_code")
+    made = cycle(settings, registry, now)
+    (matter,) = made.report.step(Topic.NOT_VALIDATED).matters
+    assert (matter.subject, matter.weight) == ("stale", 4)
+    assert matter.where == "legacy_auth_logs.status_error_code, sign_in_logs.status_error_code"
+    assert made.report.notes == ("Never seen here, and validated more than a year ago: 1 code.",)
 
 
-def test_the_report_is_a_checklist_to_work_through(registry: Registry, now: datetime) -> None:
+def test_withdrawn_codes_that_are_still_seen_and_codes_not_seen_for_a_year_are_listed(
+    settings: Settings, registry: Registry, now: datetime
+) -> None:
+    registry.load_status_codes([replace(CODE, value="gone", deprecated=True), replace(CODE, value="quiet")], now)
+    sight(registry, "gone", now)
+    sight(registry, "quiet", now - timedelta(days=365, microseconds=1))
+    sight(registry, "50126", now - timedelta(days=365))
+    made = cycle(settings, registry, now)
+    assert set(matters(made, Topic.DEPRECATED)) == {"gone"}
+    assert set(matters(made, Topic.NOT_SEEN)) == {"quiet"}
+
+
+def test_a_witness_that_no_case_could_hear_although_its_log_was_there_went_dark(
+    settings: Settings, registry: Registry, now: datetime
+) -> None:
+    def score(case: str, at: datetime, **scores: float | None) -> None:
+        registry.record_scores(case, [ScoreRow("sign_in_logs", name, one, one) for name, one in scores.items()], at)
+
+    score("old", now - timedelta(days=91), status=0.9)
+    score("a", now, status=None, conditional_access_status=0.0, status_error_code=0.98, browser=0.0)
+    score("b", now, status=0.0, conditional_access_status=None, status_error_code=None)
+    registry.record_scores("u", [ScoreRow("unified_audit_log", "operation", None, None)], now)
+    dark = matters(cycle(settings, registry, now), Topic.DARK_RULES)
+    assert set(dark) == {"status", "conditional_access_status"}
+    assert dark["status"].severity is Severity.WARNING
+    assert "heard in 1 of 3" in dark["status"].facts[1]
+    assert dark["conditional_access_status"].severity is Severity.INFO
+    assert "context rule conditional-access-on-legacy-clients" in dark["conditional_access_status"].facts[2]
+
+
+def test_overrides_in_force_are_asked_about(settings: Settings, registry: Registry, now: datetime) -> None:
+    registry.register_case("c", "/evidence/c", {}, now)
+    registry.register_case("d", "/evidence/d", {}, now)
+    registry.add_override("c", "only this once", "ada", now.date(), now)
+    assert "only this once" in matters(cycle(settings, registry, now), Topic.OVERRIDES)["c"].facts[0]
+
+
+def test_the_files_of_a_cycle_are_the_owners_alone_and_say_the_same(
+    settings: Settings, registry: Registry, now: datetime
+) -> None:
     sight(registry, "512345", now)
-    registry.load_status_codes([replace(CODE, state="PENDING")], now)
-    page = maintenance_report(registry, now, OperationsPolicy(owner="duty@corp.example", sighting_days=7)).markdown
-    assert page.startswith("# Status-code maintenance 2026Q1\n\nOwner: duty@corp.example. Made 2026-03-02 09:30 UTC.\n")
-    for line in (
-        "- [ ] Look up the 1 unknown codes in the vendor's documentation and propose a row for each.",
-        "- [ ] Decide on the 1 pending codes.",
-        "## Unknown codes of the last 7 days",
-        "- `512345` in sign_in_logs.status_error_code: 2 rows in c",
-        "- `1` in sign_in_logs.status_error_code: meaning",
-    ):
-        assert line in page.splitlines()
+    made = cycle(settings, registry, now, quarter="2026q2")
+    assert made.folder == settings.home / "maintenance" / "2026Q2"
+    page, text = (made.folder / name for name in ("report.html", "report.md"))
+    for file in made.files:
+        assert stat.S_IMODE((made.folder / file).stat().st_mode) == 0o600
+    assert stat.S_IMODE(made.folder.stat().st_mode) == 0o700
+    body = json.loads((made.folder / "report.json").read_text(encoding="utf-8"))
+    assert body["counts"]["unknown codes"] == 1
+    assert body["headline"] in page.read_text(encoding="utf-8")
+    assert body["headline"] in text.read_text(encoding="utf-8")
+    assert body["steps"][0]["matters"][0]["subject"] == "512345"
 
 
-def test_a_code_from_hostile_evidence_cannot_break_the_page(registry: Registry, now: datetime) -> None:
-    sight(registry, "1`\n# owned <script>", now)
-    assert "- `1' # owned <script>` in" in maintenance_report(registry, now).markdown
+def test_hostile_evidence_cannot_reach_the_page(settings: Settings, registry: Registry, now: datetime) -> None:
+    sight(registry, "<script>alert(1)</script>", now)
+    sight(registry, "=HYPERLINK(1)<img src=x>", now, place="sign_in_logs.status")
+    page = (cycle(settings, registry, now).folder / "report.html").read_text(encoding="utf-8")
+    assert "<script>" not in page
+    assert "<img" not in page
+    assert "http" not in page.replace("http-equiv", "")
+    assert ">=HYPERLINK" not in page
 
 
-def test_a_long_list_is_cut_and_its_rest_counted(registry: Registry, now: datetime) -> None:
-    rows = [("sign_in_logs", "status_error_code", str(n), 1, None, None) for n in range(53)]
-    registry.record_sightings("c", rows, now)
-    page = maintenance_report(registry, now).markdown
-    assert page.count("rows in c") == 50
-    assert "- and 3 more" in page
+def test_a_cycle_is_kept_and_a_second_one_in_the_quarter_says_so(
+    settings: Settings, registry: Registry, now: datetime
+) -> None:
+    assert not cycle_done(registry, now).passed
+    sight(registry, "512345", now)
+    first = cycle(settings, registry, now)
+    second = cycle(settings, registry, now + timedelta(days=1))
+    assert (len(first.report.earlier), len(second.report.earlier)) == (0, 1)
+    assert first.report.counts == second.report.counts
+    assert [one.quarter for one in registry.cycles()] == ["2026Q1", "2026Q1"]
+    assert registry.cycles("2026Q2") == []
+    told = [entry for entry in registry.audit_entries() if entry.action == "maintain"]
+    assert [entry.actor for entry in told] == ["ada", "ada"]
+    assert told[0].detail["unknown codes"] == 1
+    assert cycle_done(registry, now).passed
+    assert not cycle_done(registry, now + timedelta(days=60)).passed
 
 
-@pytest.mark.parametrize(("month", "quarter"), [(1, 1), (3, 1), (4, 2), (9, 3), (10, 4), (12, 4)])
-def test_the_quarter_is_the_calendars(registry: Registry, now: datetime, month: int, quarter: int) -> None:
-    assert maintenance_report(registry, now.replace(month=month)).quarter == f"2026Q{quarter}"
+def test_a_quarter_that_is_none_is_refused_before_anything_is_done(
+    settings: Settings, registry: Registry, now: datetime
+) -> None:
+    with pytest.raises(BadInput, match="2026Q4"):
+        cycle(settings, registry, now, quarter="../../etc")
+    assert registry.cycles() == []
+    assert not (settings.home / "maintenance").exists()
