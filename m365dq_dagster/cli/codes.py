@@ -211,13 +211,37 @@ def _decide(
     as_json: bool,
 ) -> None:
     log_type, field, value = named
-    if file is not None and log_type is None:
-        raise BadInput("Files of decisions are not read yet.")
+    if file is not None and not any(named):
+        _decide_many(ctx, state, file, reason, actor, as_json=as_json)
+        return
     if log_type is None or field is None or value is None or file is not None:
         raise BadInput("Give LOG_TYPE, FIELD and VALUE, or --from FILE with the decisions of many.")
     with workbench(ctx).code_desk(actor) as desk:
         change = desk.decide(desk.key(log_type, field, value), state, reason)
         _changed(desk.mapping(change), as_json=as_json)
+
+
+def _decide_many(
+    ctx: typer.Context, state: ChangeState, file: Path, reason: str | None, actor: str | None, *, as_json: bool
+) -> None:
+    from m365dq_dagster.stages.decisions import carry_out
+
+    only = ChangeState.REJECTED if state is ChangeState.REJECTED else None
+    with workbench(ctx).code_desk(actor) as desk:
+        done = carry_out(desk, file, reason, only)
+    if as_json:
+        terminal.emit(done)
+        return
+    titles = ("Line", "Log type", "Field", "Code", "Result", "Change", "Note")
+    names = ("line", "log_type", "field_name", "code_value", "result", "change", "note")
+    rows = [[row[name] for name in names] for row in done["lines"]]
+    caption = (
+        f"{done['approved']} approved, {done['rejected']} rejected, {done['left']} left, "
+        f"{done['needs_second_person']} need a second person"
+    )
+    terminal.console().print(terminal.table(caption, titles, rows, ("Line", "Change"), free=("Note",)))
+    if done["cases"]:
+        terminal.say(f"Cases that hold what was approved: {', '.join(done['cases'])}.")
 
 
 def _changed(change: Mapping[str, Any], *, as_json: bool) -> None:

@@ -265,8 +265,8 @@ def drafted(asked: Asked, before: ReferenceRow | None, words: KnownWords) -> Ref
         meaning=_text(asked.meaning, "meaning"),
         severity=_severity(asked.severity),
         category=category,
-        **_of_code(asked, category, same, words),
-        **_origin(asked, same),
+        **_of_code(asked, category, before, same, words),
+        **_origin(asked, before, same),
         symbolic_name=_optional(asked.symbolic_name, "symbolic name") or (before.symbolic_name if before else None),
     )
 
@@ -283,8 +283,10 @@ def _category(asked: Asked, words: KnownWords) -> str:
     return _one_of(given, known, f"category for {asked.key.log_type}.{asked.key.field}")
 
 
-def _of_code(asked: Asked, category: str, same: ReferenceRow | None, words: KnownWords) -> dict[str, Any]:
-    """Outcome, first factor and portal status: of codes alone."""
+def _of_code(
+    asked: Asked, category: str, before: ReferenceRow | None, same: ReferenceRow | None, words: KnownWords
+) -> dict[str, Any]:
+    """Outcome, first factor and portal status: of codes alone. What the portal shows does not follow from the class."""
     if asked.key.kind is not Kind.CODE:
         if asked.outcome or asked.first_factor:
             raise BadInput(
@@ -298,12 +300,8 @@ def _of_code(asked: Asked, category: str, same: ReferenceRow | None, words: Know
     if asked.first_factor:
         factor = _one_of(asked.first_factor, words.first_factors, "first factor")
     _agree(category, outcome, factor)
-    portal = _optional(asked.portal_status, "portal status")
-    return {
-        "outcome": outcome,
-        "first_factor": factor,
-        "portal_status": portal or (same.portal_status if same else None),
-    }
+    portal = _optional(asked.portal_status, "portal status") or (before.portal_status if before else None)
+    return {"outcome": outcome, "first_factor": factor, "portal_status": portal}
 
 
 def _agree(category: str, outcome: str | None, factor: str | None) -> None:
@@ -317,10 +315,10 @@ def _agree(category: str, outcome: str | None, factor: str | None) -> None:
         raise BadInput(f"category {category!r} and first factor {factor!r} contradict each other; correct one of them.")
 
 
-def _origin(asked: Asked, same: ReferenceRow | None) -> dict[str, Any]:
+def _origin(asked: Asked, before: ReferenceRow | None, same: ReferenceRow | None) -> dict[str, Any]:
     """Who says so. What a person adds by hand is documented where the vendor's own pages are named as its source."""
     source = _optional(asked.source, "source")
-    sources = source or (same.sources if same else None)
+    sources = source or (before.sources if before else None)
     if asked.key.kind is not Kind.CODE:
         return {"sources": sources}
     if asked.provenance:

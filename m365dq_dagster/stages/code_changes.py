@@ -123,12 +123,23 @@ class CodeDesk:
         """The decision, checked and not taken yet."""
         change = self.waiting.get(key)
         if change is None:
-            proposal = self._shipped_as_pending(key)
-            critical, proposer = proposal.is_critical, RULE_PACK
-        else:
-            critical, proposer = self.critical(change), change.proposer
-        self._allow(key, proposer, state, change.id if change else None, critical=critical)
-        return Settlement(change.id if change else proposal, state, reason_for(state, reason, critical=critical))
+            proposal = self.shipped_as_pending(key)
+            if proposal is None:
+                raise BadInput(self._nothing_waits(key))
+            return self.checked(proposal, state, reason)
+        critical = self.critical(change)
+        self._allow(key, change.proposer, state, change.id, critical=critical)
+        return Settlement(change.id, state, reason_for(state, reason, critical=critical))
+
+    def checked(self, proposal: Proposal, state: ChangeState, reason: str | None) -> Settlement:
+        """The decision on what is proposed in the same breath, checked."""
+        critical = proposal.is_critical
+        self._allow(proposal.after.key, proposal.proposer, state, None, critical=critical)
+        return Settlement(proposal, state, reason_for(state, reason, critical=critical))
+
+    def is_own(self, change: CodeChange) -> bool:
+        """Whether this person proposed it."""
+        return change.proposer.is_same_as(self.person)
 
     def critical(self, change: CodeChange) -> bool:
         """Whether two people must agree: by what was in force when it was proposed, or by what is now."""
@@ -140,15 +151,16 @@ class CodeDesk:
         told = change_mapping(change)
         return {**told, "cases": cases, "sentences": sentences(change, cases, critical=self.critical(change))}
 
-    def _shipped_as_pending(self, key: CodeKey) -> Proposal:
+    def shipped_as_pending(self, key: CodeKey) -> Proposal | None:
+        """What the rule pack proposes of this value by shipping it as pending, or None."""
         row = self.rows.get(key)
         if row is None or row.state != "PENDING":
-            raise BadInput(self._nothing_waits(key, row))
+            return None
         after = replace(row, state="ACTIVE")
         return Proposal(ChangeAction.ADD, None, after, RULE_PACK, "shipped as pending", row.sources)
 
-    def _nothing_waits(self, key: CodeKey, row: ReferenceRow | None) -> str:
-        if row is not None:
+    def _nothing_waits(self, key: CodeKey) -> str:
+        if self.in_force(key) is not None:
             return f"{key} is in force and nothing waits for a decision on it; m365dq codes add proposes a change."
         return (
             f"Nothing waits for {key}; propose it first: m365dq codes add {key.words} --category CATEGORY "
@@ -271,13 +283,17 @@ def sentences(change: CodeChange, cases: Sequence[str], *, critical: bool) -> li
 
 
 def _proposed(change: CodeChange, *, critical: bool) -> list[str]:
-    how = f"m365dq codes approve {change.key.words}"
-    if not critical:
-        return [f"Proposed as change {change.id}; it waits for approval: {how}"]
+    waits = f"which is critical: it waits for somebody else than {change.proposer.user}" if critical else "it waits"
     return [
-        f"Proposed as change {change.id}, which is critical: it waits for the approval of somebody else than "
-        f"{change.proposer.user}, as another user of this machine: {how} --reason TEXT"
+        f"Proposed as change {change.id}{',' if critical else ';'} {waits}{next_step(change.key, critical=critical)}"
     ]
+
+
+def next_step(key: CodeKey, *, critical: bool) -> str:
+    """How what waits is approved, as the end of a sentence."""
+    if critical:
+        return f", as another user of this machine: m365dq codes approve {key.words} --reason TEXT"
+    return f" for approval: m365dq codes approve {key.words}"
 
 
 def _meant(change: CodeChange) -> str:

@@ -53,12 +53,16 @@ class CodeChanges(RegistryPart):
         with self._writing() as connection:
             return tuple(_propose(connection, proposal, now) for proposal in proposals)
 
-    def settle_codes(self, settlements: Iterable[Settlement], decider: Person, now: datetime) -> tuple[CodeChange, ...]:
+    def settle_codes(
+        self, settlements: Iterable[Settlement], decider: Person, now: datetime, file: str | None = None
+    ) -> tuple[CodeChange, ...]:
         """Approve or reject changes: all of them or none, each once. What is approved is in the reference from then on,
-        with its history. Raises `BadInput` where a change is not there or was decided in the meantime.
+        with its history; a settlement that is PENDING is proposed only. `file` names where the decisions stood.
+
+        Raises `BadInput` where a change is not there or was decided in the meantime.
         """
         with self._writing() as connection:
-            return tuple(_settle(connection, settlement, decider, now) for settlement in settlements)
+            return tuple(_settle(connection, one, decider, now, file) for one in settlements)
 
     def reference(self) -> list[ReferenceRow]:
         """Every row of the reference, those that wait included."""
@@ -120,22 +124,29 @@ def _waits_already(connection: Connection, key: CodeKey) -> str:
     )
 
 
-def _settle(connection: Connection, settlement: Settlement, decider: Person, now: datetime) -> CodeChange:
+def _settle(
+    connection: Connection, settlement: Settlement, decider: Person, now: datetime, file: str | None
+) -> CodeChange:
     wanted = settlement.change
     number = wanted if isinstance(wanted, int) else _propose(connection, wanted, now).id
+    if settlement.state is ChangeState.PENDING:
+        return _get(connection, number)
     change = _decide(connection, number, settlement, decider, now)
     if change.state is ChangeState.APPROVED:
         _put_in_force(connection, change, decider, now)
-    subject = f"change {change.id}: {change.key}"
-    connection.execute(
-        sa.insert(approvals).values(
-            subject=subject, decision=change.state.value, actor=decider.told, reason=settlement.reason, decided_at=now
-        )
-    )
-    verb = "code-approve" if change.state is ChangeState.APPROVED else "code-reject"
-    detail = {"change": change.id, **_key_columns(change.key), "reason": settlement.reason}
-    _audit(connection, decider, verb, {**detail, "proposed_by": change.proposer.told}, now)
+    _keep_decision(connection, change, decider, now, file)
     return change
+
+
+def _keep_decision(
+    connection: Connection, change: CodeChange, decider: Person, now: datetime, file: str | None
+) -> None:
+    row = {"subject": f"change {change.id}: {change.key}", "decision": change.state.value, "actor": decider.told}
+    reason = change.decision_reason
+    connection.execute(sa.insert(approvals).values(**row, reason=reason, decided_at=now))
+    verb = "code-approve" if change.state is ChangeState.APPROVED else "code-reject"
+    detail = {"change": change.id, **_key_columns(change.key), "reason": reason, "proposed_by": change.proposer.told}
+    _audit(connection, decider, verb, {**detail, "file": file} if file else detail, now)
 
 
 def _decide(connection: Connection, number: int, settlement: Settlement, decider: Person, now: datetime) -> CodeChange:

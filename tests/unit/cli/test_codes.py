@@ -1,11 +1,15 @@
 """`codes` from the command line: what is proposed, decided and said of it."""
 
 import json
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
 from m365dq_dagster.adapters import operating_user
 from m365dq_dagster.adapters.registry import Registry
+from m365dq_dagster.stages.decisions import DecisionRow, decisions_text
 from tests.support.program import call, call_json
 
 NEW = ("sign_in_logs", "status_error_code", "999999")
@@ -112,3 +116,26 @@ def test_refused_attempts_are_in_the_audit_log(registry: Registry) -> None:
     actions = [entry.action for entry in registry.audit_entries()]
     assert actions == ["code-propose", "code-approve-refused"]
     assert json.dumps(registry.audit_entries()[-1].detail)
+
+
+def test_a_file_of_decisions_is_carried_out_and_told_as_a_table(tmp_path: Path) -> None:
+    file = tmp_path / "decisions.csv"
+    rows = [
+        DecisionRow(*NEW[:2], str(code), "bad_credentials", "", "", "WARNING", "m") for code in range(999990, 999993)
+    ]
+    decided = [replace(rows[0], decision="approve"), replace(rows[1], decision="reject", reason="no"), rows[2]]
+    file.write_text(decisions_text(decided))
+    shown = call("codes", "approve", "--from", str(file)).stdout
+    assert "1 approved, 1 rejected, 1 left, 0 need a second person" in shown
+    assert {row["state"] for row in call_json("codes", "lookup", "999990")} == {"ACTIVE"}
+    again = call_json("codes", "reject", "--from", str(file), "--reason", "no")
+    assert [row["result"] for row in again["lines"]] == ["LEFT", "REJECTED", "LEFT"]
+    wrong = call("codes", "approve", *NEW, "--from", str(file))
+    assert (wrong.exit_code, "or --from FILE" in wrong.stderr) == (2, True)
+
+
+def test_cases_that_hold_what_a_file_approves_are_named(tmp_path: Path, registry: Registry) -> None:
+    registry.record_sightings("c7", [(*NEW, 1, None, None)], datetime.now(UTC))
+    file = tmp_path / "decisions.csv"
+    file.write_text(decisions_text([DecisionRow(*NEW, "bad_credentials", "", "", "INFO", "m", decision="approve")]))
+    assert "Cases that hold what was approved: c7." in call("codes", "approve", "--from", str(file)).stdout

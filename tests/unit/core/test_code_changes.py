@@ -135,8 +135,8 @@ def test_what_is_not_said_of_a_code_in_force_stays_where_its_class_does() -> Non
     same = drafted(asked(meaning="better words"), before, WORDS)
     assert same == replace(before, meaning="better words")
     other = drafted(asked(category="app_config"), before, WORDS)
-    assert (other.outcome, other.portal_status, other.provenance) == ("failure", None, "unverified")
-    assert other.symbolic_name == "X"
+    assert (other.outcome, other.first_factor, other.provenance) == ("failure", "unknown", "unverified")
+    assert (other.portal_status, other.sources, other.symbolic_name) == ("Failure", "a list", "X")
     sourced = drafted(asked(source="a blog", portal_status="Interrupted"), before, WORDS)
     assert (sourced.provenance, sourced.method, sourced.sources) == ("community", "hand", "a blog")
     assert sourced.portal_status == "Interrupted"

@@ -112,7 +112,10 @@ def test_a_critical_change_needs_another_user_and_the_attempt_of_the_first_is_ke
 ) -> None:
     change = desk(ALICE).propose(asked(severity="CRITICAL"))
     assert change is not None
-    assert "the approval of somebody else than alice" in desk(ALICE).mapping(change)["sentences"][0]
+    assert (
+        "waits for somebody else than alice, as another user of this machine"
+        in desk(ALICE).mapping(change)["sentences"][0]
+    )
     for user in (ALICE, Person("alice", "Bob")):
         with pytest.raises(BadInput, match="alice proposed; somebody else must approve it"):
             desk(user).decide(change.key, ChangeState.APPROVED, "I am sure")

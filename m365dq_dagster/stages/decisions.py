@@ -1,0 +1,224 @@
+"""The file of decisions: what a person decides on many values at once, written by the maintenance report, filled in
+with a spreadsheet, read back and carried out. Deciding on one value is `code_changes`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, fields
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from m365dq_dagster.adapters.edited_tables import EditedTable, Line, csv_text, read_table
+from m365dq_dagster.adapters.registry import CodeChange
+from m365dq_dagster.core.code_changes import TEXT_CHARACTERS, Asked, ChangeState, CodeKey, ReferenceRow, Settlement
+from m365dq_dagster.core.errors import BadInput
+from m365dq_dagster.core.plain_text import one_line
+from m365dq_dagster.stages.code_changes import CodeDesk, cases_that_hold, next_step
+
+
+@dataclass(frozen=True)
+class DecisionRow:
+    """One value to decide on: `decision` is `approve`, `reject` or blank; `evidence` helps to decide."""
+
+    log_type: str
+    field_name: str
+    code_value: str
+    category: str = ""
+    outcome: str = ""
+    first_factor: str = ""
+    severity: str = ""
+    meaning: str = ""
+    source: str = ""
+    evidence: str = ""
+    decision: str = ""
+    reason: str = ""
+
+
+COLUMNS = tuple(one.name for one in fields(DecisionRow))
+SAID = ("category", "outcome", "first_factor", "severity", "meaning")
+"""What a line says of its value."""
+
+WORDS: Mapping[str, ChangeState | None] = {
+    "": None,
+    "approve": ChangeState.APPROVED,
+    "approved": ChangeState.APPROVED,
+    "reject": ChangeState.REJECTED,
+    "rejected": ChangeState.REJECTED,
+}
+
+
+class Result(StrEnum):
+    """What became of a line."""
+
+    APPROVED = "APPROVED"
+    REJECTED = "REJECTED"
+    LEFT = "LEFT"
+    NEEDS_SECOND_PERSON = "NEEDS_SECOND_PERSON"
+
+
+@dataclass(frozen=True)
+class Decided:
+    """What is to be done with a line: with the registry, where `settlement` is given; else nothing."""
+
+    line: int
+    key: CodeKey
+    result: Result
+    note: str
+    settlement: Settlement | None = None
+
+
+def decisions_text(rows: Iterable[DecisionRow]) -> str:
+    """The file as text, for whoever writes it; every cell is safe in a spreadsheet."""
+    return csv_text(COLUMNS, ({name: getattr(row, name) for name in COLUMNS} for row in rows))
+
+
+def carry_out(desk: CodeDesk, path: Path, reason: str | None = None, only: ChangeState | None = None) -> dict[str, Any]:
+    """Carry out the decisions of a file: all lines are checked first, and either all decisions are kept or none.
+
+    `reason` stands where a line has none; with `only` decisions of the other kind are left. A value that nobody
+    proposed is proposed and decided in one step, unless it is critical: then it is proposed and waits for a second
+    person. Raises `BadInput` naming file and line where a line is wrong.
+    """
+    table = read_table(path)
+    missing = sorted({"log_type", "field_name", "code_value", "decision"} - set(table.columns))
+    if missing:
+        raise BadInput(
+            f"{table.name}: the column {missing[0]!r} is missing; give the file that the maintenance report wrote, "
+            "with its header."
+        )
+    decided = _checked(desk, table, reason, only)
+    todo = [one.settlement for one in decided if one.settlement is not None]
+    done = iter(desk.registry.settle_codes(todo, desk.person, desk.now, f"{table.name} {table.sha256}"))
+    rows = [_told(one, next(done) if one.settlement is not None else None) for one in decided]
+    counts = Counter(row["result"] for row in rows)
+    return {
+        "file": str(path),
+        **{result.value.lower(): counts[result.value] for result in Result},
+        "lines": rows,
+        "cases": cases_that_hold(desk.registry, [one.key for one in decided if one.result is Result.APPROVED]),
+    }
+
+
+def _told(one: Decided, change: CodeChange | None) -> dict[str, Any]:
+    return {
+        "line": one.line,
+        "log_type": one.key.log_type,
+        "field_name": one.key.field,
+        "code_value": one.key.value,
+        "result": one.result.value,
+        "change": change.id if change else None,
+        "note": one.note,
+    }
+
+
+def _checked(desk: CodeDesk, table: EditedTable, reason: str | None, only: ChangeState | None) -> list[Decided]:
+    """Every line with what is to be done, or `BadInput` for the first wrong one, naming the others."""
+    wrong = list(table.unreadable)
+    decided: list[Decided] = []
+    first: dict[CodeKey, tuple[int, Mapping[str, str]]] = {}
+    for line in table.lines:
+        try:
+            decided += _line(desk, line, reason, only, first)
+        except BadInput as error:
+            wrong.append((line.number, str(error)))
+    if wrong:
+        raise BadInput(_wrong(table, sorted(wrong)))
+    return decided
+
+
+def _wrong(table: EditedTable, wrong: list[tuple[int, str]]) -> str:
+    number, why = wrong[0]
+    others = ", ".join(str(line) for line, _ in wrong[1:10])
+    more = f" More is wrong in {table.unit} {others}{' and others' if len(wrong) > 10 else ''}." if others else ""
+    return f"{table.name}, {table.unit} {number}: {why.rstrip('.')}. Nothing was done.{more}"
+
+
+def _line(
+    desk: CodeDesk,
+    line: Line,
+    reason: str | None,
+    only: ChangeState | None,
+    first: dict[CodeKey, tuple[int, Mapping[str, str]]],
+) -> Iterator[Decided]:
+    cells = line.cells
+    word = cells["decision"].lower()
+    if word not in WORDS:
+        raise BadInput(f"decision is {one_line(word, 40)!r}; write approve or reject, or leave it blank")
+    key = desk.key(cells["log_type"], cells["field_name"], cells["code_value"])
+    state = WORDS[word]
+    if state is None or only not in (None, state):
+        yield Decided(line.number, key, Result.LEFT, "no decision" if state is None else f"not {only}".lower())
+        return
+    told = {name: cells.get(name, "") for name in (*SAID, "decision")}
+    earlier, said = first.setdefault(key, (line.number, told))
+    if earlier == line.number:
+        yield _decided(desk, line, key, state, cells.get("reason") or reason)
+    elif said == told:
+        yield Decided(line.number, key, Result.LEFT, f"the same as line {earlier}")
+    else:
+        raise BadInput(f"{key} is decided otherwise in line {earlier}; keep one of the two")
+
+
+def _decided(desk: CodeDesk, line: Line, key: CodeKey, state: ChangeState, reason: str | None) -> Decided:
+    waiting = desk.waiting.get(key)
+    if waiting is not None:
+        _must_say(line, waiting)
+        if desk.is_own(waiting) and state is ChangeState.APPROVED and desk.critical(waiting):
+            return Decided(line.number, key, Result.NEEDS_SECOND_PERSON, f"change {waiting.id} is your own proposal")
+        return _settled(line, key, desk.settlement(key, state, reason))
+    shipped = desk.shipped_as_pending(key)
+    if shipped is not None and not any(_otherwise(line, shipped.after)):
+        return _settled(line, key, desk.settlement(key, state, reason))
+    return _unproposed(desk, line, key, state, reason)
+
+
+def _unproposed(desk: CodeDesk, line: Line, key: CodeKey, state: ChangeState, reason: str | None) -> Decided:
+    """A value that nobody proposed so far, or not so."""
+    cells = line.cells
+    if not (cells.get("category") and cells.get("severity") and cells.get("meaning")):
+        if state is ChangeState.REJECTED:
+            return Decided(line.number, key, Result.LEFT, "nothing waits for it; it stays as it is")
+        raise BadInput(f"{key} is not proposed yet; give its category, severity and meaning")
+    proposal = desk.draft(_asked(key, cells), cells.get("reason") or reason)
+    if proposal is None:
+        return Decided(line.number, key, Result.LEFT, "in force with just these values already")
+    if proposal.is_critical and state is ChangeState.APPROVED:
+        note = next_step(key, critical=True)
+        return Decided(line.number, key, Result.NEEDS_SECOND_PERSON, note, Settlement(proposal, ChangeState.PENDING))
+    return _settled(line, key, desk.checked(proposal, state, reason))
+
+
+def _settled(line: Line, key: CodeKey, settlement: Settlement) -> Decided:
+    return Decided(line.number, key, Result(settlement.state.value), settlement.reason or "", settlement)
+
+
+def _must_say(line: Line, waiting: CodeChange) -> None:
+    """Refuse a line that was edited away from the change that waits: what is approved is what was proposed."""
+    for name, said, proposed in _otherwise(line, waiting.after):
+        raise BadInput(
+            f"{name} is {one_line(said, 60)!r}, but change {waiting.id}, which waits, says {one_line(proposed, 60)!r}; "
+            "restore it, or reject that change first and propose anew"
+        )
+
+
+def _otherwise(line: Line, row: ReferenceRow) -> Iterator[tuple[str, str, str]]:
+    """What a line says of its value and a row says otherwise; a blank says nothing."""
+    for name in SAID:
+        said, held = line.cells.get(name, ""), getattr(row, name) or ""
+        if said and one_line(said, TEXT_CHARACTERS).lower() != held.lower():
+            yield name, said, held
+
+
+def _asked(key: CodeKey, cells: Mapping[str, str]) -> Asked:
+    return Asked(
+        key,
+        cells["category"],
+        cells["severity"],
+        cells["meaning"],
+        cells.get("outcome") or None,
+        cells.get("first_factor") or None,
+        cells.get("source") or None,
+    )
