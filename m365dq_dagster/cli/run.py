@@ -15,10 +15,11 @@ import typer
 from m365dq_dagster.cli import screen, terminal
 from m365dq_dagster.cli.options import AsJson
 from m365dq_dagster.cli.workbench import RunRequest, RunResult, Workbench, workbench
+from m365dq_dagster.core import overrides
 from m365dq_dagster.core.errors import BadInput
 
 if TYPE_CHECKING:
-    from m365dq_dagster.stages.case_run import Override
+    from m365dq_dagster.core.overrides import Override
 
 STARTED = time.monotonic()
 """When this process began to load the program: the zero of the total time that a run reports."""
@@ -50,9 +51,12 @@ def run(
         typer.Option("--skip-quality-check", help="Go on although the gate says no; needs the next three options."),
     ] = False,
     reason: Annotated[str | None, typer.Option("--reason", help="Why the gate is overridden.")] = None,
-    actor: Annotated[str | None, typer.Option("--actor", help="Who overrides it.")] = None,
+    actor: Annotated[
+        str | None, typer.Option("--actor", help="Who overrides it, beside the user of this machine.")
+    ] = None,
     expires: Annotated[
-        str | None, typer.Option("--expires", metavar="DATE", help="Until when, e.g. 2026-12-31.")
+        str | None,
+        typer.Option("--expires", metavar="DATE", help="Its last day (UTC), at most 30 days ahead, e.g. 2026-12-06."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -138,26 +142,10 @@ def readable_folder(folder: Path) -> Path:
 def override_of(
     asked: bool, reason: str | None, actor: str | None, expires: str | None, today: date
 ) -> Override | None:
-    """The override that was asked for, complete and not expired; None where none was asked for."""
+    """The override that was asked for, complete and within its bounds; None where none was asked for."""
+    if asked:
+        return overrides.override_of(reason, actor, expires, today)
     given = {"--reason": reason, "--actor": actor, "--expires": expires}
-    if not asked:
-        stray = next((name for name, value in given.items() if value is not None), None)
-        if stray:
-            raise BadInput(f"{stray} belongs to --skip-quality-check; give both or neither.")
-        return None
-    missing = [name for name, value in given.items() if not (value or "").strip()]
-    if missing:
-        raise BadInput(f"--skip-quality-check needs {', '.join(missing)} too: an override is never silent.")
-    from m365dq_dagster.stages.case_run import Override
-
-    return Override(reason=(reason or "").strip(), actor=(actor or "").strip(), expires=_expiry(expires or "", today))
-
-
-def _expiry(text: str, today: date) -> str:
-    try:
-        day = date.fromisoformat(text.strip())
-    except ValueError:
-        raise BadInput(f"--expires {text[:40]!r} is no date; write it as 2026-12-31.") from None
-    if day < today:
-        raise BadInput(f"--expires {day} lies in the past; give a day from {today} on.")
-    return day.isoformat()
+    if stray := next((name for name, value in given.items() if value is not None), None):
+        raise BadInput(f"{stray} belongs to --skip-quality-check; give both or neither.")
+    return None

@@ -64,6 +64,7 @@ def _head(document: Mapping[str, Any], footer: Footer) -> list[RenderableType]:
     corrected = narrative.correction_banners(document)
     banners = (
         narrative.override_banner(document),
+        narrative.switch_banner(document),
         *map(_two_lines, corrected[:CORRECTIONS]),
         narrative.stale(document),
     )
@@ -122,13 +123,17 @@ def _account(row: Mapping[str, Any]) -> list[Text]:
 
 
 def _labelled(document: Mapping[str, Any]) -> list[tuple[str, str]]:
-    failed = [_failed(document, row) for row in narrative.failed_checks(document)]
+    passed_over = [_passed_over(row) for row in narrative.passed_over(document)]
+    failed = [] if passed_over else [_failed(document, row) for row in narrative.failed_checks(document)]
+    off = [f"{row.get('check')}. Instead: {row.get('compensated_by')}" for row in narrative.switched_off(document)]
     figures = narrative.sign_in_figures(document)
     return [
         *zip(("Sign-ins", "From abroad"), figures, strict=False),
         *_some("Trust", narrative.trusted(document), 2),
         *_some("Do not trust", narrative.distrusted(document), 2),
         *_some("Failed checks", failed, 2),
+        *_some("Passed over", passed_over, 2),
+        *_some("Switched off", off, 1),
         *_some("Not known", narrative.unknowns(document), 1),
         ("Files", narrative.files_summary(document)),
         *_some("Not read", narrative.unread(document), 2),
@@ -143,6 +148,11 @@ def _failed(document: Mapping[str, Any], row: Mapping[str, Any]) -> str:
     reason = str(row.get("reason"))
     shown = f"{row.get('check')}." if narrative.is_told(document, reason) else _cut(reason, 90)
     return f"{shown} What to do: {row.get('runbook')}"
+
+
+def _passed_over(row: Mapping[str, Any]) -> str:
+    """A check that an override disabled, why it failed, and what stands in for it."""
+    return f"{row.get('check')}: {_cut(str(row.get('reason')), 60)} Instead: {row.get('compensated_by')}"
 
 
 def _some(label: str, sentences: Sequence[str], most: int) -> list[tuple[str, str]]:

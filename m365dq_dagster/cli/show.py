@@ -94,6 +94,7 @@ def _summary(document: Document, installed: str) -> RenderableType:
     lines.append(cell(narrative.why(document)))
     banners = (
         narrative.override_banner(document),
+        narrative.switch_banner(document),
         *(narrative.elided(text, CORRECTION) for text in narrative.correction_banners(document)[:NAMED]),
         narrative.stale(document),
         _other_pack(document, installed),
@@ -193,15 +194,24 @@ def _quality(document: Document) -> RenderableType:
     quality = narrative.part(document, "quality")
     rows = ((row.get("check"), row.get("reason"), row.get("runbook")) for row in narrative.failed_checks(document))
     parts: list[RenderableType] = [cell(f"Quality gate: {quality.get('status')}")]
-    if banner := narrative.override_banner(document):
-        parts.append(cell(banner, "yellow"))
+    banners = (narrative.override_banner(document), narrative.switch_banner(document))
+    parts += [cell(banner, "yellow") for banner in banners if banner]
     titles = ("Check", "Reason", "What to do")
     if narrative.failed_checks(document):
         parts.append(table("Failed checks", titles, rows, free=("Reason",)))
+    parts += _disabled("Passed over by the override", narrative.passed_over(document))
+    parts += _disabled("Switched off by policy", narrative.switched_off(document))
     notes = [(row.get("check"), row.get("reason"), row.get("runbook")) for row in narrative.items(quality, "notes")]
     if notes:
         parts.append(table("Failed, and only to be noted", titles, notes, free=("Reason",)))
     return Group(*parts)
+
+
+def _disabled(title: str, rows: list[Mapping[str, Any]]) -> list[RenderableType]:
+    """Checks that held nothing back, each with what it says and what stands in for it."""
+    shown = [(row.get("check"), row.get("reason"), row.get("compensated_by")) for row in rows]
+    columns = ("Check", "What it says", "What stands in for it")
+    return [table(title, columns, shown, free=columns[1:])] if shown else []
 
 
 def _fields(document: Document) -> RenderableType:
@@ -339,8 +349,11 @@ def _findings(document: Document) -> RenderableType:
         )
         for row in narrative.items(document, "leads")
     )
+    told = (row.get("not_verified") for row in narrative.items(document, "findings"))
+    taints = dict.fromkeys(words for words in told if words)
     hint = cell(f"The raw lines of a finding: m365dq show {document.get('case')} evidence F-001")
     return Group(
+        *(cell(f"Every finding is {words}.", "yellow") for words in taints),
         table("Findings", columns, rows, free=("Claim", "Witnesses")),
         table("Leads", ("Kind", "Accounts", "Addresses", "From", "To"), leads, free=("Accounts", "Addresses")),
         hint,

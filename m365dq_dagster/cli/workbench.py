@@ -26,8 +26,9 @@ if TYPE_CHECKING:
     from m365dq_dagster.adapters.rule_pack import RulePack
     from m365dq_dagster.adapters.settings import Settings
     from m365dq_dagster.core.metrics import Dashboard
+    from m365dq_dagster.core.overrides import Override
     from m365dq_dagster.stages.case import PreparedCase
-    from m365dq_dagster.stages.case_run import Override, Progress
+    from m365dq_dagster.stages.case_run import Progress
     from m365dq_dagster.stages.code_changes import CodeDesk
     from m365dq_dagster.stages.maintenance import Cycle
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from m365dq_dagster.core.outcome import Severity
@@ -14,7 +14,8 @@ class CheckResult:
     """One statement about the evidence of a case, judged.
 
     `headline` is the sentence that on-call reads; `reason` is a stable code for metrics; `blocking` says that nothing
-    downstream may run while it fails; `table` holds a few short rows that show why.
+    downstream may run while it fails; `table` holds a few short rows that show why. A check that is `switched_off`
+    never passes and holds nothing back.
     """
 
     name: str
@@ -26,6 +27,7 @@ class CheckResult:
     runbook: str
     table: tuple[dict[str, object], ...] = ()
     reason: str = ""
+    switched_off: bool = False
 
     @classmethod
     def of(cls, kept: Mapping[str, Any]) -> CheckResult:
@@ -46,6 +48,28 @@ def remark(
     return CheckResult(name, stage, not reason, False, severity, headline, runbook, tuple(map(dict, table)), reason)
 
 
+SWITCHED_OFF = "SWITCHED_OFF"
+"""The stable code of a check that the policy has switched off, whatever it would have said."""
+
+
+def switched_off(case_id: str, check: CheckResult) -> CheckResult:
+    """A check that was asked although the policy has it switched off: it holds nothing back, and that is said."""
+    told = check.headline.removeprefix(f"Case {case_id}: ")
+    would = f"It would have {'held' if check.passed else 'failed'}: {told}"
+    headline = f"Case {case_id}: {check.name} is switched off by policy. {would}"
+    return replace(
+        check, passed=False, severity=Severity.WARNING, headline=headline, reason=SWITCHED_OFF, switched_off=True
+    )
+
+
+def not_asked(case_id: str, name: str, stage: str, runbook: str) -> CheckResult:
+    """A check that never blocks and that was not asked, because the policy has it switched off."""
+    headline = f"Case {case_id}: {name} is switched off by policy, so nothing was asked."
+    return CheckResult(
+        name, stage, False, False, Severity.WARNING, headline, runbook, reason=SWITCHED_OFF, switched_off=True
+    )
+
+
 def failed_blocking(checks: Iterable[CheckResult]) -> tuple[CheckResult, ...]:
     """The checks that stop what lies downstream, in the order given."""
-    return tuple(check for check in checks if check.blocking and not check.passed)
+    return tuple(check for check in checks if check.blocking and not check.passed and not check.switched_off)

@@ -745,6 +745,45 @@ def override_banner(document: Document) -> str:
     if not override:
         return ""
     who, until, reason = (override.get(key) for key in ("actor", "expires", "reason"))
+    if override.get("recorded_by"):
+        who = f"{who} (user {override['recorded_by']})"
+    told = f"NOT VERIFIED: {who} asked to skip the quality gate until {until} (reason: {reason})."
     if failed_checks(document):
-        return f"NOT VERIFIED: the quality gate said no, and {who} overrode it until {until} (reason: {reason})."
-    return f"NOT VERIFIED: {who} asked to skip the quality gate until {until} (reason: {reason})."
+        told = f"NOT VERIFIED: the quality gate said no, and {who} overrode it until {until} (reason: {reason})."
+    return f"{lapse(override)} {told}" if lapse(override) else told
+
+
+def lapse(override: Document) -> str:
+    """The sentence on an override that has ended, by its day or by a person; nothing while it is in force."""
+    if override.get("in_force", True):
+        return ""
+    by = f" by {override['ended_by']}" if override.get("ended_by") else ""
+    day = str(override.get("ended_at") or override.get("expires"))[:10]
+    return f"The override ended on {day}{by}; this verdict no longer stands, run the case again."
+
+
+def passed_over(document: Document) -> list[Mapping[str, Any]]:
+    """The blocking checks that failed and were passed over, each with its reason and what stands in for it."""
+    rows = items(part(part(document, "quality"), "override"), "disabled")
+    return [{**row, "reason": unnamed(document, row.get("reason"))} for row in rows]
+
+
+def switched_off(document: Document) -> list[Mapping[str, Any]]:
+    """The checks that the policy has switched off, those that block first."""
+    rows = items(part(document, "quality"), "switched_off")
+    told = [{**row, "reason": unnamed(document, row.get("reason") or "It was not asked.")} for row in rows]
+    return sorted(told, key=lambda row: (not row.get("blocking"), str(row.get("check"))))
+
+
+def switch_banner(document: Document) -> str:
+    """The sentence on checks that are switched off, or nothing; it says so where nothing is verified for that."""
+    rows = switched_off(document)
+    gates = [str(row.get("check")) for row in rows if row.get("blocking")]
+    notes = [str(row.get("check")) for row in rows if not row.get("blocking")]
+    told = [
+        f"NOT VERIFIED: switched off by policy, though nothing may be concluded without it: {some(gates)}."
+        if gates
+        else "",
+        f"Switched off by policy{' besides' if gates else ''}: {some(notes)}." if notes else "",
+    ]
+    return " ".join(filter(None, told))

@@ -5,11 +5,13 @@ is told belongs to operations.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, TypeVar
 
+from m365dq_dagster.core.checks import CheckResult, switched_off
 from m365dq_dagster.core.errors import BadInput
+from m365dq_dagster.core.known_checks import KNOWN_CHECKS, blocks
 
 
 @dataclass(frozen=True)
@@ -157,6 +159,26 @@ class CasePolicy:
 
 
 @dataclass(frozen=True)
+class CheckPolicy:
+    """Which checks are switched off, by name in alphabetical order; none is, unless somebody says so."""
+
+    off: tuple[str, ...] = ()
+
+    @property
+    def blocking_off(self) -> tuple[str, ...]:
+        """Those among them that hold a case back while they are on."""
+        return tuple(name for name in self.off if blocks(name))
+
+    def is_on(self, name: str) -> bool:
+        """Whether a check is asked and its answer heard."""
+        return name not in self.off
+
+    def applied(self, case_id: str, checks: Iterable[CheckResult]) -> tuple[CheckResult, ...]:
+        """The checks of a case, those that are switched off marked as such."""
+        return tuple(check if self.is_on(check.name) else switched_off(case_id, check) for check in checks)
+
+
+@dataclass(frozen=True)
 class Policy:
     """The whole judgement policy of a rule pack."""
 
@@ -171,12 +193,13 @@ class Policy:
     leads: LeadPolicy
     indicators: IndicatorPolicy
     case: CasePolicy
+    checks: CheckPolicy = CheckPolicy()
 
     @classmethod
     def from_mapping(cls, data: Mapping[str, Any]) -> Policy:
         """Build it from the parsed file.
 
-        Raises `BadInput` naming the table and the key that is missing, unknown or no number.
+        Raises `BadInput` naming the table and the key that is missing, unknown, no number or no switch.
         """
         strange = sorted(set(data) - {field.name for field in fields(cls)})
         if strange:
@@ -193,6 +216,7 @@ class Policy:
             leads=_section(LeadPolicy, data, "leads"),
             indicators=_section(IndicatorPolicy, data, "indicators"),
             case=_section(CasePolicy, data, "case"),
+            checks=_switches(data.get("checks", {})),
         )
 
 
@@ -213,6 +237,18 @@ def _section(kind: type[Section], data: Mapping[str, Any], name: str) -> Section
         if not _is_measure(value):
             raise BadInput(f"policy.toml: table [{name}]: {key} must be a number, zero or more; {REMEDY}")
     return kind(**table)
+
+
+def _switches(table: object) -> CheckPolicy:
+    """The table of checks, name = true or false. A check that is not named is on, so that older files can be read."""
+    if not isinstance(table, Mapping):
+        raise BadInput(f"policy.toml: [checks] must be a table of switches; {REMEDY}")
+    for name, on in table.items():
+        if name not in KNOWN_CHECKS:
+            raise BadInput(f"policy.toml: table [checks]: there is no check {str(name)[:60]!r}; {REMEDY}")
+        if not isinstance(on, bool):
+            raise BadInput(f"policy.toml: table [checks]: {name} must be true or false; {REMEDY}")
+    return CheckPolicy(tuple(sorted(name for name, on in table.items() if not on)))
 
 
 def _is_measure(value: object) -> bool:

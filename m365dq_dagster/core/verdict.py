@@ -6,11 +6,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from m365dq_dagster.core.narrative import percent, plural
 from m365dq_dagster.core.outcome import AccountVerdict, CaseVerdict, Confidence, Outcome, at_most
+from m365dq_dagster.core.overrides import not_verified
 from m365dq_dagster.core.policy import Policy
 from m365dq_dagster.core.profile import share
 
@@ -553,6 +554,32 @@ def judge_case(
     if doubts:
         return _open(case_id, doubts, tests)
     return _no_breach(case_id, evidence, home, judged, tests)
+
+
+def without_all_clear(case_id: str, case: CaseJudgement, unverified: Sequence[str]) -> CaseJudgement:
+    """The verdict that may be said while the quality gate does not stand whole; `unverified` says why it does not.
+
+    A breach that the evidence shows stays one. What rests on the absence of something, that nothing succeeded or that
+    nothing indicates a breach, may have been lost with what the gate guards, so it cannot be concluded.
+    """
+    if not unverified or case.verdict not in (CaseVerdict.ALL_BLOCKED, CaseVerdict.NO_BREACH_INDICATED):
+        return case
+    withheld = (
+        "That nothing succeeded or that no breach is indicated is not said while the quality gate does not stand: "
+        f"{'; '.join(unverified)}. Mend the evidence and end the override, or switch the check on again, and run the "
+        "case again."
+    )
+    return _open(case_id, (withheld, *case.cannot_conclude), case.not_tested)
+
+
+def hedged(one: AccountJudgement, unverified: Sequence[str]) -> AccountJudgement:
+    """The verdict on an account while the quality gate does not stand whole: that nothing speaks against it, or that
+    no attempt succeeded, is then worth little and says so.
+    """
+    if not unverified or one.verdict not in (AccountVerdict.TARGETED, AccountVerdict.NO_INDICATION):
+        return one
+    told = f"This clears nobody; it is {not_verified(unverified)}."
+    return replace(one, confidence=at_most(one.confidence, Confidence.LOW), reasons=(*one.reasons, told))
 
 
 def _nothing_succeeded(evidence: CaseEvidence) -> bool:

@@ -3,6 +3,7 @@
 A body opens, calls its stage and shows what came back; what a stage does stands in `stages`.
 """
 
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -13,11 +14,11 @@ from m365dq_dagster.adapters.rule_pack import load_rule_pack
 from m365dq_dagster.core.checks import CheckResult
 from m365dq_dagster.core.errors import BadInput
 from m365dq_dagster.core.outcome import DateOrder
+from m365dq_dagster.core.overrides import FORM, Override, override_of
 from m365dq_dagster.defs import checks, metadata, shown
 from m365dq_dagster.defs.partitions import cases
 from m365dq_dagster.defs.resources import CaseForm, CaseWorkspace
 from m365dq_dagster.defs.services import Services
-from m365dq_dagster.stages.case_run import Override
 
 if TYPE_CHECKING:
     Made = dg.MaterializeResult[Any]
@@ -36,23 +37,20 @@ class LaunchForm(dg.Config):
     date_order: str = Field(default="", description="MDY or DMY, where a file's dates leave day and month open.")
     skip_quality_check: bool = Field(default=False, description="Go on although a gate says no; needs the three below.")
     reason: str = Field(default="", description="Why the gate is overridden.")
-    actor: str = Field(default="", description="Who overrides it.")
-    expires: str = Field(default="", description="Until when, such as 2026-12-31.")
+    actor: str = Field(default="", description="Who overrides it, beside the user of this machine.")
+    expires: str = Field(default="", description="Its last day (UTC), at most 30 days ahead, such as 2026-12-06.")
 
-    def as_case_form(self) -> CaseForm:
-        """The form in the words of the stages. Raises `BadInput` where it is incomplete."""
+    def as_case_form(self, today: date) -> CaseForm:
+        """The form in the words of the stages. Raises `BadInput` where it is incomplete or out of bounds."""
         order = self.date_order.strip().upper()
         if order not in ("", DateOrder.MDY, DateOrder.DMY):
             raise BadInput(f"date_order {self.date_order[:20]!r} is not known; give MDY, DMY or leave it blank.")
-        return CaseForm(tuple(self.home_countries), DateOrder(order) if order else None, self._override())
+        return CaseForm(tuple(self.home_countries), DateOrder(order) if order else None, self._override(today))
 
-    def _override(self) -> Override | None:
-        given = {"reason": self.reason.strip(), "actor": self.actor.strip(), "expires": self.expires.strip()}
+    def _override(self, today: date) -> Override | None:
         if not self.skip_quality_check:
             return None
-        if missing := [name for name, value in given.items() if not value]:
-            raise BadInput(f"skip_quality_check needs {', '.join(missing)} too: an override is never silent.")
-        return Override(**given)
+        return override_of(self.reason, self.actor, self.expires, today, FORM)
 
 
 def case_assets() -> list[dg.AssetsDefinition]:
@@ -61,7 +59,7 @@ def case_assets() -> list[dg.AssetsDefinition]:
     @dg.asset(partitions_def=cases, check_specs=checks.INTAKE_SPECS, group_name="case", kinds={"duckdb"})
     def raw_logs(config: LaunchForm, workspace: dg.ResourceParam[CaseWorkspace]) -> Made:
         """Every file of the evidence accounted for, every row in a canonical table or in the ledger."""
-        report = workspace.make("raw_logs", config.as_case_form())
+        report = workspace.make("raw_logs", config.as_case_form(workspace.today))
         return _gated(workspace, report.checks, checks.INTAKE_GATE, checks.INTAKE_NOTES, metadata.intake(report))
 
     @dg.asset(
@@ -146,5 +144,8 @@ def _gated(
     case_id, override = workspace.case_id, workspace.run().override
     return dg.MaterializeResult(
         metadata=evidence,
-        check_results=[shown.gate_result(gate, case_id, found, override), shown.notes_result(notes, case_id, found)],
+        check_results=[
+            shown.gate_result(gate, case_id, found, override),
+            shown.notes_result(notes, case_id, found),
+        ],
     )

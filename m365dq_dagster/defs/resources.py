@@ -8,6 +8,7 @@ asset. A stage that raises leaves the published state as it was.
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
+from datetime import UTC, date
 from typing import Any
 
 import duckdb
@@ -21,9 +22,10 @@ from m365dq_dagster.adapters.rule_pack import load_rule_pack
 from m365dq_dagster.core.checks import CheckResult, failed_blocking
 from m365dq_dagster.core.errors import BadInput, InternalFault
 from m365dq_dagster.core.outcome import DateOrder
+from m365dq_dagster.core.overrides import Override
 from m365dq_dagster.defs import left_behind, warming
 from m365dq_dagster.defs.services import Services
-from m365dq_dagster.stages.case_run import CaseRun, Override
+from m365dq_dagster.stages.case_run import CaseRun
 
 FIRST = "raw_logs"
 STAGE_OF = {
@@ -67,6 +69,11 @@ class CaseWorkspace:
         if "dagster/partition" not in self.dagster_run.tags:
             raise BadInput("This run has no case; choose the case as partition when launching it.")
         return self.dagster_run.tags["dagster/partition"]
+
+    @property
+    def today(self) -> date:
+        """The day (UTC) by the clock of the run."""
+        return self.services.clock.now().astimezone(UTC).date()
 
     @property
     def store(self) -> CaseStore:
@@ -142,7 +149,7 @@ class CaseWorkspace:
         pack = load_rule_pack()
         prepared = self._prepared(registry, pack, form)
         case = self.services.stages["case"]
-        override = form.override or case.override_in_force(registry, self.case_id, self.services.clock.now())
+        override = case.override_in_force(registry, self.case_id, self.services.clock.now())
         return CaseRun(
             case_id=self.case_id,
             run_id=self.dagster_run.run_id,
@@ -176,6 +183,7 @@ class CaseWorkspace:
             home_countries=form.home_countries,
             date_order=form.date_order,
             override=form.override,
+            clock=self.services.clock,
         )
 
     def _working_generation(self, record: CaseRecord | None, override: Override | None) -> duckdb.DuckDBPyConnection:

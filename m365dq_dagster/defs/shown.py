@@ -8,10 +8,11 @@ from typing import Any
 
 import dagster as dg
 
-from m365dq_dagster.core.checks import CheckResult
+from m365dq_dagster.core.checks import CheckResult, failed_blocking
+from m365dq_dagster.core.known_checks import compensation
 from m365dq_dagster.core.outcome import Severity
+from m365dq_dagster.core.overrides import Override
 from m365dq_dagster.core.plain_text import one_line
-from m365dq_dagster.stages.case_run import Override
 
 ROWS_SHOWN = 20
 COLUMNS_SHOWN = 5
@@ -55,20 +56,40 @@ def gate_result(
 ) -> dg.AssetCheckResult:
     """All blocking checks of a stage as one gate. With an override in force it warns instead of stopping."""
     gates = [check for check in checks if check.blocking]
-    failed = [check for check in gates if not check.passed]
+    failed = failed_blocking(gates)
+    off = [check for check in gates if check.switched_off]
+    stops = failed and not override
     return dg.AssetCheckResult(
         check_name=name,
-        passed=not failed,
-        severity=dg.AssetCheckSeverity.WARN if override else dg.AssetCheckSeverity.ERROR,
-        description=sentence(_gate_sentence(case_id, gates, failed, override)),
-        metadata=_proof(failed[0].runbook if failed else None, _overview(gates)),
+        passed=not failed and not off,
+        severity=dg.AssetCheckSeverity.ERROR if stops else dg.AssetCheckSeverity.WARN,
+        description=sentence(_gate_sentence(case_id, gates, failed, off, override)),
+        metadata=_proof(failed[0].runbook if failed else None, _overview(gates)) | _passed_over(failed, off, override),
     )
+
+
+def _passed_over(
+    failed: Sequence[CheckResult], off: Sequence[CheckResult], override: Override | None
+) -> dict[str, Any]:
+    """What was disabled, by whom and until when, and what stands in for it; nothing where the gate stands whole."""
+    disabled = [*(failed if override else ()), *off]
+    told: dict[str, Any] = {}
+    if override:
+        told = {"overridden by": _by(override), "override ends": override.ends.isoformat()}
+    if disabled:
+        rows = ({"check": check.name, "compensated by": compensation(check.name)} for check in disabled)
+        told["disabled"] = table(rows)
+    return told
+
+
+def _by(override: Override) -> str:
+    return sentence(override.actor + (f" (recorded by {override.recorded_by})" if override.recorded_by else ""))
 
 
 def notes_result(name: str, case_id: str, checks: Sequence[CheckResult]) -> dg.AssetCheckResult:
     """All other checks of a stage as one list of notes that stops nothing."""
     notes = [check for check in checks if not check.blocking]
-    failed = [check for check in notes if not check.passed]
+    failed = sorted((check for check in notes if not check.passed), key=lambda check: check.switched_off)
     worst = any(check.severity is Severity.CRITICAL for check in failed)
     told = f"Case {case_id}: nothing to note; {len(notes)} checks hold."
     if failed:
@@ -83,13 +104,21 @@ def notes_result(name: str, case_id: str, checks: Sequence[CheckResult]) -> dg.A
 
 
 def _gate_sentence(
-    case_id: str, gates: Sequence[CheckResult], failed: Sequence[CheckResult], override: Override | None
+    case_id: str,
+    gates: Sequence[CheckResult],
+    failed: Sequence[CheckResult],
+    off: Sequence[CheckResult],
+    override: Override | None,
 ) -> str:
-    if not failed:
-        return f"Case {case_id}: the gate is open; {len(gates)} of {len(gates)} checks hold."
-    told = _naming(case_id, failed[0].headline)
+    """The failure that stops the case, else that the gate is open; then what was switched off, and the override."""
+    held = len(gates) - len(failed) - len(off)
+    told = f"Case {case_id}: the gate is open; {held} of {len(gates)} checks hold."
+    if failed:
+        told = _naming(case_id, failed[0].headline)
+    if off:
+        told += f" Switched off by policy: {', '.join(check.name for check in off)}."
     if override:
-        return f"{told} Overridden by {override.actor} until {override.expires}: {override.reason}"
+        told += f" Overridden by {override.actor} until {override.expires}: {override.reason}"
     return told
 
 

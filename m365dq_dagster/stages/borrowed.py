@@ -21,9 +21,10 @@ from m365dq_dagster.core.checks import CheckResult, failed_blocking
 from m365dq_dagster.core.context import CaseContext, parse_context
 from m365dq_dagster.core.errors import BadInput
 from m365dq_dagster.core.outcome import CaseStage
+from m365dq_dagster.core.overrides import Override
 from m365dq_dagster.core.policy import Policy
 from m365dq_dagster.stages import document, quality, reliability, verification
-from m365dq_dagster.stages.case_run import CaseRun, Override
+from m365dq_dagster.stages.case_run import CaseRun
 from m365dq_dagster.stages.quality import Judged
 
 if TYPE_CHECKING:
@@ -127,7 +128,7 @@ def _run(found: Borrowed, pack: RulePack, home_countries: Sequence[str]) -> Case
         con=found.con,
         registry=cast("Registry", Unrecorded()),
         clock=SystemClock(),
-        override=Override(**skipped) if skipped else None,
+        override=Override.of(skipped) if skipped else None,
         country_database=CountryDatabase.open(Settings.load().country_database),
     )
 

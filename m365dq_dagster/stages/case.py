@@ -19,6 +19,7 @@ from m365dq_dagster.adapters.case_store import CaseStore, open_reader
 from m365dq_dagster.adapters.clock import Clock, SystemClock
 from m365dq_dagster.adapters.evidence.archives import LEFTOVER, unpacking
 from m365dq_dagster.adapters.evidence.folder import case_files, evidence_digest
+from m365dq_dagster.adapters.operating_user import operating_person
 from m365dq_dagster.adapters.places import CountryDatabase
 from m365dq_dagster.adapters.registry import Registry
 from m365dq_dagster.adapters.rule_pack import RulePack, load_rule_pack
@@ -27,9 +28,10 @@ from m365dq_dagster.core.checks import CheckResult
 from m365dq_dagster.core.context import CaseContext, case_id_from_folder, parse_context, valid_case_id
 from m365dq_dagster.core.errors import BadInput, CaseBusy
 from m365dq_dagster.core.outcome import CaseStage, DateOrder
+from m365dq_dagster.core.overrides import Override
 from m365dq_dagster.core.progress import STAGES
 from m365dq_dagster.stages import document, report
-from m365dq_dagster.stages.case_run import CaseRun, Override
+from m365dq_dagster.stages.case_run import CaseRun
 from m365dq_dagster.stages.indicators import verifiers_ran
 from m365dq_dagster.stages.intake import FORGET_MISSING
 
@@ -90,10 +92,10 @@ def prepare_case(
     folders = _folders(name, root, tuple(record.folder.split(FOLDER_SEPARATOR)) if record else (), add=add)
     context = _context_of(folders).with_options(tuple(home_countries), date_order)
     if override is not None:
-        registry.add_override(name, override.reason, override.actor, override.expires, now)
+        registry.add_override(name, override.reason, operating_person(override.actor), override.expires, now)
     options = {FORGET_MISSING: "yes"} if forget_missing else {}
     _register(registry, name, folders, context, options, now)
-    skipped = override or override_in_force(registry, name, now)
+    skipped = override_in_force(registry, name, now)
     places = CountryDatabase.open(settings.country_database)
     prepared = _prepared(registry, store, pack, name, folders, context, skipped, options, places)
     if prepared.unchanged:
@@ -140,7 +142,7 @@ def open_case(settings: Settings, registry: Registry, store: CaseStore, case_id:
 def override_in_force(registry: Registry, case_id: str, now: datetime) -> Override | None:
     """The override that was recorded for the case and has not ended."""
     found = registry.active_override(case_id, now)
-    return Override(found.reason, found.actor, found.expires.isoformat()) if found else None
+    return Override(found.reason, found.actor, found.expires.isoformat(), found.recorded_by) if found else None
 
 
 def read_context(folder: Path) -> CaseContext:

@@ -11,6 +11,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from m365dq_dagster.core.overrides import Override, taints
+
 if TYPE_CHECKING:
     import duckdb
 
@@ -37,15 +39,6 @@ class Silent:
 
 
 @dataclass(frozen=True)
-class Override:
-    """Somebody's decision to go on although a blocking check failed; it is shown on every finding."""
-
-    reason: str
-    actor: str
-    expires: str
-
-
-@dataclass(frozen=True)
 class CaseRun:
     """One run of one case, from evidence to verdict."""
 
@@ -64,6 +57,11 @@ class CaseRun:
     more_folders: tuple[Path, ...] = ()
     country_database: CountryDatabase | None = None
     begun: float = field(default_factory=time.monotonic)
+
+    @property
+    def taints(self) -> tuple[str, ...]:
+        """Why nothing that this run concludes is verified; empty where its gate stands whole."""
+        return taints(self.override, self.pack.policy.checks.blocking_off)
 
     @property
     def folders(self) -> tuple[Path, ...]:

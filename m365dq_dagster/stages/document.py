@@ -17,8 +17,10 @@ from m365dq_dagster.adapters.case_store import CaseStore, open_reader
 from m365dq_dagster.core import narrative
 from m365dq_dagster.core.checks import CheckResult, failed_blocking
 from m365dq_dagster.core.errors import BadInput
+from m365dq_dagster.core.known_checks import blocks, compensation
 from m365dq_dagster.core.ledger import REMEDIES
 from m365dq_dagster.core.outcome import CaseVerdict, Confidence, LogType
+from m365dq_dagster.core.overrides import Override
 from m365dq_dagster.stages import places
 from m365dq_dagster.stages.case_run import CaseRun
 from m365dq_dagster.stages.indicators import VERIFIERS
@@ -95,13 +97,41 @@ def _verdict(run: CaseRun, blocking: Sequence[CheckResult], *, blocked: bool) ->
 
 def _quality(run: CaseRun, failed: Sequence[CheckResult], *, blocked: bool) -> dict[str, Any]:
     """The gate: `failed_checks` are those that block, `notes` those that failed and are only shown."""
-    one = run.override
+    heard = [check for check in failed if not check.switched_off]
+    stopping = failed_blocking(heard)
     return {
-        "status": "FAIL" if blocked else "OVERRIDDEN" if one else "PASS",
-        "failed_checks": [_check_row(check) for check in failed if check.blocking],
-        "notes": [_check_row(check) for check in failed if not check.blocking],
-        "override": {"reason": one.reason, "actor": one.actor, "expires": one.expires} if one else None,
+        "status": "FAIL" if blocked else "OVERRIDDEN" if run.taints else "PASS",
+        "failed_checks": [_check_row(check) for check in stopping],
+        "notes": [_check_row(check) for check in heard if not check.blocking],
+        "override": _override(run.override, stopping) if run.override else None,
+        "switched_off": [_switched_row(name, failed) for name in run.pack.policy.checks.off],
     }
+
+
+def _override(one: Override, passed_over: Sequence[CheckResult]) -> dict[str, Any]:
+    """An override with what it disabled and what stands in for that; `ends` is the first moment it does not hold."""
+    disabled = [
+        {"check": check.name, "reason": check.headline, "compensated_by": compensation(check.name)}
+        for check in passed_over
+    ]
+    return {
+        "reason": one.reason,
+        "actor": one.actor,
+        "expires": one.expires,
+        "recorded_by": one.recorded_by,
+        "ends": one.ends.isoformat(),
+        "disabled": disabled,
+        "compensated_by": list(dict.fromkeys(row["compensated_by"] for row in disabled)),
+        "in_force": True,
+        "ended_at": None,
+        "ended_by": None,
+    }
+
+
+def _switched_row(name: str, failed: Sequence[CheckResult]) -> dict[str, Any]:
+    """A check that the policy has switched off; `reason` is what it says of this case, where it was asked at all."""
+    told = next((check.headline for check in failed if check.name == name), None)
+    return {"check": name, "blocking": blocks(name), "compensated_by": compensation(name), "reason": told}
 
 
 def _check_row(check: CheckResult) -> dict[str, Any]:

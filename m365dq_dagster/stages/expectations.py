@@ -9,8 +9,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from m365dq_dagster.adapters import gx
-from m365dq_dagster.core.checks import CheckResult
+from m365dq_dagster.core.checks import CheckResult, not_asked
 from m365dq_dagster.core.errors import BadInput
+from m365dq_dagster.core.known_checks import SUITE
 from m365dq_dagster.core.outcome import LogType, Severity
 from m365dq_dagster.stages.case_run import CaseRun
 
@@ -29,13 +30,19 @@ class ExpectationReport:
 
 def check_name(log_type: LogType) -> str:
     """The check that stands for a log type's suite."""
-    return f"{log_type}_as_expected"
+    return SUITE.format(log_type)
 
 
 def run(run: CaseRun, log_types: Iterable[LogType] = tuple(LogType)) -> ExpectationReport:
-    """Ask the suites of the evidence and keep the answers in the registry; log types without a suite are left out."""
+    """Ask the suites of the evidence and keep the answers in the registry; log types without a suite are left out.
+
+    A suite that the policy has switched off is not asked, and that is its answer.
+    """
     suites, checks = [], []
     for log_type in log_types:
+        if not run.pack.policy.checks.is_on(check_name(log_type)):
+            checks.append(not_asked(run.case_id, check_name(log_type), STAGE, RUNBOOK))
+            continue
         try:
             suite = gx.load_suite(run.pack.expectations_dir, log_type)
         except BadInput as error:

@@ -7,6 +7,7 @@ from typing import Any
 
 from m365dq_dagster.adapters import measure
 from m365dq_dagster.core.outcome import AccountVerdict, CaseVerdict, Confidence, Severity
+from m365dq_dagster.core.overrides import not_verified
 from m365dq_dagster.core.verdict import AccountJudgement, CaseJudgement
 from m365dq_dagster.stages.case_run import CaseRun
 from m365dq_dagster.stages.quality import Judged
@@ -55,19 +56,19 @@ def findings(
         key=lambda one: (order.index(one.verdict), one.evidence.account),
     )
     bodies = [_case_finding(run, case, scores), *(_account_finding(run, one, scores) for one in shown)]
-    verified = run.override is None
     return [
-        {"id": f"F-{number:03d}", **body, "verified": verified, "rule_pack": run.pack.content_hash, **_taint(run)}
+        {"id": f"F-{number:03d}", **body, "verified": True, "rule_pack": run.pack.content_hash, **_taint(run)}
         for number, body in enumerate(bodies, start=1)
     ]
 
 
-def _taint(run: CaseRun) -> dict[str, str]:
-    if run.override is None:
-        return {}
-    one = run.override
-    told = f"not verified: the quality check was skipped by {one.actor} until {one.expires} ({one.reason})"
-    return {"not_verified": told}
+def _taint(run: CaseRun) -> dict[str, Any]:
+    """What every finding carries where the gate does not stand whole, and which checks were switched off."""
+    off = run.pack.policy.checks.off
+    told: dict[str, Any] = {"switched_off": list(off)} if off else {}
+    if run.taints:
+        told.update(verified=False, not_verified=not_verified(run.taints))
+    return told
 
 
 def _case_finding(run: CaseRun, case: CaseJudgement, scores: Scores) -> dict[str, Any]:

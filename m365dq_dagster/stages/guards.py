@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from m365dq_dagster.adapters import table_guards
-from m365dq_dagster.core.checks import CheckResult
+from m365dq_dagster.core.checks import CheckResult, not_asked
+from m365dq_dagster.core.known_checks import GUARD
 from m365dq_dagster.core.outcome import Severity
 from m365dq_dagster.stages.case_run import CaseRun
 
@@ -23,16 +24,21 @@ class GuardReport:
 
 def check_name(group: str) -> str:
     """The check that stands for a group of tables."""
-    return f"{group}_tables_sound"
+    return GUARD.format(group)
 
 
 def run(run: CaseRun, groups: Sequence[str] = tuple(table_guards.GUARDS)) -> GuardReport:
     """Guard the tables of the groups that were asked for and keep the answers in the registry."""
-    checks = tuple(
-        as_check(run.case_id, group, table_guards.guard(run.con, table_guards.GUARDS[group])) for group in groups
-    )
+    checks = tuple(_asked(run, group) for group in groups)
     run.registry.record_checks(run.case_id, run.run_id, checks, run.clock.now())
     return GuardReport(checks)
+
+
+def _asked(run: CaseRun, group: str) -> CheckResult:
+    """The answer of a group's guards; where the policy has them switched off, that they were not asked."""
+    if not run.pack.policy.checks.is_on(check_name(group)):
+        return not_asked(run.case_id, check_name(group), STAGE, RUNBOOK)
+    return as_check(run.case_id, group, table_guards.guard(run.con, table_guards.GUARDS[group]))
 
 
 def as_check(case_id: str, group: str, tables: Sequence[table_guards.Guarded]) -> CheckResult:

@@ -445,7 +445,9 @@ class _Import:
             for item, landed in self.taken
         )
         recognised = len({item.file.path for item, _ in self.taken})
-        results = checks(counts, found, reasons, leads, self.run.pack.policy.quality.quarantine_share)
+        policy = self.run.pack.policy
+        asked = checks(counts, found, reasons, leads, policy.quality.quarantine_share)
+        results = policy.checks.applied(self.run.case_id, asked)
         return IntakeReport(counts, found, recognised, rows, results, tuple(headers))
 
     def _table(self, statement: str, names: Iterable[str]) -> tuple[dict[str, object], ...]:

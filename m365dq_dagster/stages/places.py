@@ -81,7 +81,7 @@ def _by_database(run: CaseRun, database: CountryDatabase, found: Places) -> None
         )
     if told := compared.told(edition, policy):
         found.conflicts.append(Contradiction("ADDRESS_PLACED_DIFFERENTLY", compared.row_count, told))
-    found.checks.append(_usable(run, database, compared, placed))
+    found.checks += run.pack.policy.checks.applied(run.case_id, (_usable(run, database, compared, placed),))
 
 
 def _sanity(run: CaseRun, found: Places) -> None:

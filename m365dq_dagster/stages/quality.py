@@ -11,8 +11,9 @@ from datetime import UTC
 from m365dq_dagster.adapters import measure
 from m365dq_dagster.core.adjudication import WITNESSES, Mark
 from m365dq_dagster.core.causes import Surroundings, with_causes
-from m365dq_dagster.core.checks import CheckResult, remark
+from m365dq_dagster.core.checks import CheckResult, failed_blocking, remark
 from m365dq_dagster.core.context_rules import apply_rules
+from m365dq_dagster.core.known_checks import OUTCOME_GATE
 from m365dq_dagster.core.narrative import plural
 from m365dq_dagster.core.outcome import CaseStage, LogType, Severity
 from m365dq_dagster.core.parts import Rows, judge_log, part_names, parts_told
@@ -55,12 +56,13 @@ def run(run: CaseRun) -> QualityReport:
     fields = judged_fields(run)
     measure.mark_parts(run.con, {log_type: part_names(judged) for log_type, judged in fields.items()})
     unknown_codes, unknown_values = measure.unknown_codes(run.con), measure.unknown_values(run.con)
-    checks = (
+    found = (
         *_gates(run.case_id, fields),
         _substitutes(run.case_id, fields),
         _throughout(run.case_id, fields),
         _vocabulary(run.case_id, unknown_codes, unknown_values),
     )
+    checks = run.pack.policy.checks.applied(run.case_id, found)
     _keep_profiles(run, fields)
     _remember(run, checks)
     stamp(run, STAGE)
@@ -120,7 +122,7 @@ def _gate(case_id: str, log_type: LogType, judged: tuple[FieldJudgement, ...]) -
     else:
         told = f"{log_type}: no outcome field may testify. " + " ".join(_told_once(named))
     return CheckResult(
-        name=f"{log_type}_outcome_may_be_judged",
+        name=OUTCOME_GATE.format(log_type),
         stage=STAGE,
         passed=bool(able),
         blocking=True,
@@ -211,8 +213,8 @@ def _remember(run: CaseRun, checks: tuple[CheckResult, ...]) -> None:
 
 
 def _blocker(run: CaseRun, checks: tuple[CheckResult, ...]) -> str | None:
-    failed = [check.name for check in checks if check.blocking and not check.passed]
-    return failed[0] if failed and run.override is None else None
+    failed = failed_blocking(checks)
+    return failed[0].name if failed and run.override is None else None
 
 
 def profile_row(one: FieldJudgement, origins: tuple[str, ...]) -> dict[str, object]:

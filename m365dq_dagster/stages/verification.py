@@ -14,6 +14,7 @@ from m365dq_dagster.core.adjudication import Decision, adjudicate
 from m365dq_dagster.core.checks import CheckResult
 from m365dq_dagster.core.limits import Limits, activity_detail, sentences
 from m365dq_dagster.core.outcome import CaseStage, CaseVerdict, FieldState, LogType, Outcome, Severity
+from m365dq_dagster.core.overrides import not_verified
 from m365dq_dagster.core.reliability import heard_in
 from m365dq_dagster.core.verdict import (
     AccountJudgement,
@@ -21,8 +22,10 @@ from m365dq_dagster.core.verdict import (
     CaseHome,
     CaseJudgement,
     Lead,
+    hedged,
     judge_account,
     judge_case,
+    without_all_clear,
 )
 from m365dq_dagster.stages import indicators, limits, places
 from m365dq_dagster.stages.case_run import CaseRun
@@ -66,15 +69,16 @@ def run(run: CaseRun) -> VerificationReport:
     known = limits.measured(run)
     active = {one.account: one.from_refused for one in known.unseen if one.from_refused}
     evidence = [replace(one, refused_yet_active=active.get(one.account, 0)) for one in found]
-    accounts = tuple(judge_account(one, home, policy) for one in evidence)
+    unverified = run.taints
+    accounts = tuple(hedged(judge_account(one, home, policy), unverified) for one in evidence)
     case_evidence = _case_evidence(run, fields, window, known)
-    judged = judge_case(run.case_id, case_evidence, accounts, home, policy)
+    judged = without_all_clear(run.case_id, judge_case(run.case_id, case_evidence, accounts, home, policy), unverified)
     case = replace(judged, not_tested=(*judged.not_tested, *sentences(known), *place.limits))
     _keep(run, case, case_evidence, accounts, leads, home)
     measure.keep_json(con, "conflicts", [*_conflicts(run), *places.conflicts(run, place), *_unseen(known)])
     measure.keep_json(con, "findings", findings(run, case, accounts, fields))
     stamp(run, STAGE)
-    checks = (verdict_check(run.case_id, case, accounts),)
+    checks = (verdict_check(run.case_id, case, accounts, unverified),)
     now = run.clock.now()
     run.registry.record_checks(run.case_id, run.run_id, (*place.checks, *checks), now)
     run.registry.set_stage(run.case_id, CaseStage.VERIFIED, now)
@@ -174,8 +178,13 @@ def _case_evidence(run: CaseRun, fields: Judged, window: measure.Window, known: 
     )
 
 
-def verdict_check(case_id: str, case: CaseJudgement, accounts: Sequence[AccountJudgement]) -> CheckResult:
-    """The verdict as a check that never blocks: a breach is an ERROR to look at, what cannot be concluded a warning."""
+def verdict_check(
+    case_id: str, case: CaseJudgement, accounts: Sequence[AccountJudgement], unverified: Sequence[str] = ()
+) -> CheckResult:
+    """The verdict as a check that never blocks: a breach is an ERROR to look at, what cannot be concluded a warning.
+
+    `unverified` says why none of it is verified, where that is so.
+    """
     breach = case.verdict is CaseVerdict.BREACH_INDICATED
     open_case = case.verdict is CaseVerdict.CANNOT_CONCLUDE
     severity = Severity.CRITICAL if breach else Severity.WARNING if open_case else Severity.INFO
@@ -191,7 +200,7 @@ def verdict_check(case_id: str, case: CaseJudgement, accounts: Sequence[AccountJ
         passed=not breach and not open_case,
         blocking=False,
         severity=severity,
-        headline=case.headline,
+        headline=f"{case.headline} {not_verified(unverified).capitalize()}." if unverified else case.headline,
         runbook=RUNBOOK if breach else UNCLEAR_RUNBOOK,
         table=tuple(
             {

@@ -1,5 +1,6 @@
 import shutil
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -20,11 +21,12 @@ from tests.defs.conftest import Register
 from tests.support.sign_in_folder import TYPE_NAME
 
 ORDER = ("raw_logs", "quality_report", "reliability_scores", "verified_findings", "case_report")
+LAST = datetime.now(UTC).date() + timedelta(days=30)
 OVERRIDE = {
     "skip_quality_check": True,
     "reason": "no second export exists",
     "actor": "jo",
-    "expires": "2099-12-31",
+    "expires": str(LAST),
 }
 
 
@@ -141,7 +143,7 @@ def test_an_override_turns_the_gate_into_a_warning_that_says_who_and_until_when(
     assert outcome.success
     gate = checks_of(instance, outcome.run_id)["outcome_can_be_told"]
     assert (gate.passed, gate.severity) == (False, dg.AssetCheckSeverity.WARN)
-    assert "Overridden by jo until 2099-12-31: no second export exists" in gate.description
+    assert f"Overridden by jo until {LAST}: no second export exists" in gate.description
     document = read_document(store, case_id)
     assert document["quality"]["status"] == "OVERRIDDEN"
     assert not any(finding["verified"] for finding in document["findings"])
@@ -170,6 +172,7 @@ def test_the_launch_form_adds_to_what_is_known_of_the_case(
     [
         ({"date_order": "YMD"}, "date_order 'YMD' is not known"),
         ({**OVERRIDE, "actor": " "}, "skip_quality_check needs actor too"),
+        ({**OVERRIDE, "expires": str(LAST + timedelta(days=1))}, f"the last day allowed is {LAST}"),
     ],
 )
 def test_a_launch_form_that_cannot_be_used_changes_nothing(

@@ -1,11 +1,13 @@
+from dataclasses import replace
+
 import dagster as dg
 
-from m365dq_dagster.core.checks import CheckResult
+from m365dq_dagster.core.checks import CheckResult, switched_off
 from m365dq_dagster.core.outcome import Severity
+from m365dq_dagster.core.overrides import Override
 from m365dq_dagster.defs import shown
-from m365dq_dagster.stages.case_run import Override
 
-OVERRIDE = Override("no second export", "jo", "2099-12-31")
+OVERRIDE = Override("no second export", "jo", "2099-12-31", "ann")
 
 
 def check(
@@ -62,6 +64,41 @@ def test_an_overridden_gate_warns_with_who_until_when_and_why() -> None:
     gate = shown.gate_result("gate", "c1", [check(said="Case c1: lost.")], OVERRIDE)
     assert (gate.passed, gate.severity) == (False, dg.AssetCheckSeverity.WARN)
     assert gate.description == "Case c1: lost. Overridden by jo until 2099-12-31: no second export"
+    assert gate.metadata["overridden by"].value == "jo (recorded by ann)"
+    assert gate.metadata["override ends"].value == "2100-01-01T00:00:00+00:00"
+    (row,) = rows_of(gate.metadata["disabled"])
+    assert row["check"] == "one"
+
+
+def test_an_override_of_an_open_gate_is_told_too() -> None:
+    gate = shown.gate_result("gate", "c1", [check(passed=True)], replace(OVERRIDE, recorded_by=None))
+    assert gate.passed
+    assert str(gate.description).endswith("1 of 1 checks hold. Overridden by jo until 2099-12-31: no second export")
+    assert gate.metadata["overridden by"].value == "jo"
+    assert "disabled" not in gate.metadata
+
+
+def test_a_gate_with_a_check_switched_off_warns_and_says_so() -> None:
+    off = switched_off("c1", check("ledger_balances", said="It does not add up."))
+    gate = shown.gate_result("gate", "c1", [check(passed=True), off], None)
+    assert (gate.passed, gate.severity) == (False, dg.AssetCheckSeverity.WARN)
+    assert gate.description == (
+        "Case c1: the gate is open; 1 of 2 checks hold. Switched off by policy: ledger_balances."
+    )
+    (row,) = rows_of(gate.metadata["disabled"])
+    assert str(row["compensated by"]).startswith("Nothing in the product: count the rows")
+    stopped = shown.gate_result("gate", "c1", [check(), off], None)
+    assert stopped.severity == dg.AssetCheckSeverity.ERROR
+    assert stopped.description == "Case c1: one says so. Switched off by policy: ledger_balances."
+
+
+def test_a_note_that_is_switched_off_comes_after_what_failed_and_is_never_silent() -> None:
+    off = switched_off("c1", check("two", passed=True, blocking=False))
+    notes = shown.notes_result("notes", "c1", [off, check(blocking=False)])
+    assert notes.description == "Case c1: one says so. And 1 more."
+    alone = shown.notes_result("notes", "c1", [off])
+    assert (alone.passed, alone.severity) == (False, dg.AssetCheckSeverity.WARN)
+    assert "two is switched off by policy" in str(alone.description)
 
 
 def test_notes_lead_with_the_first_failure_and_count_the_others() -> None:

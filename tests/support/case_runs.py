@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cache, cached_property
 from pathlib import Path
@@ -16,12 +16,14 @@ from m365dq_dagster.adapters.places import CountryDatabase
 from m365dq_dagster.adapters.registry import Registry
 from m365dq_dagster.adapters.rule_pack import RulePack, load_rule_pack
 from m365dq_dagster.adapters.settings import Settings
-from m365dq_dagster.core.checks import CheckResult
+from m365dq_dagster.core.checks import CheckResult, failed_blocking
 from m365dq_dagster.core.context import CaseContext, parse_context
 from m365dq_dagster.core.outcome import CaseStage, Role
+from m365dq_dagster.core.overrides import Override
+from m365dq_dagster.core.policy import CheckPolicy
 from m365dq_dagster.core.profile import FieldSpec
 from m365dq_dagster.stages import case, document, intake, quality, reliability, verification
-from m365dq_dagster.stages.case_run import CaseRun, Override
+from m365dq_dagster.stages.case_run import CaseRun
 from tests.support.evidence import Row, load
 
 NOW = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
@@ -48,6 +50,14 @@ class LeanPack(RulePack):
 def lean_pack() -> RulePack:
     """The lean rule pack, read once."""
     return LeanPack(shipped_pack().root, shipped_pack().expectations_dir)
+
+
+def pack_without(*names: str, lean: bool = True) -> RulePack:
+    """The rule pack with checks switched off by its policy."""
+    base = lean_pack() if lean else shipped_pack()
+    made = type(base)(base.root, base.expectations_dir)
+    vars(made)["policy"] = replace(base.policy, checks=CheckPolicy(tuple(sorted(names))))
+    return made
 
 
 @dataclass
@@ -77,6 +87,7 @@ class Bench:
         context: CaseContext | None = None,
         override: Override | None = None,
         shuffled: int | None = None,
+        pack: RulePack | None = None,
         **keys: object,
     ) -> Iterator[CaseRun]:
         """A run whose evidence is taken in and not judged yet. `keys` are those of a `case.toml`."""
@@ -93,7 +104,7 @@ class Bench:
                 self.folder,
                 self.folder,
                 known,
-                lean_pack(),
+                pack or lean_pack(),
                 con,
                 self.registry,
                 FixedClock(NOW),
@@ -186,7 +197,7 @@ def _through(stages: Sequence[Any], run: CaseRun) -> tuple[CheckResult, ...]:
     failed: list[CheckResult] = []
     for stage in stages:
         report = stage.run(run)
-        failed += [check for check in getattr(report, "checks", ()) if check.blocking and not check.passed]
+        failed += failed_blocking(getattr(report, "checks", ()))
         if failed and run.override is None:
             break
     return tuple(failed)

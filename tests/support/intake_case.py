@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -19,6 +19,7 @@ from m365dq_dagster.adapters.clock import FixedClock
 from m365dq_dagster.adapters.rule_pack import resource_dir
 from m365dq_dagster.core.context import CaseContext
 from m365dq_dagster.core.outcome import CaseStage, DateOrder
+from m365dq_dagster.core.policy import CheckPolicy
 from m365dq_dagster.stages import intake
 from m365dq_dagster.stages.case_run import CaseRun
 
@@ -56,6 +57,7 @@ class _Quality:
 @dataclass(frozen=True)
 class _Policy:
     quality: _Quality = _Quality()
+    checks: CheckPolicy = field(default_factory=CheckPolicy)
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,8 @@ from m365dq_dagster import api
 from m365dq_dagster.adapters.registry import Registry
 from m365dq_dagster.core.errors import BadInput
 from m365dq_dagster.core.outcome import AccountVerdict, CaseVerdict, Confidence, FieldCause, FieldState, Severity
+from m365dq_dagster.core.overrides import Override
 from m365dq_dagster.stages import borrowed
-from m365dq_dagster.stages.case_run import Override
 from tests.support.case_runs import run_folder, shipped_pack
 from tests.support.evidence import ANN, EVE, abroad, at, at_home, legacy, logon, operation, rejected, sign_in
 from tests.support.handed_database import write_rows, write_tables
@@ -409,7 +409,7 @@ def test_what_stopped_a_case_at_intake_stops_its_verification_and_an_override_do
         0,
         stopped.document["headline"],
     )
-    forced = run_folder(folder, registry, "g2", override=Override("known", "ann", "2027-01-01"))
+    forced = run_folder(folder, registry, "g2", override=Override("known", "ann", "2026-04-01"))
     assert api.verify_sign_in_status(place).by_outcome == forced.document["sign_ins"]["by_outcome"]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -22,33 +23,52 @@ from m365dq_dagster.adapters.registry.tables import (
 )
 from m365dq_dagster.core.corrections import Correction, MisledField
 from m365dq_dagster.core.errors import BadInput
+from m365dq_dagster.core.overrides import MOST_CHARACTERS, holds_until, override_of
+from m365dq_dagster.core.people import Person
+from m365dq_dagster.core.plain_text import one_line
 
 
 class Journal(RegistryPart):
     """Recording and reading decisions."""
 
-    def add_override(self, case_id: str, reason: str, actor: str, expires: date | str, now: datetime) -> None:
-        """Keep a decision to skip the quality gate, up to and including the day `expires` (a date, or its ISO text).
+    def add_override(self, case_id: str, reason: str, person: Person, expires: str, now: datetime) -> None:
+        """Keep a person's decision to skip the quality gate, up to and including the day `expires` (ISO 8601, UTC).
 
-        Raises `BadInput` without reason or actor, or where the day is unreadable or past.
+        Raises `BadInput` without a reason or a name given, or where the day is unreadable, past or too far ahead.
         """
-        day = _day(expires)
-        if not reason.strip() or not actor.strip():
-            raise BadInput("An override needs a reason and a name; give --reason and --actor.")
-        if day < now.astimezone(UTC).date():
-            raise BadInput(f"The override would have ended on {day.isoformat()}; give --expires a day that is to come.")
-        row = {"case_id": case_id, "reason": reason, "actor": actor, "expires": day, "created_at": now}
+        asked = override_of(reason, person.acting_as, expires, now.astimezone(UTC).date())
+        row = {"case_id": case_id, "reason": asked.reason, "actor": asked.actor, "recorded_by": person.user}
+        last = date.fromisoformat(asked.expires)
+        told = {"case": case_id, "reason": asked.reason, "expires": asked.expires}
         with self._writing() as connection:
-            connection.execute(sa.insert(overrides).values(row))
-            connection.execute(_audit(actor, "override", {"case": case_id, "reason": reason, "expires": str(day)}, now))
+            connection.execute(sa.insert(overrides).values(**row, expires=last, created_at=now))
+            connection.execute(_audit(person.told, "override", told, now))
+
+    def end_overrides(self, case_id: str, person: Person, reason: str, now: datetime) -> list[OverrideRecord]:
+        """End what is in force for a case before its day, and say who did and why; returns what was ended.
+
+        Raises `BadInput` without a reason, or where nothing is in force.
+        """
+        why = one_line(reason, MOST_CHARACTERS)
+        if not why:
+            raise BadInput("Ending an override needs --reason too: it is kept in the audit log.")
+        with self._writing() as connection:
+            ended = [one for one in _overrides(connection, case_id) if one[1].is_in_force(now)]
+            if not ended:
+                raise BadInput(f"No override is in force for case {case_id}; `m365dq overrides list` shows all.")
+            ids = overrides.c.override_id.in_([key for key, _ in ended])
+            connection.execute(sa.update(overrides).where(ids).values(ended_at=now, ended_by=person.told))
+            connection.execute(_audit(person.told, "end override", {"case": case_id, "reason": why}, now))
+        return [replace(one, ended_at=now, ended_by=person.told) for _, one in ended]
+
+    def overrides(self, case_id: str | None = None) -> list[OverrideRecord]:
+        """The overrides, newest first; only those of one case where given."""
+        with self._reading() as connection:
+            return [one for _, one in _overrides(connection, case_id)]
 
     def active_override(self, case_id: str, now: datetime) -> OverrideRecord | None:
-        """The newest override of the case that is still in force today (UTC), or None."""
-        query = sa.select(overrides).where(overrides.c.case_id == case_id)
-        query = query.where(overrides.c.expires >= now.astimezone(UTC).date()).order_by(overrides.c.override_id.desc())
-        with self._reading() as connection:
-            row = connection.execute(query.limit(1)).one_or_none()
-        return None if row is None else OverrideRecord(row.case_id, row.reason, row.actor, row.expires, row.created_at)
+        """The newest override of the case that is in force at this moment, or None."""
+        return next((one for one in self.overrides(case_id) if one.is_in_force(now)), None)
 
     def record_correction(
         self,
@@ -159,12 +179,15 @@ def _correction(row: AnyRow, fields: tuple[MisledField, ...]) -> Correction:
     return Correction(**values, fields=fields, id=row.correction_id)
 
 
-def _day(value: date | str) -> date:
-    if isinstance(value, datetime):
-        return value.date()
-    if isinstance(value, date):
-        return value
-    try:
-        return date.fromisoformat(value)
-    except ValueError:
-        raise BadInput(f"The override's last day {value[:40]!r} is no date; write --expires 2026-12-31.") from None
+def _overrides(connection: Connection, case_id: str | None) -> list[tuple[int, OverrideRecord]]:
+    """Overrides with their ids, newest first; none holds longer than is allowed, whatever its row says."""
+    query = sa.select(overrides).order_by(overrides.c.override_id.desc())
+    if case_id is not None:
+        query = query.where(overrides.c.case_id == case_id)
+    return [(row.override_id, _override(row)) for row in connection.execute(query)]
+
+
+def _override(row: AnyRow) -> OverrideRecord:
+    last = holds_until(row.expires, row.created_at)
+    who = (row.recorded_by, row.ended_at, row.ended_by)
+    return OverrideRecord(row.case_id, row.reason, row.actor, last, row.created_at, *who)

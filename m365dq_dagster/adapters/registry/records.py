@@ -9,6 +9,7 @@ from typing import Any
 
 from m365dq_dagster.core.code_changes import ChangeAction, ChangeState, CodeKey, ReferenceRow
 from m365dq_dagster.core.outcome import CaseStage, Severity
+from m365dq_dagster.core.overrides import end_of
 from m365dq_dagster.core.people import Person
 
 
@@ -146,13 +147,28 @@ class AlertRecord:
 
 @dataclass(frozen=True)
 class OverrideRecord:
-    """A decision to go on although a blocking check failed; in force up to and including the day `expires`."""
+    """A decision to go on although a blocking check failed; in force up to and including the day `expires` (UTC),
+    unless somebody ended it before. `recorded_by` is the user of the machine on which it was given.
+    """
 
     case_id: str
     reason: str
     actor: str
     expires: date
     created_at: datetime
+    recorded_by: str | None = None
+    ended_at: datetime | None = None
+    ended_by: str | None = None
+
+    @property
+    def ends(self) -> datetime:
+        """The first moment at which it does not hold any more."""
+        last = end_of(self.expires)
+        return min(last, self.ended_at) if self.ended_at else last
+
+    def is_in_force(self, now: datetime) -> bool:
+        """Whether it holds at this moment."""
+        return now < self.ends
 
 
 @dataclass(frozen=True)

@@ -1,48 +1,88 @@
 from datetime import date, datetime, timedelta
 
 import pytest
+import sqlalchemy as sa
 
 from m365dq_dagster.adapters.registry import Registry
+from m365dq_dagster.adapters.registry.tables import overrides
 from m365dq_dagster.core.errors import BadInput
+from m365dq_dagster.core.people import Person
+
+KIM = Person("analyst", "kim")
 
 
 def test_an_override_holds_to_the_end_of_its_last_day(store: Registry, now: datetime) -> None:
-    store.add_override("c", "vendor outage", "kim", "2026-03-03", now)
+    store.add_override("c", "vendor outage", KIM, "2026-03-03", now)
     last_moment = datetime.fromisoformat("2026-03-03T23:59:59+00:00")
     override = store.active_override("c", last_moment)
     assert override is not None
     assert (override.reason, override.actor, override.expires) == ("vendor outage", "kim", date(2026, 3, 3))
+    assert override.recorded_by == "analyst"
     assert store.active_override("c", last_moment + timedelta(seconds=1)) is None
     assert store.active_override("other", now) is None
 
 
 def test_the_newest_override_counts_and_each_is_in_the_audit_log(store: Registry, now: datetime) -> None:
-    store.add_override("c", "first", "kim", date(2026, 3, 9), now)
-    store.add_override("c", "second", "lee", now + timedelta(days=1), now)
+    store.add_override("c", "first", KIM, "2026-03-09", now)
+    store.add_override("c", "second", Person("other", "lee"), "2026-03-10", now)
     override = store.active_override("c", now)
     assert override is not None
     assert override.reason == "second"
     assert [(entry.actor, entry.action, entry.detail["reason"]) for entry in store.audit_entries()] == [
-        ("kim", "override", "first"),
-        ("lee", "override", "second"),
+        ("analyst (as kim)", "override", "first"),
+        ("other (as lee)", "override", "second"),
     ]
 
 
 @pytest.mark.parametrize(
     ("reason", "actor", "expires", "sentence"),
     [
-        (" ", "kim", "2026-03-09", "needs a reason and a name"),
-        ("why", "", "2026-03-09", "needs a reason and a name"),
+        (" ", "kim", "2026-03-09", "needs --reason too"),
+        ("why", "", "2026-03-09", "needs --actor too"),
         ("why", "kim", "soon", "'soon' is no date"),
-        ("why", "kim", "2026-03-01", "would have ended on 2026-03-01"),
+        ("why", "kim", "2026-03-01", "2026-03-01 lies in the past"),
+        ("why", "kim", "2026-04-02", "the last day allowed is 2026-04-01"),
     ],
 )
 def test_an_override_without_its_three_parts_is_refused(
     store: Registry, now: datetime, reason: str, actor: str, expires: str, sentence: str
 ) -> None:
     with pytest.raises(BadInput, match=sentence):
-        store.add_override("c", reason, actor, expires, now)
+        store.add_override("c", reason, Person("analyst", actor), expires, now)
     assert store.active_override("c", now) is None
+
+
+def test_an_override_that_was_recorded_for_longer_holds_no_longer_than_is_allowed(
+    store: Registry, now: datetime
+) -> None:
+    row = {"case_id": "c", "reason": "old", "actor": "kim", "expires": date(2099, 1, 1), "created_at": now}
+    with store._writing() as connection:
+        connection.execute(sa.insert(overrides).values(row))
+    (old,) = store.overrides("c")
+    assert (old.expires, old.recorded_by) == (now.date() + timedelta(days=30), None)
+    assert store.active_override("c", now + timedelta(days=31)) is None
+
+
+def test_an_override_is_ended_early_by_a_person_with_a_reason(store: Registry, now: datetime) -> None:
+    store.add_override("c", "first", KIM, "2026-03-09", now)
+    store.add_override("c", "second", KIM, "2026-03-10", now)
+    store.add_override("other", "third", KIM, "2026-03-10", now)
+    later = now + timedelta(hours=3)
+    with pytest.raises(BadInput, match="needs --reason too"):
+        store.end_overrides("c", KIM, " ", later)
+    ended = store.end_overrides("c", Person("boss"), "the export was repeated", later)
+    assert [(one.reason, one.ended_at, one.ended_by) for one in ended] == [
+        ("second", later, "boss"),
+        ("first", later, "boss"),
+    ]
+    assert store.overrides("c") == ended
+    assert store.active_override("c", later) is None
+    assert store.active_override("other", later) is not None
+    last = store.audit_entries()[-1]
+    assert (last.actor, last.action) == ("boss", "end override")
+    assert last.detail == {"case": "c", "reason": "the export was repeated"}
+    with pytest.raises(BadInput, match="No override is in force for case c"):
+        store.end_overrides("c", KIM, "again", later)
 
 
 def test_corrections_are_kept_and_audited(store: Registry, now: datetime) -> None:

@@ -1,7 +1,7 @@
 """`run` and `demo`: what they ask for, what they print, with which code they leave."""
 
 import json
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -13,6 +13,7 @@ from tests.support.handed_workbench import HandedWorkbench
 from tests.support.program import call, call_json
 
 TODAY = date(2026, 3, 2)
+LAST = datetime.now(UTC).date() + timedelta(days=30)
 
 
 @pytest.fixture
@@ -70,14 +71,14 @@ def test_the_options_reach_the_stage(evidence: Path) -> None:
     call(
         "run", str(evidence), "--case", "c1", "--add", "--home-country", "AU", "--home-country", "NZ",
         "--date-order", "dmy", "--skip-quality-check", "--reason", " no second export ", "--actor", "jo",
-        "--expires", "2999-12-31", bench=bench,
+        "--expires", str(LAST), bench=bench,
     )  # fmt: skip
     asked = bench.asked[0]
     assert (asked.folder, asked.case, asked.add) == (evidence, "c1", True)
     assert (asked.home_countries, asked.date_order) == (("AU", "NZ"), "DMY")
     assert asked.override is not None
     assert (asked.override.reason, asked.override.actor, asked.override.expires) == (
-        "no second export", "jo", "2999-12-31",
+        "no second export", "jo", str(LAST),
     )  # fmt: skip
 
 
@@ -99,10 +100,14 @@ def test_without_options_nothing_is_asked_for(evidence: Path) -> None:
     [
         (("--date-order", "YMD"), "--date-order 'YMD' is not known"),
         (("--skip-quality-check",), "needs --reason, --actor, --expires too"),
-        (("--skip-quality-check", "--reason", " ", "--actor", "a", "--expires", "2999-01-01"), "needs --reason too"),
+        (("--skip-quality-check", "--reason", " ", "--actor", "a", "--expires", "2026-12-01"), "needs --reason too"),
         (("--reason", "x"), "--reason belongs to --skip-quality-check"),
         (("--skip-quality-check", "--reason", "r", "--actor", "a", "--expires", "soon"), "'soon' is no date"),
         (("--skip-quality-check", "--reason", "r", "--actor", "a", "--expires", "2020-01-01"), "lies in the past"),
+        (
+            ("--skip-quality-check", "--reason", "r", "--actor", "a", "--expires", str(LAST + timedelta(days=1))),
+            f"is more than 30 days ahead; the last day allowed is {LAST}.",
+        ),
     ],
 )
 def test_bad_options_are_exit_2_and_nothing_is_run(evidence: Path, words: tuple[str, ...], sentence: str) -> None:
@@ -134,9 +139,11 @@ def test_a_folder_that_is_missing_empty_a_file_or_closed_is_exit_2(
     assert "cannot be read (Permission denied)" in call("run", str(tmp_path / "empty")).stderr
 
 
-def test_an_override_may_end_today() -> None:
-    override = override_of(True, "r", "a", "2026-03-02", TODAY)
-    assert override is not None
+def test_an_override_may_end_today_and_in_thirty_days() -> None:
+    for day in ("2026-03-02", "2026-04-01"):
+        override = override_of(True, "r", "a", day, TODAY)
+        assert override is not None
+        assert override.expires == day
     with pytest.raises(BadInput, match="lies in the past"):
         override_of(True, "r", "a", "2026-03-01", TODAY)
 

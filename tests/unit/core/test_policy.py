@@ -4,8 +4,11 @@ from typing import Any
 
 import pytest
 
+from m365dq_dagster.core.checks import CheckResult
 from m365dq_dagster.core.errors import BadInput
-from m365dq_dagster.core.policy import Policy
+from m365dq_dagster.core.known_checks import KNOWN_CHECKS
+from m365dq_dagster.core.outcome import Severity
+from m365dq_dagster.core.policy import CheckPolicy, Policy
 from tests.support.judgement import pack
 
 
@@ -63,3 +66,44 @@ def test_a_missing_a_strange_and_a_flat_table_are_named(data: dict[str, Any]) ->
         Policy.from_mapping({**data, "flow": {"minutes": 10}})
     with pytest.raises(BadInput, match=r"\[flows\] must be a table of numbers"):
         Policy.from_mapping({**data, "flows": 10})
+
+
+def test_the_shipped_policy_names_every_check_and_has_all_of_them_on(data: dict[str, Any]) -> None:
+    assert data["checks"] == dict.fromkeys(KNOWN_CHECKS, True)
+    assert Policy.from_mapping(data).checks == CheckPolicy()
+
+
+def test_a_check_is_off_only_where_the_policy_says_so(data: dict[str, Any]) -> None:
+    switches = {"quarantine_share": False, "completeness_leads": False, "ledger_balances": True}
+    checks = Policy.from_mapping({**data, "checks": switches}).checks
+    assert checks.off == ("completeness_leads", "quarantine_share")
+    assert checks.blocking_off == ("quarantine_share",)
+    assert [checks.is_on(name) for name in ("quarantine_share", "ledger_balances", "codes_and_values_known")] == [
+        False,
+        True,
+        True,
+    ]
+    del data["checks"]
+    assert Policy.from_mapping(data).checks.off == ()
+
+
+@pytest.mark.parametrize(
+    ("checks", "sentence"),
+    [
+        ({"ledger_balance": False}, "table [checks]: there is no check 'ledger_balance'"),
+        ({"verdict": False}, "table [checks]: there is no check 'verdict'"),
+        ({"ledger_balances": 0}, "table [checks]: ledger_balances must be true or false"),
+        ("off", "[checks] must be a table of switches"),
+    ],
+)
+def test_an_unknown_check_or_switch_is_refused(data: dict[str, Any], checks: object, sentence: str) -> None:
+    with pytest.raises(BadInput) as caught:
+        Policy.from_mapping({**data, "checks": checks})
+    assert sentence in str(caught.value)
+
+
+def test_the_checks_of_a_case_are_marked_where_they_are_off() -> None:
+    both = [CheckResult(name, "s", True, True, Severity.INFO, "Fine.", "x.md") for name in ("one", "two")]
+    first, second = CheckPolicy(("two",)).applied("c1", both)
+    assert first == both[0]
+    assert (second.switched_off, second.passed) == (True, False)

@@ -18,9 +18,11 @@ from m365dq_dagster.core.verdict import (
     HomeSource,
     LeadKind,
     foreign_rate_indicator,
+    hedged,
     judge_account,
     judge_case,
     wilson_lower,
+    without_all_clear,
 )
 from tests.support.judgement import policy
 
@@ -705,3 +707,34 @@ def test_no_breach_is_never_said_over_a_doubt_or_a_compromise(
     if found.verdict is CaseVerdict.CANNOT_CONCLUDE:
         assert found.cannot_conclude[0] in found.headline
     assert found.not_tested
+
+
+BROKEN_GATE = ("quality gate overridden by jo until 2026-03-09 (why)",)
+
+
+@pytest.mark.parametrize("verdict", list(CaseVerdict))
+def test_no_all_clear_is_said_while_the_gate_does_not_stand_and_a_breach_is(verdict: CaseVerdict) -> None:
+    said = CaseJudgement(verdict, HIGH, f"Case c: {verdict}.", ("A doubt.",), ("A limit.",))
+    assert without_all_clear("c", said, ()) == said
+    found = without_all_clear("c", said, BROKEN_GATE)
+    if verdict in (CaseVerdict.BREACH_INDICATED, CaseVerdict.CANNOT_CONCLUDE):
+        assert found == said
+        return
+    assert (found.verdict, found.confidence) == (CaseVerdict.CANNOT_CONCLUDE, LOW)
+    assert found.headline.startswith("Case c: cannot conclude. That nothing succeeded or that no breach is indicated")
+    assert BROKEN_GATE[0] in found.cannot_conclude[0]
+    assert (found.cannot_conclude[1:], found.not_tested) == (("A doubt.",), ("A limit.",))
+
+
+@pytest.mark.parametrize("verdict", list(AccountVerdict))
+def test_an_account_that_nothing_speaks_against_is_cleared_by_nobody_while_the_gate_does_not_stand(
+    verdict: AccountVerdict,
+) -> None:
+    said = replace(judge(abroad(0)), verdict=verdict, confidence=MEDIUM)
+    assert hedged(said, ()) == said
+    found = hedged(said, BROKEN_GATE)
+    if verdict not in (AccountVerdict.TARGETED, AccountVerdict.NO_INDICATION):
+        assert found == said
+        return
+    assert (found.verdict, found.confidence) == (verdict, LOW)
+    assert found.reasons[-1] == f"This clears nobody; it is not verified: {BROKEN_GATE[0]}."

@@ -1,6 +1,7 @@
 """A case as a whole: what it is called, what it knows, whether there is anything to do, and how a run of it ends."""
 
 import shutil
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -8,14 +9,15 @@ from typing import Any
 import pytest
 
 from m365dq_dagster.adapters.case_store import CaseStore
+from m365dq_dagster.adapters.operating_user import operating_person
 from m365dq_dagster.adapters.registry import Registry
 from m365dq_dagster.adapters.rule_pack import RulePack
 from m365dq_dagster.adapters.settings import Settings
 from m365dq_dagster.core.errors import BadInput
 from m365dq_dagster.core.outcome import CaseStage, DateOrder
+from m365dq_dagster.core.overrides import Override
 from m365dq_dagster.stages import case, report
 from m365dq_dagster.stages.case import MAX_CONTEXT_BYTES, PreparedCase, open_case, prepare_case
-from m365dq_dagster.stages.case_run import Override
 from m365dq_dagster.stages.document import read_document
 from m365dq_dagster.stages.generate import generate
 from tests.support.case_runs import NOW, STAGES, prepare, run_folder, shipped_pack
@@ -251,7 +253,7 @@ def test_a_case_whose_folder_has_gone_says_so(folder: Path, registry: Registry) 
 
 def test_an_override_is_recorded_and_holds_until_its_day(folder: Path, registry: Registry) -> None:
     prepare(folder, registry, override=SKIP)
-    assert case.override_in_force(registry, "case-one", NOW) == SKIP
+    assert case.override_in_force(registry, "case-one", NOW) == replace(SKIP, recorded_by=operating_person().user)
     after = NOW.combine(date(2026, 4, 2), NOW.timetz())
     assert case.override_in_force(registry, "case-one", after) is None
     assert case.override_in_force(registry, "other", NOW) is None

@@ -7,7 +7,7 @@ from m365dq_dagster.adapters.registry import Registry
 from m365dq_dagster.core.outcome import LogType, Severity
 from m365dq_dagster.stages import expectations
 from m365dq_dagster.stages.case_run import CaseRun
-from tests.support.case_runs import Bench
+from tests.support.case_runs import Bench, pack_without
 from tests.support.evidence import sign_in
 
 
@@ -76,3 +76,9 @@ def test_a_suite_that_cannot_be_read_fails_its_own_check_alone(bench: Bench, tmp
     failed = checks["sign_in_logs_as_expected"]
     assert (failed.passed, failed.reason) == (False, "EXPECTATION_BROKEN")
     assert "sign_in_logs.json: not a suite" in failed.headline
+
+
+def test_a_suite_that_is_switched_off_is_not_asked_and_says_so(bench: Bench) -> None:
+    with bench.run([sign_in()], pack=pack_without("sign_in_logs_as_expected")) as run:
+        (check,) = expectations.run(run, [LogType.SIGN_IN]).checks
+    assert (check.passed, check.switched_off, check.reason) == (False, True, "SWITCHED_OFF")

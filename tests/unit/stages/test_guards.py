@@ -6,7 +6,7 @@ from m365dq_dagster.adapters.registry import Registry
 from m365dq_dagster.adapters.table_guards import Fault, Guarded
 from m365dq_dagster.core.outcome import Severity
 from m365dq_dagster.stages import guards
-from tests.support.case_runs import Bench, judged
+from tests.support.case_runs import Bench, judged, pack_without
 from tests.support.evidence import sign_in
 
 
@@ -36,3 +36,10 @@ def test_a_broken_rule_is_a_fault_of_the_product_and_names_table_column_and_rule
     )
     assert check.table == ({"table": "events", "column": "outcome", "rule": "one of our words"},)
     assert check.reason == "TABLE_RULE_BROKEN"
+
+
+def test_guards_that_are_switched_off_are_not_asked_and_say_so(bench: Bench) -> None:
+    with bench.run([sign_in()], pack=pack_without("evidence_tables_sound")) as run:
+        (check,) = guards.run(run, ["evidence"]).checks
+    assert (check.passed, check.switched_off) == (False, True)
+    assert check.headline == "Case tiny: evidence_tables_sound is switched off by policy, so nothing was asked."

@@ -8,9 +8,9 @@ import pytest
 from m365dq_dagster.adapters.registry import Registry
 from m365dq_dagster.core.checks import CheckResult
 from m365dq_dagster.core.outcome import CaseStage, LogType, Severity
+from m365dq_dagster.core.overrides import Override
 from m365dq_dagster.stages import quality, reliability, verification
-from m365dq_dagster.stages.case_run import Override
-from tests.support.case_runs import CASE, Bench, judged
+from tests.support.case_runs import CASE, Bench, judged, pack_without
 from tests.support.evidence import ANN, BOB, Row, at, at_home, legacy, logon, operation, rejected, sign_in
 
 TYPE_NAME = "Microsoft.Graph.PowerShell.Models.MicrosoftGraphSignInStatus"
@@ -133,12 +133,18 @@ def test_an_override_judges_on_and_taints_every_finding() -> None:
     with Bench().run([*BLIND, operation("New-InboxRule", ANN, at(1))], override=SKIP) as run:
         found = judged(run)
     assert found["quality"]["status"] == "OVERRIDDEN"
-    assert found["quality"]["override"] == {"reason": SKIP.reason, "actor": SKIP.actor, "expires": SKIP.expires}
+    override = found["quality"]["override"]
+    assert (override["reason"], override["actor"], override["expires"]) == (SKIP.reason, SKIP.actor, SKIP.expires)
+    assert override["ends"] == "2026-04-02T00:00:00+00:00"
+    assert [row["check"] for row in override["disabled"]] == ["sign_in_logs_outcome_may_be_judged"]
+    assert "no outcome field may testify" in override["disabled"][0]["reason"]
+    assert override["compensated_by"] == [override["disabled"][0]["compensated_by"]]
+    assert "audit log" in override["compensated_by"][0]
     assert found["findings"]
     for finding in found["findings"]:
         assert finding["verified"] is False
         assert finding["not_verified"] == (
-            "not verified: the quality check was skipped by sam@contoso.example until 2026-04-01 "
+            "not verified: quality gate overridden by sam@contoso.example until 2026-04-01 "
             "(the export is being repeated)"
         )
 
@@ -148,6 +154,7 @@ def test_an_override_where_nothing_failed_is_named_and_still_taints() -> None:
         found = judged(run)
     assert (found["quality"]["status"], found["quality"]["failed_checks"]) == ("OVERRIDDEN", [])
     assert found["quality"]["override"]["actor"] == SKIP.actor
+    assert found["quality"]["override"]["disabled"] == found["quality"]["override"]["compensated_by"] == []
     assert not any(finding["verified"] for finding in found["findings"])
 
 
@@ -178,3 +185,60 @@ def test_a_value_that_a_rule_reads_from_a_column_is_not_called_constant_by_desig
         quality.run(run)
         found = {one.spec.field: one for one in quality.judged_fields(run)[LogType.SIGN_IN]}
     assert [found[name].cause for name in ("country", "city")] == [None, "CONSTANT_BY_DESIGN"]
+
+
+GATE = "sign_in_logs_outcome_may_be_judged"
+
+
+def test_no_all_clear_is_given_under_an_override_although_the_gate_would_have_passed() -> None:
+    with Bench().run([*at_home(), *rejected(BOB, 2)], home=["AU"], override=SKIP) as run:
+        found = judged(run)
+        (verdict,) = verification.run(run).checks
+    assert found["status"] == "CANNOT_CONCLUDE"
+    assert "quality gate overridden by sam@contoso.example until 2026-04-01" in found["cannot_conclude"][0]
+    assert "end the override" in found["headline"]
+    assert "Not verified: quality gate overridden by sam@contoso.example" in verdict.headline
+    assert found["by_account"][BOB]["confidence"] == "LOW"
+    assert "clears nobody" in found["by_account"][BOB]["reasons"][-1]
+
+
+def test_a_blocking_check_that_is_switched_off_taints_as_an_override_does_and_clears_nobody() -> None:
+    with Bench().run(BLIND, pack=pack_without(GATE)) as run:
+        found = judged(run)
+    assert (found["status"], found["quality"]["status"]) == ("CANNOT_CONCLUDE", "OVERRIDDEN")
+    assert found["quality"]["override"] is None
+    assert found["quality"]["failed_checks"] == []
+    (off,) = found["quality"]["switched_off"]
+    assert (off["check"], off["blocking"]) == (GATE, True)
+    assert "It would have failed: sign_in_logs: no outcome field may testify" in off["reason"]
+    assert "audit log" in off["compensated_by"]
+    for finding in found["findings"]:
+        assert (finding["verified"], finding["switched_off"]) == (False, [GATE])
+        assert finding["not_verified"] == f"not verified: the check {GATE} is switched off"
+
+
+def test_a_healthy_case_is_not_cleared_while_a_blocking_check_is_switched_off() -> None:
+    with Bench().run(GOOD, home=["AU"], pack=pack_without("ledger_balances")) as run:
+        found = judged(run)
+    assert found["status"] == "CANNOT_CONCLUDE"
+    assert "the check ledger_balances is switched off" in found["cannot_conclude"][0]
+
+
+def test_a_check_that_never_blocks_taints_nothing_where_it_is_switched_off_and_is_named() -> None:
+    rows = [*GOOD, sign_in(code="512345")]
+    with Bench().run(rows, pack=pack_without("codes_and_values_known")) as run:
+        found = judged(run)
+    assert found["quality"]["status"] == "PASS"
+    assert "codes_and_values_known" not in [note["check"] for note in found["quality"]["notes"]]
+    (off,) = found["quality"]["switched_off"]
+    assert (off["check"], off["blocking"]) == ("codes_and_values_known", False)
+    assert "1 code and 0 words of the witnesses are in no table" in off["reason"]
+    assert all(finding["verified"] for finding in found["findings"])
+    assert {tuple(finding["switched_off"]) for finding in found["findings"]} == {("codes_and_values_known",)}
+
+
+def test_other_gates_still_stop_the_case_while_one_check_is_switched_off() -> None:
+    with Bench().run(BLIND, pack=pack_without("ledger_balances")) as run:
+        found = judged(run)
+    assert found["quality"]["status"] == "FAIL"
+    assert found["findings"] == []
