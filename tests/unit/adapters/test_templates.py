@@ -110,7 +110,7 @@ def test_an_override_is_a_banner_and_on_every_finding() -> None:
 def test_a_correction_is_a_banner_and_stands_at_the_account_and_the_finding() -> None:
     shown = page("corrected").text
     assert shown.index("Corrected by a person") < shown.index("Accounts, worst first")
-    assert shown.count("corrected to NO_BREACH_INDICATED") == 2
+    assert shown.count("corrected to NO_BREACH_INDICATED") >= 2
     assert shown.count("corrected to NO_INDICATION") >= 2
     assert "CANNOT_CONCLUDE: the owner" not in shown
     assert "Corrected by a person" not in page("oculus").text
