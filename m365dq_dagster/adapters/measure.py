@@ -273,21 +273,6 @@ def other_logs(con: duckdb.DuckDBPyConnection, judged: Iterable[str]) -> Rows:
     return con.execute(reach_of(tables)).fetchall() if tables else []
 
 
-def unknown_codes(con: duckdb.DuckDBPyConnection) -> Rows:
-    """Well-formed codes that are in no table: log type, field, value, rows, first and last event."""
-    return run_named(con, "unknown_codes", file="document")
-
-
-def seen_codes(con: duckdb.DuckDBPyConnection) -> Rows:
-    """Every well-formed code: log type, field, value, rows, first and last event."""
-    return run_named(con, "seen_codes", file="document")
-
-
-def unknown_values(con: duckdb.DuckDBPyConnection, most: int = 200) -> Rows:
-    """Words that no table knows: log type, canonical field, value, rows; the commonest first."""
-    return run_named(con, "unknown_values", {"most": most}, file="document")
-
-
 def provenance(con: duckdb.DuckDBPyConnection) -> dict[tuple[str, str], tuple[str, ...]]:
     """Where the values of each canonical field come from, over all files."""
     rows = run_named(con, "provenance", file="document")
@@ -333,6 +318,7 @@ def keep_decisions(con: duckdb.DuckDBPyConnection, decided: Iterable[tuple[LogTy
                 one.credential_accepted,
                 one.unknown_code,
                 firm,
+                one.open_by,
             ]
             for log_type, key, one, firm in decided
         ],

@@ -238,7 +238,10 @@ WITNESSES: Mapping[LogType, WitnessNames] = {
 
 @dataclass(frozen=True)
 class Decision:
-    """The outcome of the rows of a combo: how sure, by which column, which columns agreed, and what contradicted."""
+    """The outcome of the rows of a combo: how sure, by which column, which columns agreed, and what contradicted.
+
+    `open_by` names the column that may be heard and whose value, in no table, leaves the rows open.
+    """
 
     outcome: Outcome
     confidence: Confidence
@@ -247,6 +250,7 @@ class Decision:
     contradiction: str | None = None
     credential_accepted: bool = False
     unknown_code: bool = False
+    open_by: str | None = None
 
 
 @dataclass(frozen=True)
@@ -286,6 +290,7 @@ def adjudicate(combo: Combo, testimony: Testimony, vocabulary: Vocabulary) -> De
     nothing. A column that is uniform carries at most LOW.
     """
     decision = _first_that_applies(combo, testimony, vocabulary)
+    decision = replace(decision, open_by=_open_by(combo, testimony, decision))
     if decision.decided_by in testimony.uniform:
         return replace(decision, confidence=at_most(decision.confidence, Confidence.LOW))
     return decision
@@ -309,6 +314,17 @@ def _first_that_applies(combo: Combo, testimony: Testimony, vocabulary: Vocabula
     if word in (Word.SUCCESS, Word.INTERRUPTED, Word.FAILURE):
         return _by_word(word, access, names)
     return _by_access(access, names)
+
+
+def _open_by(combo: Combo, testimony: Testimony, decision: Decision) -> str | None:
+    """The witness whose unknown value leaves a row open; none where a known value did, or where there was nothing."""
+    names = WITNESSES[combo.log_type]
+    if decision.unknown_code:
+        return names.code
+    if decision.outcome is not Outcome.UNKNOWN or decision.decided_by:
+        return None
+    said = ((names.code, combo.code), (names.word, combo.word), (names.access, combo.access))
+    return next((name for name, value in said if value == Mark.OUT_OF_DOMAIN and name in testimony.heard), None)
 
 
 def _by_code(combo: Combo, row: CodeRow, word: Word | None, names: WitnessNames) -> Decision:

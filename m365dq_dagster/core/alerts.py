@@ -16,6 +16,7 @@ from typing import Any
 from m365dq_dagster.core.errors import BadInput
 from m365dq_dagster.core.outcome import CaseVerdict, Severity
 from m365dq_dagster.core.plain_text import one_line
+from m365dq_dagster.core.sightings import REST
 
 SRE = "sre@maia.local"
 IR_TEAM = "ir-team@maia.local"
@@ -138,7 +139,8 @@ def alerts_for(document: Mapping[str, Any], policy: OperationsPolicy) -> tuple[A
     """The alerts that a case document raises, most severe first.
 
     A breach: one, where the case says BREACH_INDICATED. A failed blocking check: one each, overridden or not.
-    An unknown code: one each, the commonest first, up to the policy's bound; the rest of a log type in one more.
+    An unknown code, then an unknown word of a witness: one each, the commonest first, up to the policy's bound; the
+    rest of a log type in one more.
     """
     return (*_breach(document, policy), *_failed_checks(document, policy), *_unknown_codes(document, policy))
 
@@ -165,17 +167,32 @@ def _failed_checks(document: Mapping[str, Any], policy: OperationsPolicy) -> Ite
 
 def _unknown_codes(document: Mapping[str, Any], policy: OperationsPolicy) -> Iterable[Alert]:
     rule = policy.rules[UNKNOWN_STATUS_CODE]
-    rows: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
-    for code in document.get("unknown_codes", ()):
-        rows[str(code["log_type"])][str(code["value"])] += int(code["rows"])
-    for log_type, counts in sorted(rows.items()):
-        counted = [value for value, count in counts.items() if count >= rule.threshold]
-        told = sorted(counted, key=lambda value: (-counts[value], value))
-        for value in told[: policy.max_code_alerts]:
+    words = [row for row in document.get("unknown_values", ()) if row.get("alerts")]
+    codes = document.get("unknown_codes", ())
+    for log_type in sorted({str(row["log_type"]) for row in (*codes, *words)}):
+        told = dict.fromkeys(value for rows in (codes, words) for value in _commonest(rows, log_type, rule.threshold))
+        behind = _folded_away((*codes, *words), log_type) if REST in told else 0
+        told.pop(REST, None)
+        single = list(told)[: policy.max_code_alerts]
+        for value in single:
             yield _alert(rule, document, f"{log_type}:{value}", log_type=log_type, code_value=value)
-        if len(told) > policy.max_code_alerts:
-            words = f"{len(told) - policy.max_code_alerts} more codes"
-            yield _alert(rule, document, f"{log_type}:more", log_type=log_type, code_value=words)
+        left = len(told) - len(single) + behind
+        if left:
+            yield _alert(rule, document, f"{log_type}:more", log_type=log_type, code_value=f"{left} more codes")
+
+
+def _commonest(rows: Iterable[Mapping[str, Any]], log_type: str, threshold: int) -> list[str]:
+    """The values of a log type that stand on enough rows, the commonest first."""
+    counts: dict[str, int] = defaultdict(int)
+    for row in rows:
+        if row["log_type"] == log_type:
+            counts[str(row["value"])] += int(row["rows"])
+    return sorted((v for v, count in counts.items() if count >= threshold), key=lambda value: (-counts[value], value))
+
+
+def _folded_away(rows: Iterable[Mapping[str, Any]], log_type: str) -> int:
+    """How many values stand behind those rows of a log type that count several as one."""
+    return sum(int(row.get("values", 1)) for row in rows if row["log_type"] == log_type and row["value"] == REST)
 
 
 def _alert(rule: AlertRule, document: Mapping[str, Any], subject: str, **blanks: str) -> Alert:

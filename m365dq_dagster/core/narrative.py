@@ -451,14 +451,43 @@ def score(value: object) -> str:
 
 
 def unknowns(document: Document) -> list[str]:
-    """Codes and values that are in no table, with their rows."""
-    lines = []
-    for key, noun in (("unknown_codes", "code"), ("unknown_values", "value")):
-        for row in items(document, key):
-            where = f"{row.get('log_type')}.{row.get('field')}"
-            value = elided(row.get("value"), VALUE)
-            lines.append(f"unknown {noun} {value!r} in {where} ({plural(row.get('rows') or 0, 'row')})")
-    return lines
+    """Codes and values that are in no table, with their rows; those that tell no outcome in one sentence a field."""
+    return [_unknown(noun, row) for noun, row in unknown_rows(document)] + [_quiet(*one) for one in quiet(document)]
+
+
+def unknown_rows(document: Document) -> list[tuple[str, Mapping[str, Any]]]:
+    """The unknown codes, then the unknown words of what tells outcomes, each with its noun."""
+    words = [row for row in items(document, "unknown_values") if row.get("alerts", True)]
+    return [("code", row) for row in items(document, "unknown_codes")] + [("value", row) for row in words]
+
+
+def _unknown(noun: str, row: Mapping[str, Any]) -> str:
+    told = f"unknown {noun} {elided(row.get('value'), VALUE)!r} in {row.get('log_type')}.{row.get('field')}"
+    waits = "; it is a proposal that waits for approval" if row.get("proposed") else ""
+    return f"{told} ({plural(row.get('rows') or 0, 'row')}{_between(row)}){waits}"
+
+
+def _between(row: Mapping[str, Any]) -> str:
+    first, last = row.get("first"), row.get("last")
+    if not first or not last:
+        return ""
+    return f", {moment(first)}" if first == last else f", {moment(first)} to {moment(last)}"
+
+
+def quiet(document: Document) -> list[tuple[str, list[Mapping[str, Any]]]]:
+    """The unknown values that tell no outcome, such as operations and clients, by field."""
+    found: dict[str, list[Mapping[str, Any]]] = {}
+    for row in items(document, "unknown_values"):
+        if not row.get("alerts", True):
+            found.setdefault(f"{row.get('log_type')}.{row.get('canonical_field')}", []).append(row)
+    return list(found.items())
+
+
+def _quiet(where: str, rows: list[Mapping[str, Any]]) -> str:
+    distinct, counted = sum(row.get("values") or 1 for row in rows), sum(row.get("rows") or 0 for row in rows)
+    named = listed([f"{elided(row.get('value'))!r} ({count(row.get('rows'))})" for row in rows[:NAMED]])
+    common = "" if distinct <= NAMED else "the commonest "
+    return f"{plural(distinct, 'unknown value')} in {where} ({plural(counted, 'row')}): {common}{named}"
 
 
 def files_summary(document: Document) -> str:

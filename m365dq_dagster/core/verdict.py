@@ -14,6 +14,7 @@ from m365dq_dagster.core.outcome import AccountVerdict, CaseVerdict, Confidence,
 from m365dq_dagster.core.overrides import not_verified
 from m365dq_dagster.core.policy import Policy
 from m365dq_dagster.core.profile import share
+from m365dq_dagster.core.sightings import NOTHING_OPEN, OpenValues, proposals
 
 Z_95 = 1.959963984540054
 
@@ -88,7 +89,8 @@ class AccountEvidence:
     `unfirm_rows` are decided rows that no verdict may rest on; `habitual` says that it was abroad from the first
     quarter of the window into its second half, on several days; `in_standing_country` counts foreign successes from
     countries that several accounts used from the start, `country_changes` how often one followed another from
-    elsewhere, both flows; `two_places` counts days on which it succeeded in a home of its own and elsewhere, from no
+    elsewhere, both flows; `open_values` are the unknown values that left rows open, those of logons that only the audit
+    log tells included; `two_places` counts days on which it succeeded in a home of its own and elsewhere, from no
     device seen in both; `home_spray_victims` are accounts refused by an address that entered this one and is not
     foreign.
     """
@@ -134,6 +136,7 @@ class AccountEvidence:
     own_homes: tuple[str, ...] = ()
     leads: tuple[LeadKind, ...] = ()
     refused_yet_active: int = 0
+    open_values: OpenValues = NOTHING_OPEN
 
     @property
     def decision_coverage(self) -> float:
@@ -214,12 +217,21 @@ def judge_account(evidence: AccountEvidence, home: CaseHome, policy: Policy) -> 
         or _exposed(evidence)
         or _quiet(evidence)
     )
-    reasons = ruling.reasons
+    reasons = (*ruling.reasons, *_beside(evidence, ruling.verdict))
     if not homes:
         reasons = (*reasons, "No home country is known for this account, so no sign-in could be called foreign.")
     return AccountJudgement(
         evidence, ruling.verdict, ruling.confidence, homes, _home_source(evidence, home), grounds, reasons
     )
+
+
+def _beside(evidence: AccountEvidence, verdict: AccountVerdict) -> tuple[str, ...]:
+    """What unknown values leave open beside a verdict that they do not touch; one that stays open names them itself."""
+    found = evidence.open_values
+    if not found.values or verdict is AccountVerdict.CANNOT_CONCLUDE:
+        return ()
+    told = f"Beside that, {found.sentence}. They count neither as success nor as failure."
+    return (told, *proposals(found.values))
 
 
 def _home_source(evidence: AccountEvidence, home: CaseHome) -> HomeSource:
@@ -312,7 +324,11 @@ def _unclear(evidence: AccountEvidence, homes: Sequence[str], policy: Policy) ->
             f"{_verb(evidence.foreign_success, 'is', 'are')} neither explained nor proven hostile: ask the owner about "
             "travel, VPN and devices."
         )
-    if evidence.unknown_codes:
+    if evidence.open_values.values:
+        it = _verb(len(evidence.open_values.values), "it is", "they are")
+        reasons.append(f"{evidence.open_values.sentence}. The account is not cleared until {it} known.")
+        reasons += proposals(evidence.open_values.values)
+    elif evidence.unknown_codes:
         reasons.append(
             f"{plural(evidence.unknown_codes, 'sign-in')} {_verb(evidence.unknown_codes, 'carries', 'carry')} a code "
             "that is in no table; the account is not cleared until the code is known."
@@ -446,7 +462,8 @@ class CaseEvidence:
     `sign_in_types` are the types present, lower case; `weak_basis` says that only uniform fields and Conditional Access
     decide; `sure_foreign_success` counts foreign successes of more than LOW confidence. `nameless_success` are those
     outside the case's home that name no account and come from no application. `unseen_accounts` are at work in the
-    audit log although no sign-in of the sign-in log could have let them in.
+    audit log although no sign-in of the sign-in log could have let them in. `open_values` are the unknown values that
+    left sign-ins of `open_accounts` open.
     """
 
     by_outcome: dict[Outcome, int] = field(default_factory=dict)
@@ -479,6 +496,8 @@ class CaseEvidence:
     unread_files: tuple[str, ...] = ()
     quarantined: int = 0
     unseen_accounts: tuple[str, ...] = ()
+    open_values: OpenValues = NOTHING_OPEN
+    open_accounts: int = 0
 
     @property
     def events(self) -> int:
@@ -608,6 +627,7 @@ def _doubts(evidence: CaseEvidence, accounts: Sequence[AccountJudgement], policy
     """What keeps the case from being concluded, the gravest first."""
     found = (
         *_open_rows(evidence, policy),
+        *_unknown_values(evidence),
         *_places(evidence, policy),
         *_nameless(evidence),
         *_people(accounts),
@@ -629,6 +649,18 @@ def _open_rows(evidence: CaseEvidence, policy: Policy) -> Iterator[str]:
             f"{evidence.foreign_open_rows:,} of {plural(evidence.foreign_rows, 'foreign sign-in')} "
             f"{_verb(evidence.foreign_open_rows, 'has', 'have')} no known outcome."
         )
+
+
+def _unknown_values(evidence: CaseEvidence) -> Iterator[str]:
+    found = evidence.open_values
+    if found.values:
+        whose = f" of {plural(evidence.open_accounts, 'account')}" if evidence.open_accounts else ""
+        yield (
+            f"{found.sentence}{whose and f', on sign-ins{whose}'}. They count neither as success nor as failure: look "
+            "each up with `m365dq codes lookup`, propose what it means with `m365dq codes add`, and run the case again "
+            "once that is approved."
+        )
+        yield from proposals(found.values)
 
 
 def _places(evidence: CaseEvidence, policy: Policy) -> Iterator[str]:
@@ -775,6 +807,8 @@ def _all_blocked(
     limits, rows = policy.case, evidence.accepted_rows
     high = evidence.attempts >= limits.blocked_high_rows and evidence.failure_codes >= limits.blocked_high_codes
     confidence = Confidence.LOW if evidence.weak_basis else Confidence.HIGH if high else Confidence.MEDIUM
+    if evidence.open_values.values:
+        confidence = at_most(confidence, Confidence.MEDIUM)
     exposed = (
         f" {plural(rows, 'sign-in')} came after a right password or token: reset "
         f"{_verb(rows, 'that credential', 'those credentials')}."

@@ -5,7 +5,7 @@ a contract: they are added to, never renamed.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
@@ -21,7 +21,7 @@ from m365dq_dagster.core.known_checks import blocks, compensation
 from m365dq_dagster.core.ledger import REMEDIES
 from m365dq_dagster.core.outcome import CaseVerdict, Confidence, LogType
 from m365dq_dagster.core.overrides import Override
-from m365dq_dagster.stages import places
+from m365dq_dagster.stages import places, sightings
 from m365dq_dagster.stages.case_run import CaseRun
 from m365dq_dagster.stages.indicators import VERIFIERS
 from m365dq_dagster.stages.stamps import stale_tables
@@ -69,8 +69,7 @@ def build(run: CaseRun, *, stage: str) -> dict[str, Any]:
         "fields": _fields(run),
         "country_database": places.kept(run).get("database"),
         "recommended": _recommended(run.con),
-        "unknown_codes": _unknown_codes(run.con),
-        "unknown_values": _unknown_values(run.con),
+        **sightings.told(sightings.unknown(run)),
         **_judged(run.con, blocked=blocked),
         "alerts": [],
         "context": run.context.as_mapping(),
@@ -90,6 +89,7 @@ def _verdict(run: CaseRun, blocking: Sequence[CheckResult], *, blocked: bool) ->
             "headline": f"Case {run.case_id}: cannot conclude. {reasons[0].removeprefix(f'Case {run.case_id}: ')}",
             "cannot_conclude": reasons,
             "not_tested": [],
+            "leaned_on_unknown": [],
             "sign_ins": dict(EMPTY_SIGN_INS),
         }
     return dict(kept[0])
@@ -213,33 +213,6 @@ def _fields(run: CaseRun) -> list[dict[str, Any]]:
 
 def _recommended(con: duckdb.DuckDBPyConnection) -> dict[str, Any]:
     return {row.pop("log_type"): row for row in measure.read_json(con, "recommendations")}
-
-
-def _unknown_codes(con: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
-    if not measure.has_table(con, "logons"):
-        return []
-    return [{"log_type": r[0], "field": r[1], "value": r[2], "rows": int(r[3])} for r in measure.unknown_codes(con)]
-
-
-def _unknown_values(con: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
-    """The field is named as the source names it, because that is where the analyst looks for the value."""
-    if not measure.has_table(con, "logons"):
-        return []
-    return [
-        {
-            "log_type": r[0],
-            "field": _source_name(r[4], r[1]),
-            "value": r[2],
-            "rows": int(r[3]),
-            "canonical_field": r[1],
-        }
-        for r in measure.unknown_values(con)
-    ]
-
-
-def _source_name(origins: Iterable[str], field: str) -> str:
-    columns = [one.removeprefix("source:") for one in origins if one.startswith("source:")]
-    return columns[0].strip().lower().replace(" ", "_") if len(columns) == 1 else field
 
 
 def _judged(con: duckdb.DuckDBPyConnection, *, blocked: bool) -> dict[str, Any]:

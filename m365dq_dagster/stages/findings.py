@@ -8,9 +8,11 @@ from typing import Any
 from m365dq_dagster.adapters import measure
 from m365dq_dagster.core.outcome import AccountVerdict, CaseVerdict, Confidence, Severity
 from m365dq_dagster.core.overrides import not_verified
+from m365dq_dagster.core.sightings import OpenValues
 from m365dq_dagster.core.verdict import AccountJudgement, CaseJudgement
 from m365dq_dagster.stages.case_run import CaseRun
 from m365dq_dagster.stages.quality import Judged
+from m365dq_dagster.stages.sightings import open_rows
 
 EVIDENCE_ROWS = 200
 """Lines shown for one finding; `evidence_rows` tells how many there are."""
@@ -46,16 +48,19 @@ Scores = Mapping[tuple[str, str], float | None]
 
 
 def findings(
-    run: CaseRun, case: CaseJudgement, accounts: Sequence[AccountJudgement], fields: Judged
+    run: CaseRun, case: CaseJudgement, accounts: Sequence[AccountJudgement], fields: Judged, left_open: OpenValues
 ) -> list[dict[str, Any]]:
-    """The case's conclusion first, then one finding an account that needs a person, worst first."""
+    """The case's conclusion first, then one finding an account that needs a person, worst first; each with the unknown
+    values that it leaned on.
+    """
     scores = {(one.spec.log_type, one.spec.field): one.score for judged in fields.values() for one in judged}
     order = list(CLAIMS)
     shown = sorted(
         (one for one in accounts if one.verdict in CLAIMS),
         key=lambda one: (order.index(one.verdict), one.evidence.account),
     )
-    bodies = [_case_finding(run, case, scores), *(_account_finding(run, one, scores) for one in shown)]
+    whole = {**_case_finding(run, case, scores), "leaned_on_unknown": open_rows(left_open)}
+    bodies = [whole, *(_account_finding(run, one, scores) for one in shown)]
     return [
         {"id": f"F-{number:03d}", **body, "verified": True, "rule_pack": run.pack.content_hash, **_taint(run)}
         for number, body in enumerate(bodies, start=1)
@@ -85,7 +90,12 @@ def _account_finding(run: CaseRun, one: AccountJudgement, scores: Scores) -> dic
         claim = LEFT_OPEN
     text = claim.format(account=one.evidence.account, count=one.evidence.foreign_success)
     body = _finding(run, text, severity, one.confidence, PROOF[one.verdict], one.evidence.account, scores)
-    return {**body, "account": one.evidence.account, "reasons": list(one.reasons)}
+    return {
+        **body,
+        "account": one.evidence.account,
+        "reasons": list(one.reasons),
+        "leaned_on_unknown": open_rows(one.evidence.open_values),
+    }
 
 
 def _finding(

@@ -10,6 +10,7 @@ from m365dq_dagster.adapters.rule_pack import RulePack, load_rule_pack
 from m365dq_dagster.core.corrections import wrong_conclusions
 from m365dq_dagster.core.metrics import CorrectionFact, Dashboard, FlagFact, ImportFact, ScoreFact, Window, dashboard
 from m365dq_dagster.core.profile import Witness
+from m365dq_dagster.core.sightings import is_quiet
 
 Field = tuple[str, str]
 
@@ -45,7 +46,8 @@ def _imports(registry: Registry, window: Window) -> list[ImportFact]:
 
 
 def _flags(registry: Registry, window: Window) -> list[FlagFact]:
-    found = registry.flags_between(window.start, window.end)
+    """What was flagged as unknown; what raises no alert, such as an operation, is no detection."""
+    found = [s for s in registry.flags_between(window.start, window.end) if not is_quiet(s.log_type, s.field)]
     return [FlagFact(s.log_type, s.field, s.value, s.first_sighted_at) for s in found]
 
 

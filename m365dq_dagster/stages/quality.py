@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC
 
 from m365dq_dagster.adapters import measure
 from m365dq_dagster.core.adjudication import WITNESSES, Mark
@@ -19,7 +18,9 @@ from m365dq_dagster.core.outcome import CaseStage, LogType, Severity
 from m365dq_dagster.core.parts import Rows, judge_log, part_names, parts_told
 from m365dq_dagster.core.profile import Witness
 from m365dq_dagster.core.reliability import AppliedRule, FieldJudgement, is_rejected, recommend
+from m365dq_dagster.core.sightings import Sighted
 from m365dq_dagster.core.stretches import ChangePoint, DayCount, PartFault, TypeProfile
+from m365dq_dagster.stages import sightings
 from m365dq_dagster.stages.case_run import CaseRun
 from m365dq_dagster.stages.codes import load_codes
 from m365dq_dagster.stages.stamps import stamp
@@ -55,18 +56,20 @@ def run(run: CaseRun) -> QualityReport:
     measure.count_rule_matches(run.con, run.pack, run.context.licence)
     fields = judged_fields(run)
     measure.mark_parts(run.con, {log_type: part_names(judged) for log_type, judged in fields.items()})
-    unknown_codes, unknown_values = measure.unknown_codes(run.con), measure.unknown_values(run.con)
+    run.progress.step(STAGE, "looking up codes and values")
+    unknown = sightings.look_up(run)
     found = (
         *_gates(run.case_id, fields),
         _substitutes(run.case_id, fields),
         _throughout(run.case_id, fields),
-        _vocabulary(run.case_id, unknown_codes, unknown_values),
+        _vocabulary(run.case_id, unknown),
     )
     checks = run.pack.policy.checks.applied(run.case_id, found)
     _keep_profiles(run, fields)
     _remember(run, checks)
     stamp(run, STAGE)
-    return QualityReport(fields, checks, len(unknown_codes), len(unknown_values))
+    codes = sum(one.values for one in unknown if one.is_unknown_code)
+    return QualityReport(fields, checks, codes, sum(one.values for one in unknown) - codes)
 
 
 def judged_fields(run: CaseRun) -> dict[LogType, tuple[FieldJudgement, ...]]:
@@ -178,13 +181,16 @@ def _throughout(case_id: str, fields: Judged) -> CheckResult:
     return remark("outcome_fields_hold_throughout", STAGE, f"Case {case_id}: {told}", RUNBOOK, reason, table)
 
 
-def _vocabulary(case_id: str, codes: measure.Rows, values: measure.Rows) -> CheckResult:
-    known = not codes and not values
+def _vocabulary(case_id: str, unknown: Sequence[Sighted]) -> CheckResult:
+    """Whether every code and word of the witnesses is known; what stands in other fields decides no outcome."""
+    found = [one for one in unknown if one.watched.kind.alerts]
+    codes, known = sum(one.values for one in found if one.is_unknown_code), not found
     told = "every code and word of the witnesses is known."
     if not known:
-        found = f"{plural(len(codes), 'code')} and {plural(len(values), 'word')}"
-        told = f"{found} of the witnesses are in no table; they are reported and never guessed."
-    rows = [{"field": row[1], "value": row[2], "rows": row[3]} for row in (*codes, *values)]
+        counted = f"{plural(codes, 'code')} and {plural(sum(one.values for one in found) - codes, 'word')}"
+        told = f"{counted} of the witnesses are in no table; they are reported and never guessed."
+    found.sort(key=lambda one: not one.is_unknown_code)
+    rows = [{"field": one.watched.source, "value": one.value, "rows": one.rows} for one in found]
     reason = "" if known else "UNKNOWN_VALUE"
     return remark("codes_and_values_known", STAGE, f"Case {case_id}: {told}", CODES_RUNBOOK, reason, rows[:20])
 
@@ -202,12 +208,7 @@ def _keep_profiles(run: CaseRun, fields: Judged) -> None:
 def _remember(run: CaseRun, checks: tuple[CheckResult, ...]) -> None:
     now = run.clock.now()
     measure.keep_failed(run.con, STAGE, checks)
-    sightings = [
-        (log_type, field, code, int(rows), first and first.replace(tzinfo=UTC), last and last.replace(tzinfo=UTC))
-        for log_type, field, code, rows, first, last in measure.seen_codes(run.con)
-    ]
     load_codes(run.registry, run.pack, now)
-    run.registry.record_sightings(run.case_id, sightings, now)
     run.registry.record_checks(run.case_id, run.run_id, checks, now)
     run.registry.set_stage(run.case_id, CaseStage.CHECKED, now, blocked_by=_blocker(run, checks))
 

@@ -16,6 +16,7 @@ from m365dq_dagster.core.limits import Limits, activity_detail, sentences
 from m365dq_dagster.core.outcome import CaseStage, CaseVerdict, FieldState, LogType, Outcome, Severity
 from m365dq_dagster.core.overrides import not_verified
 from m365dq_dagster.core.reliability import heard_in
+from m365dq_dagster.core.sightings import NOTHING_OPEN, unjudged_operations
 from m365dq_dagster.core.verdict import (
     AccountJudgement,
     CaseEvidence,
@@ -27,7 +28,7 @@ from m365dq_dagster.core.verdict import (
     judge_case,
     without_all_clear,
 )
-from m365dq_dagster.stages import indicators, limits, places
+from m365dq_dagster.stages import indicators, limits, places, sightings
 from m365dq_dagster.stages.case_run import CaseRun
 from m365dq_dagster.stages.findings import findings
 from m365dq_dagster.stages.quality import Judged, judged_fields
@@ -67,16 +68,27 @@ def run(run: CaseRun) -> VerificationReport:
     run.progress.step(STAGE, "judging accounts")
     found, leads = measure.account_evidence(con, window, policy)
     known = limits.measured(run)
+    left_open, of_account = sightings.left_open(run)
     active = {one.account: one.from_refused for one in known.unseen if one.from_refused}
-    evidence = [replace(one, refused_yet_active=active.get(one.account, 0)) for one in found]
+    evidence = [
+        replace(
+            one,
+            refused_yet_active=active.get(one.account, 0),
+            open_values=of_account.get(one.account, NOTHING_OPEN),
+        )
+        for one in found
+    ]
     unverified = run.taints
     accounts = tuple(hedged(judge_account(one, home, policy), unverified) for one in evidence)
-    case_evidence = _case_evidence(run, fields, window, known)
+    case_evidence = replace(
+        _case_evidence(run, fields, window, known), open_values=left_open, open_accounts=len(of_account)
+    )
     judged = without_all_clear(run.case_id, judge_case(run.case_id, case_evidence, accounts, home, policy), unverified)
-    case = replace(judged, not_tested=(*judged.not_tested, *sentences(known), *place.limits))
+    unjudged = unjudged_operations(sightings.unknown(run))
+    case = replace(judged, not_tested=(*judged.not_tested, *sentences(known), *unjudged, *place.limits))
     _keep(run, case, case_evidence, accounts, leads, home)
     measure.keep_json(con, "conflicts", [*_conflicts(run), *places.conflicts(run, place), *_unseen(known)])
-    measure.keep_json(con, "findings", findings(run, case, accounts, fields))
+    measure.keep_json(con, "findings", findings(run, case, accounts, fields, left_open))
     stamp(run, STAGE)
     checks = (verdict_check(run.case_id, case, accounts, unverified),)
     now = run.clock.now()
@@ -252,6 +264,7 @@ def _case_row(case: CaseJudgement, evidence: CaseEvidence, home: CaseHome) -> di
         "headline": case.headline,
         "cannot_conclude": list(case.cannot_conclude),
         "not_tested": list(case.not_tested),
+        "leaned_on_unknown": sightings.open_rows(evidence.open_values),
         "sign_ins": {
             "events": evidence.events,
             "flows": evidence.flow_count,
@@ -302,6 +315,7 @@ def account_row(one: AccountJudgement) -> dict[str, Any]:
         "confidence": str(one.confidence),
         "indicators": list(one.indicators),
         "reasons": list(one.reasons),
+        "leaned_on_unknown": sightings.open_rows(evidence.open_values),
     }
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -118,15 +118,23 @@ class Runs(RegistryPart):
                 found.setdefault((row.table_name, row.field_name), set()).add(row.case_id)
         return {key: frozenset(cases) for key, cases in found.items()}
 
-    def record_sightings(self, case_id: str, sightings: Iterable[Sighting], now: datetime) -> None:
-        """Keep which code values a case holds: (log type, field, value, rows, first event, last event).
+    def record_sightings(
+        self,
+        case_id: str,
+        sightings: Iterable[Sighting],
+        now: datetime,
+        unknown: Collection[tuple[str, str, str]] | None = None,
+    ) -> None:
+        """Keep which values a case holds: (log type, field, value, rows, first event, last event).
 
-        A value that the reference does not hold in force at this moment is flagged, and stays so in the history.
+        Those among `unknown` are flagged, and stay so in the history; where it is not given, those that the reference
+        does not hold in force at this moment.
         """
         found = {sighting[:3]: sighting for sighting in sightings}
         with self._writing() as connection:
-            known = _known(connection, {key[:2] for key in found})
-            values = [_sighting_row(case_id, sighting, key not in known, now) for key, sighting in found.items()]
+            if unknown is None:
+                unknown = found.keys() - _known(connection, {key[:2] for key in found})
+            values = [_sighting_row(case_id, sighting, key in unknown, now) for key, sighting in found.items()]
             upsert(
                 connection,
                 code_sightings,

@@ -66,54 +66,6 @@ SELECT log_type, field, list(DISTINCT provenance ORDER BY provenance) AS origins
 FROM field_provenance
 GROUP BY log_type, field
 
--- name: unknown_codes
-SELECT
-    log_type, CASE WHEN log_type = 'unified_audit_log' THEN 'error_number' ELSE 'status_error_code' END AS field, code,
-    count(*) AS row_count, min(event_time) AS first_event, max(event_time) AS last_event
-FROM logons
-WHERE code_key = 'unknown-code'
-GROUP BY log_type, code
-ORDER BY log_type, row_count DESC, code
-
--- name: seen_codes
-SELECT
-    log_type, CASE WHEN log_type = 'unified_audit_log' THEN 'error_number' ELSE 'status_error_code' END AS field, code,
-    count(*) AS row_count, min(event_time) AS first_event, max(event_time) AS last_event
-FROM logons
-WHERE code_key NOT IN ('blank', 'out-of-domain')
-GROUP BY log_type, code
-ORDER BY log_type, code
-
--- name: unknown_values
--- Values of the witnesses that no table knows, the commonest first, with where each file says that it has the field from.
-SELECT
-    u.log_type, u.field, u.value, sum(u.k) AS row_count,
-    coalesce(list(DISTINCT p.provenance ORDER BY p.provenance) FILTER (WHERE p.provenance IS NOT NULL), []) AS origins
-FROM (
-    SELECT
-        log_type, file_id, CASE WHEN log_type = 'unified_audit_log' THEN 'operation' ELSE 'status' END AS field, word AS value,
-        count(*) AS k
-    FROM logons
-    WHERE split_part(combo, '|', 2) = 'out-of-domain'
-    GROUP BY log_type, file_id, word
-    UNION ALL
-    SELECT log_type, file_id, 'conditional_access_status' AS field, access AS value, count(*) AS k
-    FROM logons
-    WHERE split_part(combo, '|', 3) = 'out-of-domain'
-    GROUP BY log_type, file_id, access
-    UNION ALL
-    SELECT
-        log_type, file_id, CASE WHEN log_type = 'unified_audit_log' THEN 'error_number' ELSE 'status_error_code' END AS field,
-        code AS value, count(*) AS k
-    FROM logons
-    WHERE code_key = 'out-of-domain'
-    GROUP BY log_type, file_id, code
-) AS u
-LEFT JOIN field_provenance AS p ON p.file_id = u.file_id AND p.log_type = u.log_type AND p.field = u.field
-GROUP BY u.log_type, u.field, u.value
-ORDER BY row_count DESC, u.log_type, u.field, u.value
-LIMIT $most
-
 -- name: contradictions
 SELECT
     contradiction, count(*) AS row_count,
@@ -142,11 +94,12 @@ LIMIT 100
 CREATE OR REPLACE TEMP TABLE proof AS
 SELECT e.file_id, e.row_no, e.log_type, e.contradiction, e.decided_by
 FROM events AS e
-WHERE e.counted AND ($account IS NULL OR e.account = $account)
+WHERE (e.counted OR ($kind = 'unclear' AND e.open_field IS NOT NULL AND e.log_type = 'unified_audit_log'))
+  AND ($account IS NULL OR e.account = $account)
   AND CASE $kind
     WHEN 'intruder' THEN e.outcome = 'SUCCESS' AND (e.is_foreign OR e.address IN (SELECT address FROM home_sprayers))
     WHEN 'attempts' THEN e.normalized_status <> 'UNKNOWN'
-    WHEN 'unclear' THEN (e.is_foreign AND e.outcome IN ('SUCCESS', 'UNKNOWN', 'CONFLICT')) OR e.unknown_code
+    WHEN 'unclear' THEN (e.is_foreign AND e.outcome IN ('SUCCESS', 'UNKNOWN', 'CONFLICT')) OR e.open_field IS NOT NULL
     WHEN 'exposed' THEN e.accepted AND e.is_foreign AND e.outcome <> 'SUCCESS'
     ELSE TRUE
   END

@@ -175,7 +175,7 @@ ORDER BY log_type, combo
 -- name: decisions_table
 CREATE OR REPLACE TABLE decisions (
     log_type VARCHAR, combo VARCHAR, outcome VARCHAR, confidence VARCHAR, decided_by VARCHAR, witnesses VARCHAR,
-    contradiction VARCHAR, accepted BOOLEAN, unknown_code BOOLEAN, firm BOOLEAN
+    contradiction VARCHAR, accepted BOOLEAN, unknown_code BOOLEAN, firm BOOLEAN, open_field VARCHAR
 )
 
 -- name: address_countries
@@ -230,7 +230,11 @@ SELECT
     END AS country,
     l.correlation_id, l.session_id, l.interactive, l.sign_in_type, l.legacy_client, l.password_grant,
     l.device_id, l.device_trust_type, l.browser_family, l.os, l.code, l.code_key,
-    d.outcome, d.confidence, d.decided_by, d.witnesses, d.contradiction, d.firm, d.unknown_code,
+    d.outcome, d.confidence, d.decided_by, d.witnesses, d.contradiction, d.firm, d.unknown_code, d.open_field,
+    CASE d.open_field
+        WHEN 'status_error_code' THEN l.code WHEN 'error_number' THEN l.code
+        WHEN 'conditional_access_status' THEN l.access WHEN 'status' THEN l.word WHEN 'operation' THEN l.word
+    END AS open_value,
     (d.accepted OR (l.code_accepted AND d.decided_by IN ('status_error_code', 'error_number'))) AS accepted,
     CASE l.log_type
         WHEN 'sign_in_logs' THEN TRUE

@@ -81,29 +81,6 @@ def test_only_filled_log_types_are_told(con: duckdb.DuckDBPyConnection) -> None:
     assert measure.filled_log_types(con) == {LogType.SIGN_IN: 2, LogType.UAL: 1}
 
 
-def test_seen_and_unknown_codes_come_with_their_moments(con: duckdb.DuckDBPyConnection) -> None:
-    logons(con, sign_in(), sign_in(when=None, code="512345"), logon(number="512345"), sign_in(code="1"))
-    assert measure.seen_codes(con) == [
-        ("sign_in_logs", "status_error_code", "0", 1, START, START),
-        ("sign_in_logs", "status_error_code", "512345", 1, None, None),
-        ("unified_audit_log", "error_number", "512345", 1, START, START),
-    ]
-    assert [row[:4] for row in measure.unknown_codes(con)] == [
-        ("sign_in_logs", "status_error_code", "512345", 1),
-        ("unified_audit_log", "error_number", "512345", 1),
-    ]
-    assert [row[:4] for row in measure.unknown_values(con)] == [("sign_in_logs", "status_error_code", "1", 1)]
-
-
-def test_unknown_words_are_told_the_commonest_first_and_bounded(con: duckdb.DuckDBPyConnection) -> None:
-    rows = [sign_in(status="Odd"), sign_in(status="Odd"), sign_in(access="perhaps"), sign_in(code="7")]
-    logons(con, *rows, logon(operation="UserLoggedOut"))
-    found = measure.unknown_values(con)
-    assert found[0] == ("sign_in_logs", "status", "Odd", 2, [])
-    assert {row[2] for row in found} == {"Odd", "perhaps", "7", "UserLoggedOut"}
-    assert measure.unknown_values(con, most=1) == found[:1]
-
-
 def test_a_window_has_its_baseline_in_its_first_quarter(con: duckdb.DuckDBPyConnection) -> None:
     logons(con, sign_in(), sign_in(when=datetime(2026, 1, 9, 9)), sign_in(when=None))
     measure.keep_decisions(con, [])
@@ -120,7 +97,7 @@ def test_a_window_has_its_baseline_in_its_first_quarter(con: duckdb.DuckDBPyConn
 
 def test_every_column_of_an_account_has_its_place_in_the_evidence() -> None:
     fields = set(AccountEvidence.__dataclass_fields__)
-    assert fields == {*measure.ACCOUNT_COLUMNS, "own_homes", "leads", "refused_yet_active"}
+    assert fields == {*measure.ACCOUNT_COLUMNS, "own_homes", "leads", "refused_yet_active", "open_values"}
 
 
 def test_kept_things_come_back_in_their_order_and_replace_earlier_ones(con: duckdb.DuckDBPyConnection) -> None:

@@ -19,6 +19,7 @@ from m365dq_dagster.core.alerts import (
 )
 from m365dq_dagster.core.errors import BadInput
 from m365dq_dagster.core.outcome import Severity
+from m365dq_dagster.core.sightings import REST
 
 POLICY = OperationsPolicy()
 
@@ -142,6 +143,31 @@ def test_a_flood_of_unknown_codes_is_bounded_and_its_rest_is_counted(number: int
     assert len(messages) == min(number, bound) + (number > bound)
     if number > bound:
         assert messages[-1] == f"Unknown status code detected in sign_in_logs: {number - bound} more codes"
+
+
+def word(value: str, rows: int = 1, **more: object) -> dict[str, object]:
+    return {**code(value, rows), "field": "status", "alerts": True, **more}
+
+
+def test_an_unknown_word_of_a_witness_is_told_after_the_codes_and_other_values_are_not() -> None:
+    values = [word("Sucess", 9), word("PageViewed", 40, alerts=False), word("old row", 5, alerts=None)]
+    assert told(document(unknown_codes=[code("512345")], unknown_values=values)) == [
+        "Unknown status code detected in sign_in_logs: 512345",
+        "Unknown status code detected in sign_in_logs: Sucess",
+    ]
+
+
+def test_a_word_that_two_fields_hold_is_told_once() -> None:
+    values = [word("odd", 2), word("odd", 3, field="conditional_access_status")]
+    assert len(told(document(unknown_values=values))) == 1
+
+
+def test_words_beyond_those_kept_one_by_one_are_counted() -> None:
+    values = [word("odd"), word(REST, 30, values=12), word(REST, 5, values=3, field="conditional_access_status")]
+    assert told(document(unknown_values=values)) == [
+        "Unknown status code detected in sign_in_logs: odd",
+        "Unknown status code detected in sign_in_logs: 15 more codes",
+    ]
 
 
 def test_a_code_from_hostile_evidence_stays_one_short_line() -> None:
