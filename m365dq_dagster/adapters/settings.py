@@ -38,6 +38,8 @@ class Settings(BaseSettings):
     registry_url_override: SecretStr | None = Field(default=None, validation_alias="M365DQ_REGISTRY_URL")
     inbox_override: Path | None = Field(default=None, validation_alias="M365DQ_INBOX")
     country_database: Path | None = None
+    vendor_documents: Path | None = None
+    vendor_fetch: bool = False
     smtp_host: str | None = None
     smtp_port: int = 25
     smtp_user: str | None = None

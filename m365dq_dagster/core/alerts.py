@@ -13,6 +13,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
 
+from m365dq_dagster.core.document_policy import DocumentPolicy
 from m365dq_dagster.core.errors import BadInput
 from m365dq_dagster.core.outcome import CaseVerdict, Severity
 from m365dq_dagster.core.plain_text import one_line
@@ -98,6 +99,7 @@ class OperationsPolicy:
     max_code_alerts: int = 20
     sighting_days: int = 90
     revalidate_days: int = 365
+    documents: DocumentPolicy = field(default_factory=DocumentPolicy)
 
     @classmethod
     def from_mapping(cls, data: Mapping[str, Any]) -> OperationsPolicy:
@@ -105,7 +107,7 @@ class OperationsPolicy:
         _only(data, {"owner", "dashboard", "alerts", "maintenance"}, "")
         alerts = _table(data, "alerts", {"dedup_window_hours", "max_code_alerts", "rules"})
         dashboard = _table(data, "dashboard", {"days"})
-        maintenance = _table(data, "maintenance", {"sighting_days", "revalidate_days"})
+        maintenance = _table(data, "maintenance", {"sighting_days", "revalidate_days", "documents"})
         hours = _count(alerts, "dedup_window_hours", 0, least=0)
         return cls(
             rules=_rules(alerts.get("rules", {})),
@@ -115,6 +117,7 @@ class OperationsPolicy:
             max_code_alerts=_count(alerts, "max_code_alerts", 20),
             sighting_days=_count(maintenance, "sighting_days", 90),
             revalidate_days=_count(maintenance, "revalidate_days", 365),
+            documents=DocumentPolicy.from_mapping(maintenance.get("documents", {})),
         )
 
 

@@ -10,6 +10,7 @@ from m365dq_dagster.adapters.registry.cases import Cases
 from m365dq_dagster.adapters.registry.changes import CodeChanges
 from m365dq_dagster.adapters.registry.codes import Codes
 from m365dq_dagster.adapters.registry.cycles import Cycles
+from m365dq_dagster.adapters.registry.documents import Documents
 from m365dq_dagster.adapters.registry.engine import create_engine, describe, parse_url
 from m365dq_dagster.adapters.registry.journal import Journal
 from m365dq_dagster.adapters.registry.migrate import upgrade
@@ -17,7 +18,7 @@ from m365dq_dagster.adapters.registry.outbox import Outbox
 from m365dq_dagster.adapters.registry.runs import Runs
 
 
-class Registry(Cases, Runs, Codes, CodeChanges, Outbox, Journal, Cycles):
+class Registry(Cases, Runs, Codes, CodeChanges, Outbox, Journal, Cycles, Documents):
     """What outlives a case: cases and their stages, imports, scores, codes, alerts, decisions.
 
     Safe to use from several threads and processes at once; open one after a fork, not before.

@@ -192,7 +192,8 @@ def test_a_blank_in_evidence_is_not_filled_a_second_time() -> None:
 def test_the_shipped_operations_policy_is_the_default_one() -> None:
     shipped = load_operations_policy()
     assert dict(shipped.rules) == dict(ALERT_RULES)
-    assert shipped == OperationsPolicy(rules=shipped.rules)
+    assert shipped == OperationsPolicy(rules=shipped.rules, documents=shipped.documents)
+    assert shipped.documents.pages
 
 
 def test_recipients_thresholds_windows_and_owner_can_be_configured() -> None:
