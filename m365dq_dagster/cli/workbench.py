@@ -288,6 +288,8 @@ class Workbench:
             if prepared.unchanged:
                 self._deliver()
                 document = self.document(prepared.case_id)
+                if document.get("corrections"):  # one that was killed may have left a report that does not tell of it
+                    self._renew_report(document)
                 return RunResult(document, self.report_path(document), str(document.get("started_at")))
         self._execute(prepared.case_id, progress)
         self._deliver()

@@ -103,7 +103,7 @@ class Journal(RegistryPart):
             correction_id = int(connection.execute(made.returning(corrections.c.correction_id)).scalar_one())
             if misled:
                 connection.execute(sa.insert(correction_fields), [_field_row(correction_id, one) for one in misled])
-            connection.execute(_audit(actor, "correct", detail, now))
+            connection.execute(_audit(Person(actor, acting_as).told, "correct", detail, now))
         return correction_id
 
     def corrections_until(self, end: datetime) -> list[Correction]:

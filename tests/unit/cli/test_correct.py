@@ -121,3 +121,12 @@ def test_a_report_that_cannot_be_written_anew_does_not_lose_the_correction(
     assert made.exit_code == 0
     assert "the correction is kept, but the report could not be written anew (No space left" in made.stderr
     assert json.loads(made.stdout)["state"] == "IN_FORCE"
+
+
+def test_a_report_that_a_killed_correction_left_behind_is_made_good_by_the_next_run(judged: Path, here: Path) -> None:
+    call("correct", "c1", "case", *WRONG)
+    page = here / "cases" / "c1" / "reports" / "g1" / "report.html"
+    page.write_text("as it was before", encoding="utf-8")
+    result = call_json("run", str(judged / "c1"), "--case", "c1")
+    assert result["unchanged"]
+    assert "Corrected by a person" in page.read_text(encoding="utf-8")

@@ -77,7 +77,7 @@ def test_a_correction_keeps_who_what_was_concluded_and_what_it_leaned_on(registr
     assert [one.name for one in made.fields] == [CODE]
     assert made.fields[0].circumstances["rows"] == 40
     entry = registry.audit_entries()[-1]
-    assert (entry.actor, entry.action) == ("kim", "correct")
+    assert (entry.actor, entry.action) == ("kim (as Kim of the night shift)", "correct")
     assert {"acting_as", "reason", "concluded", "generation"} <= set(entry.detail)
     assert entry.detail["fields"] == [CODE]
 
