@@ -4,6 +4,7 @@ not decided here.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,7 +14,7 @@ import typer
 from m365dq_dagster.cli import terminal
 from m365dq_dagster.cli.options import AsJson
 from m365dq_dagster.cli.workbench import workbench
-from m365dq_dagster.core.code_changes import Asked, ChangeState, CodeKey
+from m365dq_dagster.core.code_changes import CODE_FIELDS, Asked, ChangeState, CodeKey
 from m365dq_dagster.core.errors import BadInput
 from m365dq_dagster.core.narrative import plural
 
@@ -25,6 +26,16 @@ app = typer.Typer(
 
 COLUMNS = ("log_type", "field_name", "code_value", "category", "severity", "state", "meaning")
 TITLES = ("Log type", "Field", "Code", "Category", "Severity", "State", "Meaning")
+
+CONFLICTS_SHOWN = 40
+CONFLICTS = {
+    "DUPLICATE": "said twice and differently",
+    "DIFFERS": "other than what is known",
+    "OTHER_WORDS": "known in other words",
+    "BEHIND": "decided here already",
+    "WAITS": "waiting with other values",
+    "UNREADABLE": "unreadable",
+}
 
 LogType = Annotated[str | None, typer.Option("--log-type", help="Only codes of this log type.")]
 Field = Annotated[str | None, typer.Option("--field", help="Only codes of this field.")]
@@ -169,9 +180,52 @@ def history(
     if as_json:
         terminal.emit(rows)
         return
+    if not rows:
+        terminal.say(f"{value} stands as the rule pack brought it; m365dq codes lookup shows it.")
+        return
     titles = ("When (UTC)", "What", "Who", "Why", "Column: old -> new")
     shown = [[row["at"][:16], row["what"], row["who"], row["why"], _told(row["differences"])] for row in rows]
     terminal.console().print(terminal.table(f"History of {value}", titles, shown, free=("Why", "Column: old -> new")))
+
+
+@app.command("import")
+def take_in(
+    ctx: typer.Context,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A CSV or JSON list of codes, ours or a public one.")],
+    log_type: Annotated[
+        str, typer.Option("--log-type", help="Where values stand of which the file does not say it.")
+    ] = CODE_FIELDS[0][0],
+    field: Annotated[str, typer.Option("--field", help="The field they stand in.")] = CODE_FIELDS[0][1],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only report; propose nothing.")] = False,
+    actor: Actor = None,
+    as_json: AsJson = False,
+) -> None:
+    """Propose what a list says and the reference does not, and report what does not agree; nothing comes into force."""
+    from m365dq_dagster.stages.code_lists import take_in
+
+    with workbench(ctx).code_desk(actor) as desk:
+        done = take_in(desk, file, dry_run=dry_run, place=(log_type, field))
+    if as_json:
+        terminal.emit(done)
+        return
+    _show_conflicts(done["conflicts"])
+    for sentence in _taken_in(done):
+        terminal.say(sentence)
+
+
+@app.command("export")
+def export(
+    ctx: typer.Context,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The file to write; .csv or .json.")],
+    as_json: AsJson = False,
+) -> None:
+    """Write what is known to a file, which `codes import` reads back without a difference."""
+    written = workbench(ctx).export_codes(file)
+    if as_json:
+        terminal.emit(written)
+        return
+    states = ", ".join(f"{count:,} {state}" for state, count in sorted(written["states"].items()))
+    terminal.say(f"{plural(written['rows'], 'row')} ({states}) written to {written['file']}.")
 
 
 @app.command("unknown")
@@ -242,6 +296,36 @@ def _decide_many(
     terminal.console().print(terminal.table(caption, titles, rows, ("Line", "Change"), free=("Note",)))
     if done["cases"]:
         terminal.say(f"Cases that hold what was approved: {', '.join(done['cases'])}.")
+
+
+def _show_conflicts(conflicts: Sequence[Mapping[str, Any]]) -> None:
+    titles = ("Conflict", "Lines", "Value", "What does not agree")
+    rows = [
+        [row["kind"], ", ".join(map(str, row["lines"])), row["value"], row["detail"]]
+        for row in conflicts[:CONFLICTS_SHOWN]
+    ]
+    if rows:
+        caption = plural(len(conflicts), "conflict")
+        terminal.console().print(terminal.table(caption, titles, rows, free=("Value", "What does not agree")))
+    if len(conflicts) > CONFLICTS_SHOWN:
+        terminal.say(f"and {len(conflicts) - CONFLICTS_SHOWN:,} more; --json gives all.")
+
+
+def _taken_in(done: Mapping[str, Any]) -> list[str]:
+    proposed = done["proposed"]
+    kinds = Counter(row["kind"] for row in done["conflicts"])
+    told = "".join(f"; {count:,} {CONFLICTS[kind]}" for kind, count in kinds.items())
+    would = "would be proposed" if done["dry_run"] else "proposed"
+    first = f"{plural(done['rows'], 'row')}: {len(proposed):,} {would}, {done['equal']:,} as they are known{told}."
+    if not proposed or done["dry_run"]:
+        return [first, "Nothing was changed."]
+    critical = sum(row["critical"] for row in proposed)
+    second = f" {critical:,} of them are critical and need a second person." if critical else ""
+    return [
+        first,
+        "What was proposed waits for approval: m365dq codes list --state PENDING, then m365dq codes approve LOG_TYPE "
+        f"FIELD VALUE, or many at once with --from FILE.{second}",
+    ]
 
 
 def _changed(change: Mapping[str, Any], *, as_json: bool) -> None:

@@ -189,6 +189,13 @@ class Workbench:
         with self._reference() as registry:
             return history(registry, value)
 
+    def export_codes(self, path: Path) -> dict[str, Any]:
+        """Write the reference to a file."""
+        from m365dq_dagster.stages.code_lists import export
+
+        with self._reference() as registry:
+            return export(registry, path)
+
     def owner(self) -> str:
         """Who answers for the reference."""
         from m365dq_dagster.adapters.rule_pack import load_operations_policy

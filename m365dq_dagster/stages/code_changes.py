@@ -65,8 +65,8 @@ class CodeDesk:
 
     @cached_property
     def spelled(self) -> dict[CodeKey, CodeKey]:
-        """Keys as the reference spells them, by what they are without regard to case."""
-        return {key.folded: key for key in self.rows}
+        """Keys as the reference spells them, or what waits, by what they are without regard to case."""
+        return {key.folded: key for key in (*self.waiting, *self.rows)}
 
     @cached_property
     def waiting(self) -> dict[CodeKey, CodeChange]:
@@ -90,10 +90,14 @@ class CodeDesk:
 
         Raises `BadInput` for what cannot be.
         """
+        before, after = self.row(asked)
+        return proposed(after, before, self.person, reason, asked.source)
+
+    def row(self, asked: Asked) -> tuple[ReferenceRow | None, ReferenceRow]:
+        """The row in force, if any, and the row that somebody asks for. Raises `BadInput` for what cannot be."""
         key = self.key(asked.key.log_type, asked.key.field, asked.key.value)
         before = self.in_force(key)
-        after = drafted(replace(asked, key=key), before, self.words)
-        return proposed(after, before, self.person, reason, asked.source)
+        return before, drafted(replace(asked, key=key), before, self.words)
 
     def propose(self, asked: Asked, reason: str | None = None) -> CodeChange | None:
         """Propose what somebody says of a value; None where just that is in force already."""
@@ -218,7 +222,8 @@ def change_mapping(change: CodeChange) -> dict[str, Any]:
 
 def history(registry: Registry, value: str) -> list[dict[str, Any]]:
     """Everything that happened to a value, oldest first: proposals, decisions, and what rule packs brought. Places that
-    share one vocabulary are told once.
+    share one vocabulary are told once. Empty for what stands as it was first loaded. Raises `BadInput` for what nothing
+    is known of.
     """
     changes = [c for c in registry.code_changes() if c.key.value.lower() == value.strip().lower()]
     values = {change.key.value for change in changes} | {value.strip()}
@@ -226,8 +231,8 @@ def history(registry: Registry, value: str) -> list[dict[str, Any]]:
     packs = [row for one in sorted(values) for row in registry.code_history(one) if row.change is None]
     homes = [row for row in packs if row.key.place not in CODE_FIELDS[1:]]
     found = sorted([*told, *map(_from_pack, homes)], key=lambda entry: str(entry["at"]))
-    if not found:
-        raise BadInput(f"Nothing is known of {value[:40]!r}; m365dq codes lookup shows what a value means.")
+    if not found and not registry.status_codes(value.strip()):
+        raise BadInput(f"Nothing is known of {value[:40]!r}; m365dq codes list shows what is.")
     return found
 
 

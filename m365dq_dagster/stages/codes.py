@@ -77,7 +77,10 @@ def code_mapping(code: StatusCode) -> dict[str, Any]:
         "portal_status": code.portal_status,
         "provenance": code.provenance,
         "method": code.method,
+        "symbolic_name": code.symbolic_name,
+        "sources": code.sources,
         "state": code.state,
+        "origin": code.origin,
     }
 
 
@@ -115,9 +118,9 @@ def _listed(code: StatusCode, waiting: CodeChange | None, last: CodeChange | Non
 def _not_held(change: CodeChange) -> list[dict[str, Any]]:
     """Rows for a proposal that the reference does not hold: it waits, or was turned down."""
     number = change.id if change.state is ChangeState.PENDING else None
-    more = {"first_seen": None, "last_validated": None, "state": change.state.value, "pending_change": number}
+    more = {"first_seen": None, "last_validated": None, "state": change.state.value, "origin": None}
     return [
-        {**change.after.as_mapping(), "log_type": log_type, "field_name": name, **more}
+        {**change.after.as_mapping(), "log_type": log_type, "field_name": name, **more, "pending_change": number}
         for log_type, name in places_of(change.key)
     ]
 

@@ -119,7 +119,6 @@ def _matters(
         Topic.PENDING: matters.pending_matters(desk, [one.value for one in unknown]),
         Topic.SCHEMA: matters.schema_matters(desk),
         Topic.DARK_RULES: matters.dark_matters(desk),
-        Topic.CORRECTIONS: matters.correction_matters(desk),
         Topic.OVERRIDES: matters.override_matters(desk),
         Topic.NOT_VALIDATED: stale,
         Topic.DEPRECATED: matters.deprecated_matters(desk),

@@ -23,7 +23,6 @@ from m365dq_dagster.core.narrative import plural
 from m365dq_dagster.core.outcome import Severity
 from m365dq_dagster.core.profile import Witness
 from m365dq_dagster.core.schema_changes import ChangeKind
-from m365dq_dagster.stages.corrections import proposals
 
 CASES_READ = 20
 """Cases that are opened to see what stands beside unknown values: those with most rows of them."""
@@ -177,21 +176,6 @@ def dark_matters(desk: Desk) -> list[Matter]:
         _dark(use, before[use.table, use.field], looked_at[use.table, use.field], desk.policy.sighting_days)
         for use in uses
         if not use.heard and use.table in logs and (use.table, use.field) in looked_at
-    ]
-
-
-def correction_matters(desk: Desk) -> list[Matter]:
-    """The context rules that corrections speak for, each with its cases."""
-    return [
-        Matter(
-            one.rule.id,
-            ".".join(one.field),
-            (one.rule.because, f"Cases {cases(one.misled)}"),
-            f"{one.effect}; the whole entry: m365dq correct --proposals",
-            len(one.misled),
-            Severity.WARNING,
-        )
-        for one in proposals(desk.registry, desk.pack)
     ]
 
 

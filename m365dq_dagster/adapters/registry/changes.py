@@ -46,12 +46,14 @@ FROM_CHANGE = "CHANGE"
 class CodeChanges(RegistryPart):
     """Proposing, deciding and reading changes of the reference."""
 
-    def propose_codes(self, proposals: Iterable[Proposal], now: datetime) -> tuple[CodeChange, ...]:
-        """Keep proposals as changes that wait: all of them or none. Raises `BadInput` naming the change that waits for
-        the same value already.
+    def propose_codes(
+        self, proposals: Iterable[Proposal], now: datetime, file: str | None = None
+    ) -> tuple[CodeChange, ...]:
+        """Keep proposals as changes that wait: all of them or none. `file` names where they stood. Raises `BadInput`
+        naming the change that waits for the same value already.
         """
         with self._writing() as connection:
-            return tuple(_propose(connection, proposal, now) for proposal in proposals)
+            return tuple(_propose(connection, proposal, now, file) for proposal in proposals)
 
     def settle_codes(
         self, settlements: Iterable[Settlement], decider: Person, now: datetime, file: str | None = None
@@ -91,7 +93,7 @@ class CodeChanges(RegistryPart):
             return [_history(row) for row in connection.execute(query)]
 
 
-def _propose(connection: Connection, proposal: Proposal, now: datetime) -> CodeChange:
+def _propose(connection: Connection, proposal: Proposal, now: datetime, file: str | None = None) -> CodeChange:
     key = proposal.after.key
     row = {
         **_key_columns(key),
@@ -110,7 +112,8 @@ def _propose(connection: Connection, proposal: Proposal, now: datetime) -> CodeC
     if made is None:
         raise BadInput(_waits_already(connection, key))
     detail = {"change": made, **_key_columns(key), "change_action": row["action"], "critical": row["critical"]}
-    _audit(connection, proposal.proposer, "code-propose", {**detail, "reason": proposal.reason}, now)
+    detail |= {"reason": proposal.reason} | ({"file": file} if file else {})
+    _audit(connection, proposal.proposer, "code-propose", detail, now)
     return _get(connection, made)
 
 
@@ -128,7 +131,7 @@ def _settle(
     connection: Connection, settlement: Settlement, decider: Person, now: datetime, file: str | None
 ) -> CodeChange:
     wanted = settlement.change
-    number = wanted if isinstance(wanted, int) else _propose(connection, wanted, now).id
+    number = wanted if isinstance(wanted, int) else _propose(connection, wanted, now, file).id
     if settlement.state is ChangeState.PENDING:
         return _get(connection, number)
     change = _decide(connection, number, settlement, decider, now)

@@ -91,7 +91,7 @@ def test_a_code_is_deprecated_by_proposal() -> None:
         (("codes", "list", "--severity", "FATAL"), "it is one of INFO, WARNING, CRITICAL"),
         ((*ADD[:4], "12", *ADD[5:]), "'12' is no Entra code"),
         ((*ADD[:2], "nowhere", *ADD[3:]), "There is no log type 'nowhere'"),
-        (("codes", "history", "0\x1b[31m"), "Nothing is known"),
+        (("codes", "history", "0\x1b[31m"), "Nothing is known of"),
     ],
 )
 def test_what_cannot_be_done_is_told_in_one_sentence(words: tuple[str, ...], said: str) -> None:
@@ -100,6 +100,34 @@ def test_what_cannot_be_done_is_told_in_one_sentence(words: tuple[str, ...], sai
     assert said in result.stderr
     assert result.stderr.count("\n") == 1
     assert "\x1b" not in result.stderr
+
+
+def test_a_code_that_nobody_touched_has_no_history() -> None:
+    assert call("codes", "history", "0").stdout.startswith("0 stands as the rule pack brought it")
+    assert call_json("codes", "history", "0") == []
+
+
+def test_lists_are_given_out_and_taken_in(tmp_path: Path) -> None:
+    out = tmp_path / "codes.csv"
+    assert f"PENDING) written to {out}." in call("codes", "export", str(out)).stdout
+    back = call("codes", "import", str(out)).stdout
+    assert "0 proposed" in back
+    assert back.endswith("Nothing was changed.\n")
+    assert call_json("codes", "export", str(tmp_path / "codes.json"))["rows"] > 1000
+    public = tmp_path / "public.csv"
+    rows = [f"{code},new" for code in range(910001, 910045)]
+    public.write_text("\n".join(["Code,Description", "700084,one", "700084,other", "hello,x", *rows, *["x,y"] * 40]))
+    dry = call("codes", "import", str(public), "--dry-run").stdout
+    assert "DUPLICATE" in dry
+    assert "and 2 more; --json gives all." in dry
+    assert "44 would be proposed" in dry
+    done = call_json("codes", "import", str(public))
+    assert [row["change"] for row in done["proposed"]] == list(range(1, 45))
+    said = call("codes", "import", str(public), "--log-type", "nowhere", "--field", "x")
+    assert "UNREADABLE" in said.stdout
+    critical = tmp_path / "critical.csv"
+    critical.write_text("code_value,category,severity,meaning\n999999,app_config,CRITICAL,x\n")
+    assert "1 of them are critical" in call("codes", "import", str(critical)).stdout
 
 
 def test_the_list_is_filtered_and_names_who_answers_for_it() -> None:

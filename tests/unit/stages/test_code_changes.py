@@ -195,6 +195,7 @@ def test_history_tells_proposals_decisions_and_what_packs_brought(desk: DeskOf, 
         ("CHANGE approved", "bob (as Bobby)", "indeed"),
     ]
     assert told[0]["differences"][0]["before"] == "wrong password"
+    assert history(registry, "Success") == []
     with pytest.raises(BadInput, match="Nothing is known of '999999'"):
         history(registry, "999999")
 

@@ -18,16 +18,13 @@ from m365dq_dagster.adapters import circumstances, measure
 from m365dq_dagster.adapters.case_store import CONNECT_CONFIG, CaseStore, create_schema
 from m365dq_dagster.adapters.registry import Registry
 from m365dq_dagster.adapters.rule_pack import load_rule_pack
-from m365dq_dagster.adapters.settings import Settings
 from m365dq_dagster.core.context_rules import ContextRule, parse_rules
 from m365dq_dagster.core.errors import BadInput
 from m365dq_dagster.core.learned_rules import FACT
-from m365dq_dagster.core.maintenance import Topic
 from m365dq_dagster.core.people import Person
 from m365dq_dagster.stages import corrections
 from m365dq_dagster.stages.corrections import Asked, Corrected
 from m365dq_dagster.stages.document import read_document
-from m365dq_dagster.stages.maintenance import CycleRequest, run_cycle
 from m365dq_dagster.stages.metrics import compute_dashboard
 from tests.support.case_runs import NOW, run_folder, shipped_pack
 from tests.support.evidence import Row, load, logon, sign_in
@@ -228,16 +225,6 @@ def test_the_runbook_of_a_proposal_has_its_section(registry: Registry, store: Ca
     (found,) = correct(registry, store, case_id="c2").proposals
     page, _, section = found.rule.runbook.partition("#")
     assert f"\n## {section}\n" in (checkout / page).read_text(encoding="utf-8")
-
-
-def test_the_quarterly_report_shows_what_corrections_speak_for(registry: Registry, store: CaseStore) -> None:
-    correct(registry, store)
-    (found,) = correct(registry, store, case_id="c2").proposals
-    made = run_cycle(Settings.load(), registry, CycleRequest(KIM, NOW)).report
-    (matter,) = made.step(Topic.CORRECTIONS).matters
-    assert (matter.subject, matter.where, matter.weight) == (found.rule.id, CODE, 2)
-    assert matter.facts == (found.rule.because, "Cases c1, c2")
-    assert matter.proposal.startswith("veto; the whole entry")
 
 
 def digests(folder: Path) -> dict[str, str]:
