@@ -13,7 +13,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from m365dq_dagster.core.errors import BadInput
@@ -88,16 +87,16 @@ class SuiteResult:
         return all(item.passed for item in self.judged)
 
 
-def load_suite(folder: Path, log_type: LogType) -> Suite | None:
-    """The suite of a log type, or None. Raises `BadInput` naming the file and entry that cannot be used."""
-    path = folder / f"{log_type}.json"
-    if not path.is_file():
-        return None
+def load_suite(content: bytes, log_type: LogType) -> Suite:
+    """The suite of a log type from what its file holds. Raises `BadInput` naming file and entry that cannot be
+    used.
+    """
+    name = f"{log_type}.json"
     try:
-        entries = list(json.loads(path.read_text(encoding="utf-8"))["expectations"])
+        entries = list(json.loads(content)["expectations"])
     except (ValueError, KeyError, TypeError):
-        raise BadInput(f"{path.name}: not a suite; it must be a JSON object with a list `expectations`.") from None
-    return Suite(log_type, tuple(_expected(entry, f"{path.name}: entry {n}") for n, entry in enumerate(entries, 1)))
+        raise BadInput(f"{name}: not a suite; it must be a JSON object with a list `expectations`.") from None
+    return Suite(log_type, tuple(_expected(entry, f"{name}: entry {n}") for n, entry in enumerate(entries, 1)))
 
 
 def judge(con: duckdb.DuckDBPyConnection, suites: Sequence[Suite]) -> tuple[SuiteResult, ...]:

@@ -175,12 +175,12 @@ class Workbench:
     def code_desk(self, actor: str | None = None) -> Iterator[CodeDesk]:
         """Where the reference is changed, by the person behind this process."""
         from m365dq_dagster.adapters.operating_user import operating_person
-        from m365dq_dagster.adapters.rule_pack import load_rule_pack
         from m365dq_dagster.stages.code_changes import CodeDesk
+        from m365dq_dagster.stages.packs import effective_pack
 
         person = operating_person(actor)
         with self._reference() as registry:
-            yield CodeDesk(registry, load_rule_pack(), person, self.now())
+            yield CodeDesk(registry, effective_pack(self.settings, registry), person, self.now())
 
     def code_history(self, value: str) -> list[dict[str, Any]]:
         """How the rows of a value came about, oldest first."""
@@ -204,12 +204,12 @@ class Workbench:
 
     @contextmanager
     def _reference(self) -> Iterator[Registry]:
-        """The registry with its reference brought up to the rule pack's."""
-        from m365dq_dagster.adapters.rule_pack import load_rule_pack
+        """The registry with its reference brought up to the rule pack in force."""
         from m365dq_dagster.stages.codes import load_codes
+        from m365dq_dagster.stages.packs import effective_pack
 
         with self.registry() as registry:
-            load_codes(registry, load_rule_pack(), self.now())
+            load_codes(registry, effective_pack(self.settings, registry), self.now())
             yield registry
 
     def unknown_codes(self, days: int) -> list[dict[str, Any]]:
@@ -304,15 +304,15 @@ class Workbench:
         return RunResult(document, self.report_path(document))
 
     def _prepared(self, registry: Registry, request: RunRequest) -> PreparedCase:
-        from m365dq_dagster.adapters.rule_pack import load_rule_pack
         from m365dq_dagster.core.outcome import DateOrder
         from m365dq_dagster.stages.case import prepare_case
+        from m365dq_dagster.stages.packs import effective_pack
 
         return prepare_case(
             self.settings,
             registry,
             self.store,
-            load_rule_pack(),
+            effective_pack(self.settings, registry),
             request.folder,
             request.case,
             add=request.add,
@@ -420,27 +420,26 @@ class Workbench:
         return read_provenance(self.store, valid_case_id(case_id))
 
     def pack(self) -> RulePack:
-        """The installed rule pack."""
-        from m365dq_dagster.adapters.rule_pack import load_rule_pack
+        """The rule pack in force."""
+        from m365dq_dagster.stages.packs import effective_pack
 
-        return load_rule_pack()
+        with self.registry() as registry:
+            return effective_pack(self.settings, registry)
 
     def pack_hash(self) -> str:
-        """The content hash of the installed rule pack."""
-        from m365dq_dagster.adapters.rule_pack import load_rule_pack
-
-        return load_rule_pack().content_hash
+        """The content hash of the rule pack in force."""
+        return self.pack().content_hash
 
     def evidence(self, case_id: str, finding: str) -> list[dict[str, Any]]:
         """The raw lines a finding rests on, or why they cannot be shown."""
-        from m365dq_dagster.adapters.rule_pack import load_rule_pack
         from m365dq_dagster.stages.evidence import raw_lines
+        from m365dq_dagster.stages.packs import effective_pack
 
         document = self.document(case_id)
         with self.registry() as registry:
-            record = registry.case(case_id)
+            record, pack = registry.case(case_id), effective_pack(self.settings, registry)
         folders = [Path(line) for line in record.folder.splitlines()] if record else []
-        lines = raw_lines(document, finding, folders, load_rule_pack(), self.store.case_dir(case_id))
+        lines = raw_lines(document, finding, folders, pack, self.store.case_dir(case_id))
         return [asdict(line) for line in lines]
 
     def rendered(self, case_id: str, form: str) -> str:

@@ -41,6 +41,7 @@ class CodeRow:
     method: str
     state: str
     sources: str
+    deprecated: bool = False
 
     @property
     def is_weak(self) -> bool:
@@ -118,7 +119,7 @@ class Vocabulary:
         """From the rows of the rule pack; `values` are (log type, field, value, normalised)."""
         tables: dict[str, dict[str, str]] = {}
         for log_type, name, value, normalised in values:
-            if log_type in (LogType.SIGN_IN, LogType.UAL):
+            if log_type in (LogType.SIGN_IN, LogType.LEGACY, LogType.UAL):
                 tables.setdefault(name, {})[value.strip().lower()] = normalised
         return cls(
             codes={row.code: row for row in codes if row.state == "active"},

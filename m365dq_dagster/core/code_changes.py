@@ -133,10 +133,15 @@ class ReferenceRow:
 
     @classmethod
     def from_mapping(cls, kept: Mapping[str, Any]) -> ReferenceRow:
-        """From what `as_mapping` gave; a blank is None, and keys that are not known any more are left out."""
-        known: dict[str, Any] = {one.name: kept[one.name] for one in fields(cls) if one.name in kept}
-        filled: dict[str, Any] = {name: None if value == "" else value for name, value in known.items()}
-        return cls(**filled)
+        """From what `as_mapping` gave; what may be left open and is blank is None, and keys that are not known any more
+        are left out.
+        """
+        said: dict[str, Any] = {
+            one.name: kept[one.name] or None if one.default is None else kept[one.name]
+            for one in fields(cls)
+            if one.name in kept
+        }
+        return cls(**said)
 
 
 @dataclass(frozen=True)

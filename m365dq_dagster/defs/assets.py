@@ -10,7 +10,6 @@ import dagster as dg
 from pydantic import Field
 
 from m365dq_dagster.adapters.operating_user import operating_person
-from m365dq_dagster.adapters.rule_pack import load_rule_pack
 from m365dq_dagster.core.checks import CheckResult
 from m365dq_dagster.core.errors import BadInput
 from m365dq_dagster.core.outcome import DateOrder
@@ -109,9 +108,10 @@ def standing_assets(services: Services) -> list[dg.AssetsDefinition]:
 
     @dg.asset(group_name="estate", kinds={"sql"})
     def status_code_reference() -> Made:
-        """The registry's status codes brought to the rule pack's."""
+        """The registry's reference brought to the rule pack in force."""
         with services.registry() as registry:
-            changed = stages["codes"].load_codes(registry, load_rule_pack(), clock.now())
+            pack = stages["packs"].effective_pack(services.settings, registry)
+            changed = stages["codes"].load_codes(registry, pack, clock.now())
             return dg.MaterializeResult(metadata=metadata.codes(changed, registry.status_codes()))
 
     @dg.asset(group_name="estate", kinds={"sql"})

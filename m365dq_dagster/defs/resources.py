@@ -18,7 +18,6 @@ from dagster_duckdb import DuckDBResource
 from m365dq_dagster.adapters import storage_faults
 from m365dq_dagster.adapters.case_store import CONNECT_CONFIG, CaseStore, create_schema, open_reader
 from m365dq_dagster.adapters.registry import CaseRecord, Registry
-from m365dq_dagster.adapters.rule_pack import load_rule_pack
 from m365dq_dagster.core.checks import CheckResult, failed_blocking
 from m365dq_dagster.core.errors import BadInput, InternalFault
 from m365dq_dagster.core.outcome import DateOrder
@@ -146,7 +145,7 @@ class CaseWorkspace:
         left_behind.bury(self.instance)
         registry = Registry.open(settings.registry_url)
         self._held.callback(registry.close)
-        pack = load_rule_pack()
+        pack = self.services.stages["packs"].effective_pack(settings, registry)
         prepared = self._prepared(registry, pack, form)
         case = self.services.stages["case"]
         override = case.override_in_force(registry, self.case_id, self.services.clock.now())
@@ -170,7 +169,7 @@ class CaseWorkspace:
     def _prepared(self, registry: Registry, pack: Any, form: CaseForm) -> Any:
         """The case as it is registered, or registered anew with what the launch form adds."""
         case, settings = self.services.stages["case"], self.services.settings
-        prepared = case.open_case(settings, registry, self.store, self.case_id)
+        prepared = case.open_case(settings, registry, self.store, self.case_id, pack)
         if form == CaseForm():
             return prepared
         return case.prepare_case(

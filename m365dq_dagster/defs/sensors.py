@@ -8,7 +8,6 @@ from pathlib import Path
 import dagster as dg
 
 from m365dq_dagster.adapters.case_store import CaseStore
-from m365dq_dagster.adapters.rule_pack import load_rule_pack
 from m365dq_dagster.core.errors import M365dqError
 from m365dq_dagster.defs import left_behind
 from m365dq_dagster.defs.jobs import case_job
@@ -99,8 +98,9 @@ def _request(context: dg.SensorEvaluationContext, services: Services, folder: Pa
     """Register the folder's case and ask for its run; None where that cannot be or nothing changed."""
     try:
         with services.registry() as registry:
+            pack = services.stages["packs"].effective_pack(services.settings, registry)
             prepared = services.stages["case"].prepare_case(
-                services.settings, registry, CaseStore(services.settings.cases_dir), load_rule_pack(), folder
+                services.settings, registry, CaseStore(services.settings.cases_dir), pack, folder
             )
     except M365dqError as error:
         context.log.warning(sentence(f"{folder.name}: {error}"))

@@ -4,12 +4,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib import import_module
-from pathlib import Path
 from typing import Any
 
 from m365dq_dagster.adapters.clock import Clock, SystemClock
+from m365dq_dagster.adapters.pack_overlay import FOLDER
 from m365dq_dagster.adapters.registry import Registry
-from m365dq_dagster.adapters.rule_pack import resource_dir
+from m365dq_dagster.adapters.rule_pack import EXPECTATIONS, resource_dir
 from m365dq_dagster.adapters.settings import Settings
 from m365dq_dagster.stages.case_run import Progress, Silent
 
@@ -44,6 +44,7 @@ class Services:
             registry.close()
 
     @property
-    def suites(self) -> Path:
-        """The folder of expectation suites: a check is made for each file in it."""
-        return resource_dir("expectations")
+    def suites(self) -> tuple[str, ...]:
+        """The log types that have a suite of expectations, shipped or of this home: a check is made for each."""
+        folders = (resource_dir(EXPECTATIONS), self.settings.home / FOLDER / EXPECTATIONS)
+        return tuple(sorted({path.stem for folder in folders for path in folder.glob("*.json")}))

@@ -14,7 +14,6 @@ from m365dq_dagster.adapters import borrowed, measure
 from m365dq_dagster.adapters.borrowed import Borrowed
 from m365dq_dagster.adapters.clock import SystemClock
 from m365dq_dagster.adapters.places import CountryDatabase
-from m365dq_dagster.adapters.rule_pack import load_rule_pack
 from m365dq_dagster.adapters.settings import Settings
 from m365dq_dagster.adapters.sql.borrowed import Columns
 from m365dq_dagster.core.checks import CheckResult, failed_blocking
@@ -25,6 +24,7 @@ from m365dq_dagster.core.overrides import Override
 from m365dq_dagster.core.policy import Policy
 from m365dq_dagster.stages import document, quality, reliability, verification
 from m365dq_dagster.stages.case_run import CaseRun
+from m365dq_dagster.stages.packs import pack_at_rest
 from m365dq_dagster.stages.quality import Judged
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ def write_normalized(db_path: str | Path, out: str | Path) -> int:
 
 @contextmanager
 def _opened(db_path: str | Path, home_countries: Sequence[str]) -> Iterator[tuple[CaseRun, Borrowed]]:
-    pack = load_rule_pack()
+    pack = pack_at_rest(Settings.load())
     with borrowed.borrowed(Path(db_path), pack) as found:
         yield _run(found, pack, home_countries), found
 

@@ -22,7 +22,7 @@ from m365dq_dagster.adapters.evidence.folder import case_files, evidence_digest
 from m365dq_dagster.adapters.operating_user import operating_person
 from m365dq_dagster.adapters.places import CountryDatabase
 from m365dq_dagster.adapters.registry import Registry
-from m365dq_dagster.adapters.rule_pack import RulePack, load_rule_pack
+from m365dq_dagster.adapters.rule_pack import RulePack
 from m365dq_dagster.adapters.settings import Settings
 from m365dq_dagster.core.checks import CheckResult
 from m365dq_dagster.core.context import CaseContext, case_id_from_folder, parse_context, valid_case_id
@@ -34,6 +34,7 @@ from m365dq_dagster.stages import document, report
 from m365dq_dagster.stages.case_run import CaseRun
 from m365dq_dagster.stages.indicators import verifiers_ran
 from m365dq_dagster.stages.intake import FORGET_MISSING
+from m365dq_dagster.stages.packs import effective_pack
 
 CONTEXT_FILE = "case.toml"
 MAX_CONTEXT_BYTES = 1 << 20
@@ -116,8 +117,11 @@ def _register(
     registry.register_case(case_id, FOLDER_SEPARATOR.join(str(one) for one in folders), kept, now)
 
 
-def open_case(settings: Settings, registry: Registry, store: CaseStore, case_id: str) -> PreparedCase:
+def open_case(
+    settings: Settings, registry: Registry, store: CaseStore, case_id: str, pack: RulePack | None = None
+) -> PreparedCase:
     """A case that is registered already, as it was registered; a `case.toml` that has changed since is read over it.
+    To be judged by the pack in force unless another is given.
 
     Raises `BadInput` where the case is unknown.
     """
@@ -136,7 +140,8 @@ def open_case(settings: Settings, registry: Registry, store: CaseStore, case_id:
     context = parse_context(data, str(folders[0] / CONTEXT_FILE))
     override = override_in_force(registry, case_id, SystemClock().now())
     places = CountryDatabase.open(settings.country_database)
-    return _prepared(registry, store, load_rule_pack(), case_id, folders, context, override, options, places)
+    pack = pack or effective_pack(settings, registry)
+    return _prepared(registry, store, pack, case_id, folders, context, override, options, places)
 
 
 def override_in_force(registry: Registry, case_id: str, now: datetime) -> Override | None:

@@ -4,41 +4,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
 from m365dq_dagster.adapters.registry import CodeChange, CodeSighting, Registry, StatusCode
 from m365dq_dagster.adapters.rule_pack import RulePack
-from m365dq_dagster.core.adjudication import CodeRow
-from m365dq_dagster.core.code_changes import CODE_FIELDS, ChangeState, CodeKey, places_of
+from m365dq_dagster.core.code_changes import CODE_FIELDS, ChangeState, CodeKey, ReferenceRow, places_of
 from m365dq_dagster.core.outcome import Severity
+from m365dq_dagster.core.reference import Origin, spread
 
 
 def load_codes(registry: Registry, pack: RulePack, now: datetime) -> int:
-    """Bring the registry's reference to the rule pack's; returns how many rows are new or changed."""
-    return registry.load_status_codes(reference_rows(pack.codes), now)
+    """Bring the registry's reference to the rule pack in force; returns how many rows are new or changed.
+
+    What is loaded already costs a few milliseconds; a pack that is not in force is not loaded.
+    """
+    if not pack.in_force or registry.loaded_pack() == pack.content_hash:
+        return 0
+    return registry.load_status_codes(reference_rows(pack), now, pack.content_hash)
 
 
-def reference_rows(codes: Iterable[CodeRow]) -> list[StatusCode]:
-    """Every code of the pack once for each field that may hold it."""
-    return [_status_code(code, log_type, field) for code in codes for log_type, field in CODE_FIELDS]
+def reference_rows(pack: RulePack) -> list[StatusCode]:
+    """Every code, value and operation of the pack, a code once for each field that may hold it."""
+    layers = pack.overlay.changed
+    origins = {row.key: layers[row.key].origin if row.key in layers else Origin.PACK for row in pack.reference}
+    return [_status_code(one, origins[row.key]) for row in pack.reference for one in spread(row)]
 
 
-def _status_code(code: CodeRow, log_type: str, field: str) -> StatusCode:
+def _status_code(row: ReferenceRow, origin: Origin) -> StatusCode:
     return StatusCode(
-        log_type=log_type,
-        field=field,
-        value=code.code,
-        meaning=code.meaning,
-        severity=Severity(code.severity),
-        category=code.category,
-        outcome=code.outcome,
-        first_factor=code.first_factor,
-        portal_status=code.portal_status,
-        provenance=code.provenance,
-        method=code.method,
-        state=code.state.upper(),
+        log_type=row.log_type,
+        field=row.field_name,
+        value=row.code_value,
+        meaning=row.meaning,
+        severity=Severity(row.severity),
+        category=row.category,
+        outcome=row.outcome,
+        first_factor=row.first_factor,
+        portal_status=row.portal_status,
+        provenance=row.provenance,
+        method=row.method,
+        state=row.state,
+        deprecated=row.deprecated,
+        symbolic_name=row.symbolic_name,
+        sources=row.sources,
+        origin=origin,
     )
 
 

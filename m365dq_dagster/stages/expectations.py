@@ -44,7 +44,8 @@ def run(run: CaseRun, log_types: Iterable[LogType] = tuple(LogType)) -> Expectat
             checks.append(not_asked(run.case_id, check_name(log_type), STAGE, RUNBOOK))
             continue
         try:
-            suite = gx.load_suite(run.pack.expectations_dir, log_type)
+            content = run.pack.suite(log_type)
+            suite = None if content is None else gx.load_suite(content, log_type)
         except BadInput as error:
             checks.append(_unusable(run.case_id, log_type, str(error)))
         else:

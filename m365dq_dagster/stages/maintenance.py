@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 from m365dq_dagster.adapters.case_store import CaseStore
 from m365dq_dagster.adapters.registry import Registry
 from m365dq_dagster.adapters.registry.throwaway import throwaway_copy
-from m365dq_dagster.adapters.rule_pack import RulePack, load_operations_policy, load_rule_pack
+from m365dq_dagster.adapters.rule_pack import RulePack, load_operations_policy
 from m365dq_dagster.adapters.settings import Settings
 from m365dq_dagster.core import maintenance_checks
 from m365dq_dagster.core.alerts import OperationsPolicy
@@ -35,6 +35,7 @@ from m365dq_dagster.core.people import Person
 from m365dq_dagster.stages import matters
 from m365dq_dagster.stages.codes import load_codes
 from m365dq_dagster.stages.maintenance_files import folder_of, write_files
+from m365dq_dagster.stages.packs import effective_pack
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,7 @@ def made_report(settings: Settings, registry: Registry, request: CycleRequest) -
     """The report of a cycle. It loads the reference of the rule pack in force, and proposes rows for what is
     unknown.
     """
-    pack, policy = load_rule_pack(), request.policy or load_operations_policy()
+    pack, policy = effective_pack(settings, registry), request.policy or load_operations_policy()
     load_codes(registry, pack, request.now)
     desk = matters.Desk(registry, pack, CaseStore(settings.cases_dir), policy, request.now)
     unknown = matters.with_neighbours(desk, desk.unknown)
@@ -156,4 +157,4 @@ def _earlier(registry: Registry, quarter: str) -> tuple[EarlierCycle, ...]:
 
 def rule_pack_in_force(settings: Settings, registry: Registry) -> RulePack:
     """The rule pack that runs go by."""
-    return load_rule_pack()
+    return effective_pack(settings, registry)

@@ -6,10 +6,9 @@ For cases whose truth is known. What their verdicts are worth is `core.scoreboar
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ import duckdb
 from m365dq_dagster.adapters import rivals as shown
 from m365dq_dagster.adapters.case_store import CONNECT_CONFIG, CaseStore, create_schema
 from m365dq_dagster.adapters.clock import SystemClock
-from m365dq_dagster.adapters.registry import Registry, StatusCode
+from m365dq_dagster.adapters.registry import Registry
 from m365dq_dagster.adapters.rule_pack import load_operations_policy, load_rule_pack
 from m365dq_dagster.adapters.settings import Settings
 from m365dq_dagster.core.alerts import alerts_for
@@ -33,18 +32,6 @@ from m365dq_dagster.stages.case_run import CaseRun
 GENERATION = "scratch"
 JUDGING = (intake, quality, reliability, verification)
 MEMORY = ":memory:"
-
-
-class _ReferenceOnce(Registry):
-    """A registry that nobody else writes to, so the status-code reference need not be compared for every case."""
-
-    _loaded: int | None = None
-
-    def load_status_codes(self, rows: Iterable[StatusCode], now: datetime) -> int:
-        """Load them the first time; the rule pack of a desk does not change."""
-        if self._loaded is None:
-            self._loaded = super().load_status_codes(rows, now)
-        return self._loaded
 
 
 @dataclass(frozen=True)
@@ -66,7 +53,7 @@ class Desk:
     @cached_property
     def registry(self) -> Registry:
         """A registry of the desk's own."""
-        return _ReferenceOnce.open(f"sqlite:///{self.scratch / 'registry.sqlite3'}")
+        return Registry.open(f"sqlite:///{self.scratch / 'registry.sqlite3'}")
 
     def close(self) -> None:
         """Let go of the registry."""

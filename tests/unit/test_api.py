@@ -47,7 +47,7 @@ def digest(path: str) -> dict[str, str]:
 
 @pytest.fixture(autouse=True)
 def pack_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(borrowed, "load_rule_pack", shipped_pack)
+    monkeypatch.setattr(borrowed, "pack_at_rest", lambda _: shipped_pack())
 
 
 @pytest.fixture

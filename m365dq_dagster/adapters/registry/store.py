@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import TracebackType
 
 from sqlalchemy.engine import Engine
@@ -38,6 +39,14 @@ class Registry(Cases, Runs, Codes, CodeChanges, Outbox, Journal, Cycles, Documen
             engine.dispose()
             raise
         return cls(engine)
+
+    @staticmethod
+    def is_there(url: str) -> bool:
+        """Whether there is anything to open at an address, as far as that can be told without opening it: a database
+        server is taken to hold a registry. Raises `BadInput` as `open` does.
+        """
+        parsed = parse_url(url)
+        return parsed.get_backend_name() != "sqlite" or Path(parsed.database or "").is_file()
 
     @property
     def engine(self) -> Engine:

@@ -8,16 +8,14 @@ import pytest
 from m365dq_dagster.adapters import gx
 from m365dq_dagster.core.errors import BadInput
 from m365dq_dagster.core.outcome import LogType, Severity
+from tests.support.case_runs import shipped_pack
 from tests.support.evidence import load, sign_in
 
 META = {"severity": "WARNING", "reason": "why it is asked", "runbook": "docs/runbooks/x.md"}
 
 
-def suite(folder: Path, *entries: Any) -> gx.Suite:
-    (folder / "sign_in_logs.json").write_text(json.dumps({"expectations": entries}), encoding="utf-8")
-    loaded = gx.load_suite(folder, LogType.SIGN_IN)
-    assert loaded is not None
-    return loaded
+def suite(*entries: Any) -> gx.Suite:
+    return gx.load_suite(json.dumps({"expectations": entries}).encode(), LogType.SIGN_IN)
 
 
 def entry(kind: str, meta: Any = META, **kwargs: Any) -> dict[str, Any]:
@@ -39,10 +37,8 @@ def evidence(duckdb_con: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection
     return duckdb_con
 
 
-def test_an_expectation_counts_what_is_unexpected_and_keeps_no_value(
-    evidence: duckdb.DuckDBPyConnection, tmp_path: Path
-) -> None:
-    (result,) = gx.judge(evidence, [suite(tmp_path, not_null("country"), not_null("country", 0.8))])
+def test_an_expectation_counts_what_is_unexpected_and_keeps_no_value(evidence: duckdb.DuckDBPyConnection) -> None:
+    (result,) = gx.judge(evidence, [suite(not_null("country"), not_null("country", 0.8))])
     assert result.rows == 10
     strict, lenient = result.judged
     assert (strict.passed, strict.broken, strict.unexpected, strict.percent) == (False, False, 2, 20.0)
@@ -52,16 +48,14 @@ def test_an_expectation_counts_what_is_unexpected_and_keeps_no_value(
     assert "AU" not in repr(result)
 
 
-def test_a_regular_expression_is_asked_inside_the_engine(evidence: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+def test_a_regular_expression_is_asked_inside_the_engine(evidence: duckdb.DuckDBPyConnection) -> None:
     asked = rows_where("NOT regexp_full_match(status_error_code_raw, '[0-9]{{1,7}}')")
-    (result,) = gx.judge(evidence, [suite(tmp_path, asked)])
+    (result,) = gx.judge(evidence, [suite(asked)])
     assert [(one.passed, one.unexpected, one.percent) for one in result.judged] == [(False, 1, 10.0)]
 
 
-def test_a_question_that_cannot_be_asked_is_broken_and_never_bad_evidence(
-    evidence: duckdb.DuckDBPyConnection, tmp_path: Path
-) -> None:
-    asked = suite(tmp_path, not_null("no_such_column"), rows_where("broken("), not_null("row_no"))
+def test_a_question_that_cannot_be_asked_is_broken_and_never_bad_evidence(evidence: duckdb.DuckDBPyConnection) -> None:
+    asked = suite(not_null("no_such_column"), rows_where("broken("), not_null("row_no"))
     (result,) = gx.judge(evidence, [asked])
     assert [(one.passed, one.broken, one.unexpected) for one in result.judged] == [
         (False, True, 0),
@@ -72,46 +66,39 @@ def test_a_question_that_cannot_be_asked_is_broken_and_never_bad_evidence(
     assert len(result.broken) == 2
 
 
-def test_answers_come_in_the_order_of_the_questions(evidence: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+def test_answers_come_in_the_order_of_the_questions(evidence: duckdb.DuckDBPyConnection) -> None:
     columns = ["country", "no_such_column", "row_no", "account", "file_id"]
-    (result,) = gx.judge(evidence, [suite(tmp_path, *(not_null(column) for column in columns))])
+    (result,) = gx.judge(evidence, [suite(*(not_null(column) for column in columns))])
     assert [one.column for one in result.judged] == columns
 
 
-def test_a_log_type_without_rows_is_not_asked(duckdb_con: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
-    (result,) = gx.judge(duckdb_con, [suite(tmp_path, not_null("country"))])
+def test_a_log_type_without_rows_is_not_asked(duckdb_con: duckdb.DuckDBPyConnection) -> None:
+    (result,) = gx.judge(duckdb_con, [suite(not_null("country"))])
     assert (result.rows, result.judged, result.passed) == (0, (), True)
 
 
-def test_of_two_log_types_only_the_one_with_rows_is_asked(evidence: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
-    asked = suite(tmp_path, not_null("row_no"))
+def test_of_two_log_types_only_the_one_with_rows_is_asked(evidence: duckdb.DuckDBPyConnection) -> None:
+    asked = suite(not_null("row_no"))
     empty = gx.Suite(LogType.LEGACY, asked.expectations)
     assert [result.rows for result in gx.judge(evidence, [asked, empty])] == [10, 0]
 
 
-def test_evidence_is_judged_where_the_engine_is_locked_down(
-    evidence: duckdb.DuckDBPyConnection, tmp_path: Path
-) -> None:
+def test_evidence_is_judged_where_the_engine_is_locked_down(evidence: duckdb.DuckDBPyConnection) -> None:
     evidence.execute("SET enable_external_access = false")
     evidence.execute("SET lock_configuration = true")
-    (result,) = gx.judge(evidence, [suite(tmp_path, not_null("account"))])
+    (result,) = gx.judge(evidence, [suite(not_null("account"))])
     assert result.passed
 
 
-def test_the_connection_that_was_handed_in_stays_open(evidence: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
-    gx.judge(evidence, [suite(tmp_path, not_null("account"))])
+def test_the_connection_that_was_handed_in_stays_open(evidence: duckdb.DuckDBPyConnection) -> None:
+    gx.judge(evidence, [suite(not_null("account"))])
     assert evidence.execute("SELECT count(*) FROM sign_in_logs").fetchall() == [(10,)]
 
 
-def test_a_log_type_without_a_suite_has_none(tmp_path: Path) -> None:
-    assert gx.load_suite(tmp_path, LogType.UAL) is None
-
-
-@pytest.mark.parametrize("text", ["no json", "[]", "{}", '{"expectations": 3}'])
-def test_a_file_that_is_no_suite_is_named(tmp_path: Path, text: str) -> None:
-    (tmp_path / "sign_in_logs.json").write_text(text, encoding="utf-8")
+@pytest.mark.parametrize("content", [b"no json", b"[]", b"{}", b'{"expectations": 3}', b'{"\xff": 1}'])
+def test_a_file_that_is_no_suite_is_named(content: bytes) -> None:
     with pytest.raises(BadInput, match=r"sign_in_logs\.json: not a suite"):
-        gx.load_suite(tmp_path, LogType.SIGN_IN)
+        gx.load_suite(content, LogType.SIGN_IN)
 
 
 @pytest.mark.parametrize(
@@ -124,14 +111,14 @@ def test_a_file_that_is_no_suite_is_named(tmp_path: Path, text: str) -> None:
         {"type": "x", "kwargs": 7, "meta": META},
     ],
 )
-def test_an_entry_that_cannot_be_used_is_named_by_its_place(tmp_path: Path, bad: Any) -> None:
+def test_an_entry_that_cannot_be_used_is_named_by_its_place(bad: Any) -> None:
     with pytest.raises(BadInput, match=r"sign_in_logs\.json: entry 2: needs `type`"):
-        suite(tmp_path, not_null("country"), bad)
+        suite(not_null("country"), bad)
 
 
 def test_every_shipped_suite_can_be_asked_of_its_table(duckdb_con: duckdb.DuckDBPyConnection, checkout: Path) -> None:
-    suites = [gx.load_suite(checkout / "expectations", log_type) for log_type in LogType]
-    shipped = [one for one in suites if one]
+    contents = [(shipped_pack().suite(log_type), log_type) for log_type in LogType]
+    shipped = [gx.load_suite(content, log_type) for content, log_type in contents if content]
     assert len(shipped) == len(list((checkout / "expectations").glob("*.json")))
     for one in shipped:
         flag = {"is_logon": "true"} if one.log_type is LogType.UAL else {}
@@ -153,10 +140,9 @@ def test_every_shipped_suite_can_be_asked_of_its_table(duckdb_con: duckdb.DuckDB
     ],
 )
 def test_the_shipped_suite_of_sign_ins_finds_what_it_was_written_for(
-    duckdb_con: duckdb.DuckDBPyConnection, checkout: Path, columns: dict[str, Any], sentence: str
+    duckdb_con: duckdb.DuckDBPyConnection, columns: dict[str, Any], sentence: str
 ) -> None:
-    shipped = gx.load_suite(checkout / "expectations", LogType.SIGN_IN)
-    assert shipped is not None
+    shipped = gx.load_suite(shipped_pack().suite(LogType.SIGN_IN) or b"", LogType.SIGN_IN)
     load(duckdb_con, [sign_in(event_id=f"e{n}", **(columns if n == 0 else {})) for n in range(40)])
     (result,) = gx.judge(duckdb_con, [shipped])
     assert [one.unexpected for one in result.unmet if sentence in one.reason] == [1]

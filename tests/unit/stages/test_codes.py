@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from m365dq_dagster.adapters.registry import Registry, StatusCode
@@ -11,11 +12,40 @@ def test_the_rule_packs_codes_are_loaded_once_for_every_field_that_holds_them(
     registry: Registry, now: datetime
 ) -> None:
     pack = load_rule_pack()
-    assert load_codes(registry, pack, now) == len(pack.codes) * len(CODE_FIELDS) > 50
+    wanted = len(pack.codes) * len(CODE_FIELDS) + len(pack.values) + len(pack.operations)
+    assert load_codes(registry, pack, now) == wanted > 2700
     assert load_codes(registry, pack, now + timedelta(days=1)) == 0
     held = registry.status_codes()
-    assert {(code.log_type, code.field) for code in held} == set(CODE_FIELDS)
-    assert len({code.value for code in held}) == len({code.code for code in pack.codes})
+    assert len(held) == wanted
+    assert {code.origin for code in held} == {"PACK"}
+    codes = [code for code in held if (code.log_type, code.field) in CODE_FIELDS]
+    assert {code.value for code in codes} == {code.code for code in pack.codes}
+
+
+def test_values_and_operations_are_looked_up_like_codes(registry: Registry, now: datetime) -> None:
+    load_codes(registry, load_rule_pack(), now)
+    (word,) = look_up(registry, "notApplied", "sign_in_logs", "conditional_access_status")
+    assert word.category == "CA_NOT_EVALUATED"
+    (operation,) = look_up(registry, "New-InboxRule")
+    assert (operation.log_type, operation.field, operation.severity) == (
+        "unified_audit_log",
+        "operation",
+        Severity.CRITICAL,
+    )
+    assert operation.meaning
+
+
+def test_a_pack_that_is_not_in_force_leaves_the_reference_alone(registry: Registry, now: datetime) -> None:
+    assert load_codes(registry, replace(load_rule_pack(), in_force=False), now) == 0
+    assert registry.status_codes() == []
+
+
+def test_a_pack_that_is_loaded_already_is_not_even_read(registry: Registry, now: datetime) -> None:
+    pack = load_rule_pack()
+    load_codes(registry, pack, now)
+    again = load_rule_pack()
+    assert load_codes(registry, again, now) == 0
+    assert "reference" not in vars(again)
 
 
 def test_a_pending_code_of_the_pack_is_not_in_force(registry: Registry, now: datetime) -> None:
