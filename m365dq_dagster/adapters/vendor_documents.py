@@ -43,13 +43,15 @@ from m365dq_dagster.core.vendor_pages import DocumentIssue, DocumentReason, Page
 @dataclass(frozen=True)
 class Document:
     """One document as it came. `name` is its path in the folder or its address, `kind` what it was asked for as (None:
-    whatever it is), `read_at` when it was saved or fetched.
+    whatever it is), `read_at` when it was saved or fetched. `believed` says that somebody looked at it and takes it as
+    it is, however much it lost.
     """
 
     name: str
     kind: PageKind | None
     content: bytes
     read_at: datetime
+    believed: bool = False
 
 
 class DocumentSource(Protocol):
@@ -70,6 +72,9 @@ def issue(
 # A folder of saved pages
 
 SUFFIXES = frozenset({".html", ".htm", ".xhtml", ".mhtml", ".mht", ".md", ".markdown", ".json", ".csv", ".txt"})
+BELIEVED = "believed"
+"""The folder inside the folder for pages that really lost what they seem to have lost."""
+
 MAX_FILES = 500
 MAX_FOLDERS_DEEP = 4
 
@@ -118,7 +123,8 @@ class SavedPages:
         except OSError as error:
             what = f"the file cannot be read ({error.strerror or error})"
             return issue(DocumentReason.UNREADABLE, name, what, "give yourself read permission")
-        return Document(name, None, content, datetime.fromtimestamp(state.st_mtime, UTC))
+        saved = datetime.fromtimestamp(state.st_mtime, UTC)
+        return Document(name, None, content, saved, believed=name.startswith(f"{BELIEVED}/"))
 
 
 def _too_large(name: str, what: str, most: int) -> DocumentIssue:
@@ -226,19 +232,18 @@ class FetchedPages:
             with closing(answer):
                 if answer.status_code not in REDIRECTS:
                     return self._body(answer, deadline)
-                address = urljoin(address, answer.headers.get("Location", ""))
+                address = _joined(address, answer.headers.get("Location", ""))
         raise _Failed(DocumentReason.REDIRECTED, "the page redirects without end", "correct its address")
 
     def _allowed(self, url: str, first: bool) -> None:
-        parts = urlsplit(url)
-        host = (parts.hostname or "").casefold()
-        secure = parts.scheme == "https" or (parts.scheme == "http" and host in LOOPBACK)
-        if secure and host in self.policy.hosts and "@" not in parts.netloc:
+        scheme, host = _scheme_and_host(url)
+        secure = scheme == "https" or (scheme == "http" and host in LOOPBACK)
+        if secure and host in self.policy.hosts:
             return
         if first:
             what = "the address is not https, or its host is not listed in maintenance.documents.hosts"
             raise _Failed(DocumentReason.NOT_ALLOWED, what, "correct reference_data/operations.toml")
-        where = one_line(f"{parts.scheme or '?'}://{host or '?'}", 80)
+        where = one_line(f"{scheme or '?'}://{host or '?'}", 80)
         what = f"the page redirects to {where}, which is not listed"
         raise _Failed(DocumentReason.REDIRECTED, what, "correct its address, or list the host if it is the vendor's")
 
@@ -249,6 +254,23 @@ class FetchedPages:
             what = f"the answer is {one_line(kind, 60)!r} and no page"
             raise _Failed(DocumentReason.WRONG_TYPE, what, "correct its address")
         return _streamed(answer, deadline, self.policy.max_megabytes << 20)
+
+
+def _scheme_and_host(url: str) -> tuple[str, str]:
+    """Both in small letters; empty where the address cannot be understood or carries a name and a password."""
+    try:
+        parts = urlsplit(url)
+        return ("", "") if "@" in parts.netloc else (parts.scheme, (parts.hostname or "").casefold())
+    except ValueError:
+        return "", ""
+
+
+def _joined(address: str, target: str) -> str:
+    """Where a redirect leads; nowhere, where it cannot be understood."""
+    try:
+        return urljoin(address, target)
+    except ValueError:
+        return ""
 
 
 def _session() -> requests.Session:

@@ -106,10 +106,18 @@ def _page(content: bytes, text: str, deadline: float) -> Page:
             return _html(inner, deadline)
     if head[:1] in "{[" and (data := _json(text)) is not None:
         return _json_page(data, deadline)
-    if re.match(r"(?is)<(!doctype\s+html|html|head|body|\?xml|table|div|h[1-6]|p|!--|main|article)\b|<!--", head):
+    if _is_html(head):
         return _html(text, deadline)
     rows = _csv(text)
     return _csv_page(rows) if rows is not None else _markdown(text, deadline)
+
+
+def _is_html(head: str) -> bool:
+    """A page by its first tag, or by many tags: Markdown may begin with one as well."""
+    if not head.startswith("<"):
+        return False
+    opens = re.match(r"(?i)<(!doctype\s+html|html|head|body|\?xml|table|div|h[1-6]|p|main|article)\b", head)
+    return bool(opens) or len(re.findall(r"(?i)<(p|div|table|tr|t[dh]|li|h[1-6]|span|b|i)\b", head)) > 3
 
 
 def _decoded(content: bytes) -> str | None:
@@ -298,6 +306,7 @@ def _mhtml(content: bytes) -> str | None:
 FENCE = re.compile(r"^\s*(```|~~~)")
 MARK_HEADING = re.compile(r"^ {0,3}(?P<marks>#{1,6})\s+(?P<text>.*?)\s*#*\s*$")
 RULER = re.compile(r"^\s*\|?\s*:?-{1,}:?\s*(\|\s*:?-{1,}:?\s*)*\|?\s*$")
+RULE = re.compile(r"^\s*([-*_])(\s*\1){2,}\s*$")
 CELL_END = re.compile(r"(?<!\\)\|")
 
 
@@ -338,6 +347,8 @@ def _markdown_blocks(lines: list[str], deadline: float) -> Iterator[Block]:
             and bool(RULER.match(lines[number + 1][:400]))
         )
         heading = None if fenced or len(line) > MAX_CELL else MARK_HEADING.match(line)
+        if not fenced and RULE.match(line[:100]):
+            line, heading = "", None
         plain = not (fence or table or heading) and line.strip() and not fenced
         begins = bool(re.match(r"^\s*([-*+]|\d+[.)])\s+", line))
         if held and (not plain or begins):
@@ -378,7 +389,7 @@ def _split(line: str) -> list[str]:
 
 def _paragraph(lines: list[str]) -> Iterator[Block]:
     text = _inline(" ".join(re.sub(r"^\s*(>\s*)*(([-*+]|\d+[.)])\s+)?", "", line[: 2 * MAX_CELL]) for line in lines))
-    if text and not re.fullmatch(r"[-*_ ]{3,}", text) and not re.fullmatch(r"\[![A-Z]+\]", text):
+    if text and not re.fullmatch(r"\[![A-Z]+\]", text):
         yield Paragraph(text)
 
 

@@ -142,13 +142,13 @@ class Comparison:
     believed: bool = True
 
 
-def compare(new: Snapshot, old: Snapshot | None, reads: Reads, source: Source) -> Comparison:
+def compare(new: Snapshot, old: Snapshot | None, reads: Reads, source: Source, *, believed: bool = False) -> Comparison:
     """The changes of one document against its last reading, or against the reference alone where there is none.
 
-    A document that lost far too much at once is not believed: it gives an issue and no change. A change that is known
-    already keeps its kind, has severity INFO and says under which id it is known.
+    A document that lost far too much at once gives an issue and no change, unless somebody `believed` it. A change
+    that is known already keeps its kind, has severity INFO and says under which id it is known.
     """
-    shrunk = None if old is None or new.kind is PageKind.NOTES else _shrunk(new, old, source.document)
+    shrunk = None if old is None or believed or new.kind is PageKind.NOTES else _shrunk(new, old, source.document)
     if shrunk is not None:
         return Comparison((), (shrunk,), believed=False)
     found = DIFFERENCES[new.kind](new, old, reads, source)

@@ -19,6 +19,9 @@ from m365dq_dagster.core.stated_dates import ANY_DATE, days_stated, only_date, s
 TEXT_KEPT = 2_000
 """Characters of one description or announcement that a snapshot keeps."""
 
+LONG_CODE = 5
+"""Digits from which numbers of a table without any title are taken for codes of sign-ins."""
+
 FEWEST_CODES = 3
 """Codes that make a page a list of codes where its title does not say so."""
 
@@ -338,8 +341,10 @@ def _codes_of(table: Table, page: Page) -> Iterator[tuple[str, str]]:
 
 
 def _of_sign_ins(page: Page, table: Table, column: int) -> bool:
+    """Whether the numbers are those of sign-ins: the page says so, or it is a bare table of long ones."""
     texts = [page.title, page.name, *table.header, *(_cell(row, column) for row in table.rows[:20])]
-    return any(OF_CODES.search(text) for text in texts)
+    bare = not page.name and all(len(_cell(row, column)) >= LONG_CODE for row in table.rows[:20])
+    return bare or any(OF_CODES.search(text) for text in texts)
 
 
 # Resources of Graph

@@ -136,7 +136,8 @@ class _Work:
             self.documents.append(DocumentRead(name, new.kind, len(new.entries), Reading.UNCHANGED))
             return
         old = previous(new, list(self._held.values()))
-        compared = compare(new, old, self._reads, Source(name, self._now.astimezone(UTC).date()))
+        source = Source(name, self._now.astimezone(UTC).date())
+        compared = compare(new, old, self._reads, source, believed=found.document.believed)
         if not compared.believed:
             for problem in compared.issues:
                 self._refuse(problem, new.kind, len(new.entries))
