@@ -10,9 +10,10 @@ import typer
 from m365dq_dagster.cli import terminal
 from m365dq_dagster.cli.options import AsJson
 from m365dq_dagster.cli.workbench import workbench
+from m365dq_dagster.core import narrative
 from m365dq_dagster.core.narrative import plural
 
-COLUMNS = ("case", "stage", "verdict", "corrected", "blocked_by", "last_run")
+COLUMNS = ("case", "stage", "verdict", "override", "corrected", "blocked_by", "last_run")
 
 
 def cases(ctx: typer.Context, as_json: AsJson = False) -> None:
@@ -23,11 +24,22 @@ def cases(ctx: typer.Context, as_json: AsJson = False) -> None:
     elif not rows:
         terminal.say("There are no cases yet; start with `m365dq demo` or `m365dq run FOLDER`.")
     else:
-        titles = ("Case", "Stage", "Verdict", "Corrected to", "Blocked by", "Last run")
-        shown = ([{**row, "corrected": _corrected(row)}.get(name) for name in COLUMNS] for row in rows)
+        titles = ("Case", "Stage", "Verdict", "Override", "Corrected to", "Blocked by", "Last run")
+        told = ({**row, "corrected": _corrected(row), "override": _override(row)} for row in rows)
+        shown = ([row.get(name) for name in COLUMNS] for row in told)
         terminal.console().print(
-            terminal.table(plural(len(rows), "case"), titles, shown, free=("Corrected to", "Blocked by"))
+            terminal.table(plural(len(rows), "case"), titles, shown, free=("Override", "Corrected to", "Blocked by"))
         )
+
+
+def _override(row: Mapping[str, Any]) -> str | None:
+    """Until when the gate of the case is overridden and by whom, or that its verdict does not stand any more."""
+    one = row.get("override")
+    if not one:
+        return None
+    if one["verdict_stands"]:
+        return f"not verified: until {one['expires']} by {one['actor']}"
+    return f"ended on {narrative.last_day(one)}; this verdict no longer stands, run again"
 
 
 def _corrected(row: Mapping[str, Any]) -> str | None:

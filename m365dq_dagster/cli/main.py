@@ -27,6 +27,7 @@ from m365dq_dagster.cli import (
     generate,
     logs,
     maintain,
+    overrides,
     report,
     run,
     show,
@@ -150,6 +151,7 @@ app.command("dashboard")(dashboard.dashboard)
 app.command("maintain")(maintain.maintain)
 app.add_typer(alerts.app, name="alerts")
 app.add_typer(codes.app, name="codes")
+app.add_typer(overrides.app, name="overrides")
 
 
 def main() -> None:

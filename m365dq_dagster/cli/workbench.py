@@ -92,11 +92,31 @@ class Workbench:
     def cases(self) -> list[dict[str, Any]]:
         """One plain row a case, by id."""
         from m365dq_dagster.stages.corrections import in_force
+        from m365dq_dagster.stages.overrides import standing
         from m365dq_dagster.stages.progress import case_mapping
 
         with self.registry() as registry:
-            corrected = in_force(registry)
-            return [case_mapping(record, corrected.get(record.case_id)) for record in registry.cases()]
+            corrected, overridden = in_force(registry), standing(registry, self.now())
+            return [
+                case_mapping(record, corrected.get(record.case_id), overridden.get(record.case_id))
+                for record in registry.cases()
+            ]
+
+    def overrides(self) -> list[dict[str, Any]]:
+        """Every override of a quality gate, newest first."""
+        from m365dq_dagster.stages.overrides import listed
+
+        with self.registry() as registry:
+            return listed(registry, self.now())
+
+    def end_overrides(self, case_id: str, reason: str, actor: str | None) -> list[dict[str, Any]]:
+        """End what is in force for a case before its day; returns what was ended."""
+        from m365dq_dagster.adapters.operating_user import operating_person
+        from m365dq_dagster.core.context import valid_case_id
+        from m365dq_dagster.stages.overrides import end
+
+        with self.registry() as registry:
+            return end(registry, valid_case_id(case_id), operating_person(actor), reason, self.now())
 
     def progress(self, case_id: str) -> dict[str, Any]:
         """Where the case stands, what blocks it and what comes next."""
@@ -386,17 +406,20 @@ class Workbench:
         return start_ui(self.settings, command)
 
     def document(self, case_id: str) -> dict[str, Any]:
-        """The published document of a case, with its alerts and corrections as they stand now; where the registry
-        cannot be read, with the alerts as they stood when it was published. `BadInput` for a case without one.
+        """The published document of a case, with its alerts, corrections and override as they stand now; where the
+        registry cannot be read, with the alerts as they stood when it was published, and an override by its last day.
+        `BadInput` for a case without one.
         """
         from m365dq_dagster.core.context import valid_case_id
         from m365dq_dagster.stages import corrections
         from m365dq_dagster.stages.alerts import alerts_of
         from m365dq_dagster.stages.document import read_document
+        from m365dq_dagster.stages.overrides import as_it_stands
 
-        document = read_document(self.store, valid_case_id(case_id))
+        document = as_it_stands(read_document(self.store, valid_case_id(case_id)), (), self.now())
         try:
             with self.registry() as registry:
+                document = as_it_stands(document, registry.overrides(case_id), self.now())
                 beside = {"corrections": corrections.of_document(registry, document)}
                 return {**document, "alerts": alerts_of(registry, case_id), **beside}
         except M365dqError as error:

@@ -13,6 +13,7 @@ from m365dq_dagster.core.plain_text import one_line
 TITLE = "M365 IR Data Quality Dashboard"
 FAILURES_SHOWN = 5
 FIELDS_SHOWN = 3
+CASES_SHOWN = 8
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,19 @@ class ScoreFact:
 
 
 @dataclass(frozen=True)
+class OverrideFact:
+    """An override of a case's quality gate. `in_force` until its last day `until`; where it is not, the last verdict of
+    the case was reached under it and no longer stands.
+    """
+
+    case_id: str
+    until: date
+    actor: str
+    reason: str
+    in_force: bool
+
+
+@dataclass(frozen=True)
 class Failure:
     """An import whose quality gate failed."""
 
@@ -118,6 +132,9 @@ class Dashboard:
     failures: tuple[Failure, ...]
     fields: tuple[FieldScore, ...]
     daily: tuple[Day, ...]
+    overridden: tuple[Failure, ...] = ()
+    overrides: tuple[OverrideFact, ...] = ()
+    switched_off: tuple[str, ...] = ()
 
     @property
     def pass_rate(self) -> float | None:
@@ -149,6 +166,20 @@ class Dashboard:
             "top_reliable_fields": [
                 {"log_type": f.table, "field": f.field, "score": f.score, "cases": f.cases} for f in self.fields
             ],
+            "overridden_imports": [
+                {"date": f.day.isoformat(), "case": f.case_id, "reason": f.reason} for f in self.overridden
+            ],
+            "overrides": [
+                {
+                    "case": one.case_id,
+                    "until": one.until.isoformat(),
+                    "actor": one.actor,
+                    "reason": one.reason,
+                    "in_force": one.in_force,
+                }
+                for one in self.overrides
+            ],
+            "checks_switched_off": list(self.switched_off),
             "daily": [
                 {
                     "date": d.day.isoformat(),
@@ -168,8 +199,13 @@ def dashboard(
     flags: Iterable[FlagFact],
     corrections: Iterable[CorrectionFact],
     scores: Iterable[ScoreFact],
+    overrides: Iterable[OverrideFact] = (),
+    switched_off: Iterable[str] = (),
 ) -> Dashboard:
-    """Compute the page; facts outside the window are left out here, so the caller may hand in more."""
+    """Compute the page; facts outside the window are left out here, so the caller may hand in more.
+
+    `overrides` and `switched_off` are as they stand at the end of the window, whenever they began.
+    """
     made = [fact for fact in imports if window.holds(fact.at)]
     flagged = [fact for fact in flags if window.holds(fact.at)]
     corrected = [fact for fact in corrections if window.holds(fact.at)]
@@ -186,12 +222,20 @@ def dashboard(
         failures=_failures(made),
         fields=_top_fields(fact for fact in scores if window.holds(fact.at)),
         daily=_daily(window, made, flagged, corrected),
+        overridden=_named(fact for fact in made if fact.status == "OVERRIDDEN"),
+        overrides=tuple(sorted(overrides, key=lambda one: (one.in_force, one.until, one.case_id))),
+        switched_off=tuple(switched_off),
     )
 
 
 def _failures(imports: Iterable[ImportFact]) -> tuple[Failure, ...]:
-    failed = sorted((fact for fact in imports if fact.status == "FAIL"), key=lambda fact: fact.at, reverse=True)
-    return tuple(Failure(f.at.date(), f.case_id, f.reason or "no reason recorded") for f in failed[:FAILURES_SHOWN])
+    return _named(fact for fact in imports if fact.status == "FAIL")[:FAILURES_SHOWN]
+
+
+def _named(imports: Iterable[ImportFact]) -> tuple[Failure, ...]:
+    """Imports that did not pass, the latest first."""
+    told = sorted(imports, key=lambda fact: fact.at, reverse=True)
+    return tuple(Failure(f.at.date(), f.case_id, f.reason or "no reason recorded") for f in told)
 
 
 def _top_fields(scores: Iterable[ScoreFact]) -> tuple[FieldScore, ...]:
@@ -263,8 +307,26 @@ def render_text(page: Dashboard) -> str:
         "",
         f"Top Reliable Fields ({window.days} d):",
         *(_ranked(page.fields) or ["- none scored"]),
+        *_not_held(page),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _not_held(page: Dashboard) -> list[str]:
+    """What was not held to the quality gate: nothing is said where there is none."""
+    lines = ["", "Overrides of the Quality Gate:"] if page.overrides else []
+    for one in page.overrides:
+        lines.append(f"- {one.case_id} - {_told(one)} - {one_line(one.actor)}: {one_line(one.reason)}")
+    if page.overridden:
+        names = list(dict.fromkeys(one.case_id for one in page.overridden))
+        more = f" and {len(names) - CASES_SHOWN} more" if len(names) > CASES_SHOWN else ""
+        told = f"{len(page.overridden)} of {page.imports}, none of them passed: {', '.join(names[:CASES_SHOWN])}{more}"
+        lines += ["", f"Overridden Imports: {told}"]
+    return lines + (["", f"Checks Switched Off: {', '.join(page.switched_off)}"] if page.switched_off else [])
+
+
+def _told(one: OverrideFact) -> str:
+    return f"until {one.until}" if one.in_force else f"ended, verdict no longer stands, run again (until {one.until})"
 
 
 def _each(page: Dashboard) -> str:

@@ -787,8 +787,12 @@ def lapse(override: Document) -> str:
     if override.get("in_force", True):
         return ""
     by = f" by {override['ended_by']}" if override.get("ended_by") else ""
-    day = str(override.get("ended_at") or override.get("expires"))[:10]
-    return f"The override ended on {day}{by}; this verdict no longer stands, run the case again."
+    return f"The override ended on {last_day(override)}{by}; this verdict no longer stands, run the case again."
+
+
+def last_day(override: Document) -> str:
+    """The day on which an override ended: its last one, or the one on which a person ended it."""
+    return str(override.get("ended_at") or override.get("expires"))[:10]
 
 
 def passed_over(document: Document) -> list[Mapping[str, Any]]:

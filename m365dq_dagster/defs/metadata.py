@@ -130,6 +130,18 @@ def dashboard(page: "Dashboard") -> Shown:
         "cases corrected": page.corrected,
         "verifications run": page.verifications,
         "average import seconds": round(page.average_seconds, 2) if page.average_seconds is not None else "none yet",
+        "imports overridden": len(page.overridden),
+        "overrides": table(
+            {
+                "case": one.case_id,
+                "until": one.until.isoformat(),
+                "in force": "yes" if one.in_force else "no, run again",
+                "actor": one.actor,
+                "reason": one.reason,
+            }
+            for one in page.overrides
+        ),
+        "checks switched off": ", ".join(page.switched_off) or "none",
         "recent failures": table(
             {"day": one.day.isoformat(), "case": one.case_id, "reason": one.reason} for one in page.failures
         ),

@@ -1,4 +1,6 @@
-"""What watches: the inbox for new evidence, the outbox for alerts that wait, the runs for killed processes."""
+"""What watches: the inbox for new evidence, the outbox for alerts that wait, the runs for killed processes, and
+overrides that have ended.
+"""
 
 import hashlib
 import json
@@ -18,6 +20,7 @@ from m365dq_dagster.defs.shown import sentence
 INBOX_SECONDS = 30
 QUIET_SECONDS = 20
 OUTBOX_SECONDS = 60
+OVERRIDE_SECONDS = 600
 
 
 @dataclass(frozen=True)
@@ -91,7 +94,18 @@ def sensors(services: Services) -> list[dg.SensorDefinition]:
         buried = left_behind.bury(context.instance)
         return dg.SkipReason(f"{len(buried)} runs had lost their process.")
 
-    return [inbox, outbox, killed_runs]
+    @dg.sensor(job=case_job, minimum_interval_seconds=OVERRIDE_SECONDS, default_status=dg.DefaultSensorStatus.RUNNING)
+    def ended_overrides(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+        """A case whose verdict was reached under an override that has ended is judged again without it, once."""
+        with services.registry() as registry:
+            left = services.stages["overrides"].lapsed(registry, services.clock.now())
+        keys = {one.case_id: f"override-ended:{one.case_id}:{one.run_id}" for one in left}
+        return dg.SensorResult(
+            run_requests=[dg.RunRequest(run_key=key, partition_key=case_id) for case_id, key in keys.items()],
+            dynamic_partitions_requests=[cases.build_add_request(list(keys))],
+        )
+
+    return [inbox, outbox, killed_runs, ended_overrides]
 
 
 def _request(context: dg.SensorEvaluationContext, services: Services, folder: Path, mark: str) -> dg.RunRequest | None:

@@ -24,7 +24,7 @@ from m365dq_dagster.adapters.places import CountryDatabase
 from m365dq_dagster.adapters.registry import Registry
 from m365dq_dagster.adapters.rule_pack import RulePack
 from m365dq_dagster.adapters.settings import Settings
-from m365dq_dagster.core.checks import CheckResult
+from m365dq_dagster.core.checks import SWITCHED_OFF, CheckResult
 from m365dq_dagster.core.context import CaseContext, case_id_from_folder, parse_context, valid_case_id
 from m365dq_dagster.core.errors import BadInput, CaseBusy
 from m365dq_dagster.core.outcome import CaseStage, DateOrder
@@ -282,12 +282,20 @@ def remember(registry: Registry, store: CaseStore, case_id: str, now: datetime) 
         body["seconds"],
         sum(file["rows_read"] for file in body["files"]),
         quality["status"],
-        quality["failed_checks"][0]["code"] if quality["failed_checks"] else None,
+        _import_reason(quality),
         0 if quality["status"] == "FAIL" else verifiers,
         now,
     )
     _set_stage(registry, case_id, body, now)
     registry.set_verdict(case_id, body["status"], identity, now)
+
+
+def _import_reason(quality: Mapping[str, Any]) -> str | None:
+    """The stable code of why an import did not pass, or None where it did."""
+    if quality["failed_checks"]:
+        return str(quality["failed_checks"][0]["code"])
+    off = [row for row in quality.get("switched_off", ()) if row["blocking"]]
+    return SWITCHED_OFF if off else None
 
 
 def forget_options(run: CaseRun) -> None:

@@ -8,9 +8,19 @@ from datetime import UTC, datetime
 from m365dq_dagster.adapters.registry import Registry
 from m365dq_dagster.adapters.rule_pack import RulePack, load_rule_pack
 from m365dq_dagster.core.corrections import wrong_conclusions
-from m365dq_dagster.core.metrics import CorrectionFact, Dashboard, FlagFact, ImportFact, ScoreFact, Window, dashboard
+from m365dq_dagster.core.metrics import (
+    CorrectionFact,
+    Dashboard,
+    FlagFact,
+    ImportFact,
+    OverrideFact,
+    ScoreFact,
+    Window,
+    dashboard,
+)
 from m365dq_dagster.core.profile import Witness
 from m365dq_dagster.core.sightings import is_quiet
+from m365dq_dagster.stages import overrides
 
 Field = tuple[str, str]
 
@@ -23,14 +33,16 @@ def compute_dashboard(
     `ranked` are the (log type, field) that compete for the most reliable: by default those of the rule pack that can
     tell an outcome, since an address that is always present says nothing about success.
     """
-    window = Window(now.astimezone(UTC), days)
-    fields = outcome_fields(load_rule_pack()) if ranked is None else frozenset(ranked)
+    window, pack = Window(now.astimezone(UTC), days), load_rule_pack()
+    fields = outcome_fields(pack) if ranked is None else frozenset(ranked)
     return dashboard(
         window,
         _imports(registry, window),
         _flags(registry, window),
         _corrections(registry, window),
         [fact for fact in _scores(registry, window) if (fact.table, fact.field) in fields],
+        _overrides(registry, now),
+        pack.policy.checks.off,
     )
 
 
@@ -55,6 +67,13 @@ def _corrections(registry: Registry, window: Window) -> list[CorrectionFact]:
     """As the corrections stood at the end of the window: what was taken back by then does not count."""
     wrong = wrong_conclusions(registry.corrections_until(window.end))
     return [CorrectionFact(one.said.case_id, one.at) for one in wrong]
+
+
+def _overrides(registry: Registry, now: datetime) -> list[OverrideFact]:
+    """Those in force, and those that have ended and left a verdict behind."""
+    held = [(one, True) for one in overrides.in_force(registry, now)]
+    left = [(one.override, False) for one in overrides.lapsed(registry, now)]
+    return [OverrideFact(one.case_id, one.expires, one.actor, one.reason, holds) for one, holds in (*held, *left)]
 
 
 def _scores(registry: Registry, window: Window) -> list[ScoreFact]:

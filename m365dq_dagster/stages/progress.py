@@ -34,8 +34,12 @@ def progress_mapping(progress: CaseProgress) -> dict[str, Any]:
     }
 
 
-def case_mapping(record: CaseRecord, corrected: Mapping[str, str] | None = None) -> dict[str, Any]:
-    """For JSON: one row of the list of cases; `corrected` are the verdicts that a person gave, by subject."""
+def case_mapping(
+    record: CaseRecord, corrected: Mapping[str, str] | None = None, override: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """For JSON: one row of the list of cases; `corrected` are the verdicts that a person gave, by subject, and
+    `override` the one in force or the one whose end has left the verdict behind.
+    """
     return {
         "case": record.case_id,
         "folder": record.folder,
@@ -44,5 +48,6 @@ def case_mapping(record: CaseRecord, corrected: Mapping[str, str] | None = None)
         "blocked_by": record.blocked_by,
         "updated_at": record.updated_at.isoformat(),
         "corrected": dict(corrected or {}),
+        "override": dict(override) if override else None,
         "last_run": record.last_run.isoformat() if record.last_run else None,
     }

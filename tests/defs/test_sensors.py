@@ -10,6 +10,7 @@ import pytest
 from m365dq_dagster.adapters.clock import FixedClock
 from m365dq_dagster.adapters.registry import Registry
 from m365dq_dagster.adapters.settings import Settings
+from m365dq_dagster.core.people import Person
 from m365dq_dagster.definitions import build_definitions, run_case
 from m365dq_dagster.defs.sensors import QUIET_SECONDS, fingerprint
 from tests.support.sign_in_folder import write_sign_ins
@@ -139,5 +140,23 @@ def test_without_a_mail_server_alerts_stay_recorded(outbox: Any) -> None:
 
 def test_all_sensors_are_on_unless_turned_off(settings: Settings) -> None:
     sensors = build_definitions(settings).get_repository_def().sensor_defs
-    assert {one.name for one in sensors} == {"inbox", "outbox", "killed_runs"}
+    assert {one.name for one in sensors} == {"inbox", "outbox", "killed_runs", "ended_overrides"}
     assert all(one.default_status is dg.DefaultSensorStatus.RUNNING for one in sensors)
+
+
+def test_a_case_whose_override_has_ended_is_judged_again_once(
+    settings: Settings, instance: dg.DagsterInstance, registry: Registry
+) -> None:
+    registry.add_override("c1", "why", Person("analyst", "kim"), "2026-03-03", NOON)
+    registry.record_import("c1", "r1", NOON, 1.0, 10, "OVERRIDDEN", None, 3, NOON)
+
+    def asked(days: int) -> list[tuple[str | None, str | None]]:
+        definitions = build_definitions(settings, clock=FixedClock(NOON + timedelta(days=days))).get_repository_def()
+        context = dg.build_sensor_context(instance, repository_def=definitions)
+        result: Any = definitions.get_sensor_def("ended_overrides")(context)
+        return [(request.partition_key, request.run_key) for request in result.run_requests]
+
+    assert asked(1) == []
+    assert asked(2) == asked(9) == [("c1", "override-ended:c1:r1")]
+    registry.record_import("c1", "r2", NOON, 1.0, 10, "FAIL", None, 3, NOON)
+    assert asked(9) == []

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from m365dq_dagster.adapters.operating_user import operating_person
 from m365dq_dagster.adapters.registry import Registry
 from m365dq_dagster.cli.workbench import Workbench
 from m365dq_dagster.core.outcome import CaseStage, Severity
+from m365dq_dagster.core.people import Person
 from tests.support.program import call, call_json
 from tests.support.sample_document import ESCAPE
 
@@ -153,3 +155,55 @@ def test_the_dashboard_is_the_page_of_the_specification() -> None:
     assert out.startswith("M365 IR Data Quality Dashboard")
     assert "0% (0/1 imports)" in out
     assert call_json("dashboard", "--days", "7")["period"]
+
+
+@pytest.fixture
+def overridden(registry: Registry) -> Registry:
+    """A case that was judged under an override in force."""
+    registry.register_case("c1", "/evidence/c1", {}, NOW)
+    last = (NOW + timedelta(days=7)).date().isoformat()
+    registry.add_override("c1", "no second " + ESCAPE, Person("analyst", "kim"), last, NOW)
+    registry.record_import("c1", "r1", NOW, 1.5, 10, "OVERRIDDEN", None, 3, NOW)
+    return registry
+
+
+def test_without_overrides_every_case_is_held_to_the_gate() -> None:
+    assert "every case is held to the quality gate" in call("overrides").stdout
+    assert call_json("overrides", "list") == []
+
+
+@pytest.mark.usefixtures("overridden")
+def test_overrides_are_listed_with_who_recorded_them_and_until_when() -> None:
+    for words in (("overrides",), ("overrides", "list")):
+        out = call(*words).stdout
+        assert "IN_FORCE" in out
+        assert "analyst" in out
+        assert "no second" in out
+        assert "\x1b" not in out
+    (row,) = call_json("overrides", "list")
+    assert (row["case"], row["actor"], row["recorded_by"]) == ("c1", "kim", "analyst")
+
+
+@pytest.mark.usefixtures("overridden")
+def test_cases_says_that_a_verdict_is_not_verified_and_then_that_it_no_longer_stands() -> None:
+    assert "not verified" in call("cases").stdout
+    assert call_json("cases")[0]["override"]["verdict_stands"] is True
+    ended = call("overrides", "end", "c1", "--reason", "mended", "--actor", "lee").stdout
+    assert f"is ended by {operating_person('lee').told}." in ended
+    assert "no longer stands: run the case again" in ended
+    assert "run again" in call("cases").stdout
+    assert call_json("cases")[0]["override"]["verdict_stands"] is False
+
+
+def test_ending_says_why_and_needs_something_to_end(overridden: Registry) -> None:
+    for words, sentence in (
+        (("c1",), "--reason"),
+        (("c1", "--reason", " "), "needs --reason too"),
+        (("nobody", "--reason", "mended"), "No override is in force for case nobody"),
+        (("../etc", "--reason", "mended"), "../etc"),
+    ):
+        result = call("overrides", "end", *words)
+        assert result.exit_code == 2
+        assert sentence in result.stderr
+    assert call_json("overrides", "end", "c1", "--reason", "mended")[0]["state"] == "ENDED"
+    assert overridden.audit_entries()[-1].detail == {"case": "c1", "reason": "mended"}

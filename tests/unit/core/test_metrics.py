@@ -9,6 +9,7 @@ from m365dq_dagster.core.metrics import (
     Dashboard,
     FlagFact,
     ImportFact,
+    OverrideFact,
     ScoreFact,
     Window,
     dashboard,
@@ -175,3 +176,35 @@ def test_the_mapping_for_json_holds_the_unrounded_numbers() -> None:
     assert data["recent_failures"][0] == {"date": "2026-03-02", "case": "case-0", "reason": "ledger broken"}
     assert data["top_reliable_fields"][0]["field"] == "conditional_access_status"
     assert sum(day["passed"] for day in data["daily"]) == 47
+
+
+def test_what_was_not_held_to_the_gate_is_named_below_the_page_and_passes_nowhere() -> None:
+    day = END.date()
+    imports = [made(1), *(made(n, "OVERRIDDEN", case=f"o{n}") for n in range(9)), made(9, "OVERRIDDEN", case="o1")]
+    held = [
+        OverrideFact("o2", day + timedelta(days=3), "jo\x1b", "no second export", True),
+        OverrideFact("o1", day - timedelta(days=3), "kim", "outage", False),
+    ]
+    found = dashboard(WINDOW, imports, [], [], [], held, ["quarantine_share"])
+    text = render_text(found)
+    assert text.endswith(
+        "\n"
+        "Overrides of the Quality Gate:\n"
+        "- o1 - ended, verdict no longer stands, run again (until 2026-02-27) - kim: outage\n"
+        "- o2 - until 2026-03-05 - jo: no second export\n"
+        "\n"
+        "Overridden Imports: 10 of 11, none of them passed: o0, o1, o2, o3, o4, o5, o6, o7 and 1 more\n"
+        "\n"
+        "Checks Switched Off: quarantine_share\n"
+    )
+    assert found.pass_rate == 1 / 11
+    told = found.as_mapping()
+    assert [row["case"] for row in told["overridden_imports"]][:2] == ["o0", "o1"]
+    assert told["overrides"][0] == {
+        "case": "o1", "until": "2026-02-27", "actor": "kim", "reason": "outage", "in_force": False,
+    }  # fmt: skip
+    assert told["checks_switched_off"] == ["quarantine_share"]
+
+
+def test_overridden_imports_are_named_up_to_a_bound() -> None:
+    assert "1 of 1, none of them passed: case-1\n" in render_text(page([made(1, "OVERRIDDEN")]))

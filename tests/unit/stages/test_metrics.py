@@ -6,6 +6,7 @@ import sqlalchemy as sa
 
 from m365dq_dagster.adapters.registry import Registry, ScoreRow
 from m365dq_dagster.core.metrics import render_text
+from m365dq_dagster.core.people import Person
 from m365dq_dagster.stages.metrics import compute_dashboard
 
 
@@ -66,3 +67,15 @@ def test_the_window_can_be_shorter(registry: Registry, now: datetime) -> None:
     page = compute_dashboard(registry, now, days=1)
     assert page.imports == 2
     assert [day.day.isoformat() for day in page.daily] == ["2026-03-01", "2026-03-02"]
+
+
+def test_the_dashboard_names_overrides_in_force_and_verdicts_left_behind(registry: Registry, now: datetime) -> None:
+    person, early = Person("analyst", "kim"), now - timedelta(days=9)
+    registry.add_override("old", "vendor outage", person, (now - timedelta(days=2)).date().isoformat(), early)
+    registry.record_import("old", "r1", early, 2.0, 10, "OVERRIDDEN", None, 3, early + timedelta(seconds=2))
+    registry.add_override("new", "no second export", person, (now + timedelta(days=2)).date().isoformat(), now)
+    registry.record_import("new", "r2", now, 2.0, 10, "OVERRIDDEN", None, 3, now)
+    page = compute_dashboard(registry, now)
+    assert [(one.case_id, one.in_force) for one in page.overrides] == [("old", False), ("new", True)]
+    assert (page.passed, page.pass_rate) == (0, 0.0)
+    assert [one.case_id for one in page.overridden] == ["new", "old"]

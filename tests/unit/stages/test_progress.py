@@ -44,6 +44,8 @@ def test_a_case_is_listed_with_stage_verdict_and_last_run(registry: Registry, no
             "verdict": "ALL_BLOCKED",
             "blocked_by": None,
             "updated_at": now.isoformat(),
+            "corrected": {},
+            "override": None,
             "last_run": now.isoformat(),
         }
     ]

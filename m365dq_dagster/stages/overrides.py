@@ -1,0 +1,118 @@
+"""Overrides as they stand: which are in force, which verdicts were reached under one that has ended since, and how
+one is ended before its day. What may be overridden at all is `core.overrides`; `stages.case` records a new one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from m365dq_dagster.adapters.registry import ImportRecord, OverrideRecord, Registry
+from m365dq_dagster.core.narrative import part
+from m365dq_dagster.core.overrides import Override
+from m365dq_dagster.core.people import Person
+
+OVERRIDDEN = "OVERRIDDEN"
+
+
+@dataclass(frozen=True)
+class Lapsed:
+    """A published verdict that was reached under an override which has ended meanwhile; it no longer stands."""
+
+    case_id: str
+    run_id: str
+    override: OverrideRecord
+
+
+def lapsed(registry: Registry, now: datetime) -> list[Lapsed]:
+    """The cases whose last verdict was reached under an override that is over by `now`, by id."""
+    known = registry.overrides()
+    found = []
+    for made in registry.last_imports():
+        under = _judged_under(made, known)
+        if under and not under.is_in_force(now):
+            found.append(Lapsed(made.case_id, made.run_id, under))
+    return found
+
+
+def _judged_under(made: ImportRecord, known: Iterable[OverrideRecord]) -> OverrideRecord | None:
+    """The newest override that held while an import was made; none where only a check was switched off."""
+    if made.status != OVERRIDDEN:
+        return None
+    held = (one for one in known if one.case_id == made.case_id and one.created_at <= made.recorded_at)
+    return next((one for one in held if one.ends > made.started_at), None)
+
+
+def in_force(registry: Registry, now: datetime) -> list[OverrideRecord]:
+    """The overrides that hold at this moment, newest first."""
+    return [one for one in registry.overrides() if one.is_in_force(now)]
+
+
+def listed(registry: Registry, now: datetime) -> list[dict[str, Any]]:
+    """Every override for JSON, newest first."""
+    return [override_mapping(one, now) for one in registry.overrides()]
+
+
+def end(registry: Registry, case_id: str, person: Person, reason: str, now: datetime) -> list[dict[str, Any]]:
+    """End what is in force for a case and say what that was. Raises `BadInput` without a reason, or for nothing."""
+    return [override_mapping(one, now) for one in registry.end_overrides(case_id, person, reason, now)]
+
+
+def override_mapping(one: OverrideRecord, now: datetime) -> dict[str, Any]:
+    """For JSON: one override; `ends` is the first moment at which it does not hold."""
+    return {
+        "case": one.case_id,
+        "state": "IN_FORCE" if one.is_in_force(now) else "ENDED",
+        "expires": one.expires.isoformat(),
+        "ends": one.ends.isoformat(),
+        "actor": one.actor,
+        "recorded_by": one.recorded_by,
+        "reason": one.reason,
+        "created_at": one.created_at.isoformat(),
+        "ended_at": one.ended_at.isoformat() if one.ended_at else None,
+        "ended_by": one.ended_by,
+    }
+
+
+def standing(registry: Registry, now: datetime) -> dict[str, dict[str, Any]]:
+    """Of every case with an override in force or a verdict that an ended one has left behind: the override, and
+    whether the verdict stands.
+    """
+    held = {one.case_id: _standing(one, now, stands=True) for one in reversed(in_force(registry, now))}
+    return held | {one.case_id: _standing(one.override, now, stands=False) for one in lapsed(registry, now)}
+
+
+def _standing(one: OverrideRecord, now: datetime, *, stands: bool) -> dict[str, Any]:
+    return {**override_mapping(one, now), "verdict_stands": stands}
+
+
+def as_it_stands(document: Mapping[str, Any], known: Iterable[OverrideRecord], now: datetime) -> dict[str, Any]:
+    """A published document with what has become of its override since: `in_force`, and when and by whom it was ended.
+
+    `known` are the overrides of the registry; without the one that the document names, its last day decides.
+    """
+    quality = part(document, "quality")
+    told = part(quality, "override")
+    if not told:
+        return dict(document)
+    return {**document, "quality": {**quality, "override": {**told, **_state(document, Override.of(told), known, now)}}}
+
+
+def _state(
+    document: Mapping[str, Any], override: Override, known: Iterable[OverrideRecord], now: datetime
+) -> dict[str, Any]:
+    same = [
+        one
+        for one in known
+        if (one.case_id, one.reason, one.actor) == (document.get("case"), override.reason, override.actor)
+        and one.expires.isoformat() <= override.expires
+    ]
+    holds = any(one.is_in_force(now) for one in same) if same else now < override.ends
+    ended = None if holds or not same else same[0]
+    return {
+        "in_force": holds,
+        "ended_at": ended.ended_at.isoformat() if ended and ended.ended_at else None,
+        "ended_by": ended.ended_by if ended else None,
+    }
