@@ -23,7 +23,11 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
+from m365dq_dagster.adapters.clock import Clock, SystemClock
+from m365dq_dagster.adapters.operating_user import operating_person
+from m365dq_dagster.adapters.settings import Settings
 from m365dq_dagster.core.errors import BadInput
+from m365dq_dagster.core.maintenance import MaintenanceReport
 from m365dq_dagster.core.outcome import (
     AccountVerdict,
     CaseVerdict,
@@ -37,8 +41,10 @@ from m365dq_dagster.core.outcome import (
 from m365dq_dagster.core.profile import is_one_sided, share
 from m365dq_dagster.core.purposes import Purpose, recommend_for
 from m365dq_dagster.core.reliability import FieldJudgement, Recommendation, recommend
+from m365dq_dagster.core.schema_changes import SchemaChange
 from m365dq_dagster.core.verdict import foreign_rate_indicator
-from m365dq_dagster.stages import borrowed
+from m365dq_dagster.stages import borrowed, maintenance
+from m365dq_dagster.stages.code_proposals import ProposedCode
 
 __all__ = [
     "AuditIndicator",
@@ -47,7 +53,11 @@ __all__ = [
     "FieldRecommendation",
     "FieldReliabilityCheck",
     "FieldReliabilityScorer",
+    "LookupTableMaintenance",
+    "MaintenanceReport",
     "PopulationScore",
+    "ProposedCode",
+    "SchemaChange",
     "SignInVerificationSummary",
     "verify_audit_log_operations",
     "verify_sign_in_status",
@@ -505,3 +515,88 @@ def _judged_score(one: FieldJudgement) -> PopulationScore:
         cause=one.cause,
         reasons=one.reasons,
     )
+
+
+class LookupTableMaintenance:
+    """Keeps what is known of Microsoft's codes true: the quarterly cycle, and its parts one by one.
+
+    It works on the registry of an installation: that of `home`, else of the environment (`M365DQ_HOME`,
+    `M365DQ_REGISTRY_URL`). `clock` tells the moment, else the machine does. `documents` is a folder of the vendor's
+    saved pages; with `fetch` they are fetched over the network as well. `actor` is a name beside the user of the
+    machine, who stands in the audit log either way.
+
+    With `dry_run` every method works on a copy of the registry that is thrown away, and writes nothing anywhere else.
+    Errors are `BadInput`, with one sentence; other errors of the product end with what to do next as well.
+    """
+
+    def __init__(
+        self,
+        home: str | Path | None = None,
+        *,
+        clock: Clock | None = None,
+        documents: str | Path | None = None,
+        fetch: bool = False,
+        actor: str | None = None,
+        dry_run: bool = False,
+    ) -> None:
+        self._home = home
+        self._clock = clock or SystemClock()
+        self._documents = Path(documents) if documents is not None else None
+        self._fetch = fetch
+        self._actor = actor
+        self._dry = dry_run
+
+    def detect_unknown_codes(self) -> list[str]:
+        """The codes seen in the last 90 days that are in no reference in force, the commonest first, each once.
+
+        A code that was seen exactly 90 days ago still counts, one that was seen before does not. A code that waits for
+        approval is unknown.
+        """
+        settings = self._settings()
+        with maintenance.registry_for(settings, dry=self._dry) as registry:
+            return maintenance.unknown_codes_of(settings, registry, self._request())
+
+    def check_microsoft_changelog(self) -> list[SchemaChange]:
+        """What the vendor's pages say that they did not say when they were last read, the gravest first.
+
+        Empty where nothing changed, and where no pages were given. A page that cannot be used changes nothing; the
+        report names it.
+        """
+        settings = self._settings()
+        with maintenance.registry_for(settings, dry=self._dry) as registry:
+            return maintenance.document_changes(settings, registry, self._request())
+
+    def generate_maintenance_report(self) -> MaintenanceReport:
+        """Go through the quarterly cycle: a checklist that one person works off in 30 minutes.
+
+        Its files are under the home folder, in `maintenance/<quarter>/`. Going through it again in a quarter makes the
+        report anew and proposes nothing twice.
+        """
+        settings, request = self._settings(), self._request()
+        if self._dry:
+            return maintenance.dry_run(settings, request).report
+        with maintenance.registry_for(settings, dry=False) as registry:
+            return maintenance.run_cycle(settings.prepared(), registry, request).report
+
+    def auto_add_codes(self, codes: list[str], approval_required: bool = True) -> list[ProposedCode]:
+        """Propose a row for each code, with what is known of it: the vendor's text, the class that its topic speaks
+        for (else `unknown`), and where it was seen.
+
+        A proposal waits for a person and is unknown to the judge until then. Without `approval_required` it is approved
+        in the same breath, unless it is critical: then it waits for a second person all the same. What is in force, or
+        waits already, is left as it is, and `note` says so.
+        """
+        settings, request = self._settings(), self._request()
+        with maintenance.registry_for(settings, dry=self._dry) as registry:
+            return list(maintenance.add_codes(settings, registry, request, codes, approval_required=approval_required))
+
+    def _settings(self) -> Settings:
+        settings = Settings.read()
+        if self._home is None:
+            return settings
+        return settings.model_copy(update={"home": Path(self._home).expanduser().absolute()})
+
+    def _request(self) -> maintenance.CycleRequest:
+        return maintenance.CycleRequest(
+            operating_person(self._actor), self._clock.now(), documents=self._documents, fetch=self._fetch
+        )

@@ -6,6 +6,8 @@ A dry run is the same cycle on a copy of the registry that is thrown away, and w
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +21,7 @@ from m365dq_dagster.adapters.settings import Settings
 from m365dq_dagster.core import maintenance_checks
 from m365dq_dagster.core.alerts import OperationsPolicy
 from m365dq_dagster.core.checks import CheckResult
+from m365dq_dagster.core.code_changes import ChangeState
 from m365dq_dagster.core.maintenance import (
     DocumentsRead,
     EarlierCycle,
@@ -32,7 +35,10 @@ from m365dq_dagster.core.maintenance import (
 )
 from m365dq_dagster.core.narrative import plural
 from m365dq_dagster.core.people import Person
-from m365dq_dagster.stages import matters
+from m365dq_dagster.core.schema_changes import SchemaChange
+from m365dq_dagster.stages import code_proposals, matters
+from m365dq_dagster.stages.code_changes import CodeDesk
+from m365dq_dagster.stages.code_proposals import ProposedCode
 from m365dq_dagster.stages.codes import load_codes
 from m365dq_dagster.stages.maintenance_files import folder_of, write_files
 from m365dq_dagster.stages.packs import effective_pack
@@ -85,6 +91,17 @@ def dry_run(settings: Settings, request: CycleRequest) -> Cycle:
     return Cycle(cycle.report, cycle.folder, cycle.files, dry=True)
 
 
+@contextmanager
+def registry_for(settings: Settings, *, dry: bool) -> Iterator[Registry]:
+    """The registry of an installation, or a copy that is thrown away."""
+    if dry:
+        with throwaway_copy(settings.registry_url) as copy:
+            yield copy
+    else:
+        with Registry.open(settings.prepared().registry_url) as registry:
+            yield registry
+
+
 def made_report(settings: Settings, registry: Registry, request: CycleRequest) -> MaintenanceReport:
     """The report of a cycle. It loads the reference of the rule pack in force, and proposes rows for what is
     unknown.
@@ -93,6 +110,7 @@ def made_report(settings: Settings, registry: Registry, request: CycleRequest) -
     load_codes(registry, pack, request.now)
     desk = matters.Desk(registry, pack, CaseStore(settings.cases_dir), policy, request.now)
     unknown = matters.with_neighbours(desk, desk.unknown)
+    made = _propose(CodeDesk(registry, pack, request.person, request.now), desk, unknown)
     found, notes = _matters(desk, unknown)
     return MaintenanceReport(
         quarter=request.of,
@@ -107,7 +125,15 @@ def made_report(settings: Settings, registry: Registry, request: CycleRequest) -
         documents=DocumentsRead(),
         earlier=_earlier(registry, request.of),
         notes=notes,
+        proposed=made,
     )
+
+
+def _propose(code_desk: CodeDesk, desk: matters.Desk, unknown: Sequence[UnknownValue]) -> int:
+    """Propose a row for every unknown code that nobody proposed or rejected before; returns for how many."""
+    rejected = {change.key.value for change in desk.registry.code_changes(ChangeState.REJECTED)}
+    codes = [one.value for one in unknown if matters.is_code(*one.fields[0]) and one.value not in rejected]
+    return sum(one.change is not None for one in code_proposals.propose_codes(code_desk, codes, unknown))
 
 
 def _matters(
@@ -120,6 +146,7 @@ def _matters(
         Topic.PENDING: matters.pending_matters(desk, [one.value for one in unknown]),
         Topic.SCHEMA: matters.schema_matters(desk),
         Topic.DARK_RULES: matters.dark_matters(desk),
+        Topic.CORRECTIONS: matters.correction_matters(desk),
         Topic.OVERRIDES: matters.override_matters(desk),
         Topic.NOT_VALIDATED: stale,
         Topic.DEPRECATED: matters.deprecated_matters(desk),
@@ -129,15 +156,31 @@ def _matters(
     return found, (never,) if unused else ()
 
 
-def detect_unknown_codes(registry: Registry, pack: RulePack, policy: OperationsPolicy, now: datetime) -> list[str]:
+def add_codes(
+    settings: Settings, registry: Registry, request: CycleRequest, codes: Iterable[str], *, approval_required: bool
+) -> tuple[ProposedCode, ...]:
+    """Propose a row for each code, with the evidence of the last days; see `code_proposals.propose_codes`."""
+    pack, policy = rule_pack_in_force(settings, registry), request.policy or load_operations_policy()
+    load_codes(registry, pack, request.now)
+    unknown = matters.unknown_values(registry.sightings(matters.looked_back(policy, request.now), unknown=True))
+    desk = CodeDesk(registry, pack, request.person, request.now)
+    return code_proposals.propose_codes(desk, codes, unknown, approval_required=approval_required)
+
+
+def unknown_codes_of(settings: Settings, registry: Registry, request: CycleRequest) -> list[str]:
     """The codes of the last days that are in no reference in force, the commonest first, each once.
 
     A code sighted exactly `sighting_days` ago still counts; one that waits for approval is unknown.
     """
-    load_codes(registry, pack, now)
-    since = matters.looked_back(policy, now)
+    load_codes(registry, rule_pack_in_force(settings, registry), request.now)
+    since = matters.looked_back(request.policy or load_operations_policy(), request.now)
     found = matters.unknown_values(registry.sightings(since, unknown=True))
     return [one.value for one in found if matters.is_code(*one.fields[0])]
+
+
+def document_changes(settings: Settings, registry: Registry, request: CycleRequest) -> list[SchemaChange]:
+    """What the vendor's pages say that they did not say when they were last read, the gravest first."""
+    return []
 
 
 def cycle_done(registry: Registry, now: datetime) -> CheckResult:

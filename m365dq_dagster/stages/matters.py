@@ -23,6 +23,7 @@ from m365dq_dagster.core.narrative import plural
 from m365dq_dagster.core.outcome import Severity
 from m365dq_dagster.core.profile import Witness
 from m365dq_dagster.core.schema_changes import ChangeKind
+from m365dq_dagster.stages import corrections
 
 CASES_READ = 20
 """Cases that are opened to see what stands beside unknown values: those with most rows of them."""
@@ -160,7 +161,7 @@ def schema_matters(desk: Desk) -> list[Matter]:
         if change.kind == ChangeKind.TEXT_ONLY:
             continue
         when = f" It holds from {change.effective}." if change.effective else ""
-        subject = f"{change.name} -> {change.became}" if change.became else change.name
+        subject = " -> ".join(filter(None, (change.name, change.became)))
         facts = (f"{change.detail}{when}", f"{change.kind}, noticed {change.detected_at:%Y-%m-%d} in {change.source}.")
         matters.append(Matter(subject, change.log_type, facts, severity=Severity(change.severity)))
     return matters
@@ -176,6 +177,21 @@ def dark_matters(desk: Desk) -> list[Matter]:
         _dark(use, before[use.table, use.field], looked_at[use.table, use.field], desk.policy.sighting_days)
         for use in uses
         if not use.heard and use.table in logs and (use.table, use.field) in looked_at
+    ]
+
+
+def correction_matters(desk: Desk) -> list[Matter]:
+    """The context rules that corrected conclusions speak for; none is applied by standing here."""
+    return [
+        Matter(
+            subject=one.rule.id,
+            where=place([one.field]),
+            facts=(one.rule.because, f"Cases: {cases(one.misled)}."),
+            proposal=f"{one.effect}; the entry is printed by m365dq correct --proposals.",
+            weight=len(one.misled),
+            severity=Severity.WARNING,
+        )
+        for one in corrections.proposals(desk.registry, desk.pack)
     ]
 
 

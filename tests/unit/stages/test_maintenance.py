@@ -7,17 +7,14 @@ import pytest
 
 from m365dq_dagster.adapters.registry import Registry, ScoreRow, StatusCode
 from m365dq_dagster.adapters.settings import Settings
-from m365dq_dagster.core.alerts import OperationsPolicy
 from m365dq_dagster.core.errors import BadInput
 from m365dq_dagster.core.maintenance import Matter, Topic
 from m365dq_dagster.core.outcome import Severity
 from m365dq_dagster.core.people import Person
-from m365dq_dagster.stages.maintenance import Cycle, CycleRequest, cycle_done, detect_unknown_codes, run_cycle
-from tests.support.case_runs import shipped_pack
+from m365dq_dagster.stages.maintenance import Cycle, CycleRequest, cycle_done, run_cycle, unknown_codes_of
 from tests.support.published_case import publish_sign_ins
 
 ADA = Person("ada")
-POLICY = OperationsPolicy()
 CODE = StatusCode("sign_in_logs", "status_error_code", "1", "meaning", Severity.INFO)
 
 
@@ -47,7 +44,7 @@ def test_a_code_sighted_ninety_days_ago_is_unknown_and_one_sighted_a_moment_befo
     sight(registry, "510001", now - timedelta(days=90))
     sight(registry, "510002", now - timedelta(days=90, microseconds=1))
     sight(registry, "510003", now - timedelta(days=91))
-    assert detect_unknown_codes(registry, shipped_pack(), POLICY, now) == ["510001"]
+    assert unknown_codes_of(Settings.load(), registry, CycleRequest(ADA, now)) == ["510001"]
 
 
 def test_an_unknown_code_is_one_wherever_it_stands_and_the_commonest_comes_first(
@@ -58,12 +55,12 @@ def test_an_unknown_code_is_one_wherever_it_stands_and_the_commonest_comes_first
     sight(registry, "510009", now, "b", "unified_audit_log.error_number")
     sight(registry, "Sucess", now, "a", "sign_in_logs.status")
     sight(registry, "50126", now)
-    assert detect_unknown_codes(registry, shipped_pack(), POLICY, now) == ["510009", "510001"]
+    assert unknown_codes_of(Settings.load(), registry, CycleRequest(ADA, now)) == ["510009", "510001"]
 
 
 def test_a_code_that_waits_for_approval_is_still_unknown(registry: Registry, now: datetime) -> None:
     sight(registry, "530031", now)
-    assert detect_unknown_codes(registry, shipped_pack(), POLICY, now) == ["530031"]
+    assert unknown_codes_of(Settings.load(), registry, CycleRequest(ADA, now)) == ["530031"]
 
 
 def test_an_unknown_code_is_told_with_its_rows_its_cases_and_what_stands_beside_it(

@@ -1,0 +1,106 @@
+"""Proposes rows for codes that no table in force knows, with what is known of them: the vendor's text, the class that
+its topic speaks for, and where the code was seen. Deciding on a proposal is `code_changes`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from m365dq_dagster.core.code_changes import CODE_FIELDS, Asked, ChangeState, CodeKey, Proposal, Settlement
+from m365dq_dagster.core.errors import BadInput
+from m365dq_dagster.core.maintenance import UnknownValue
+from m365dq_dagster.core.maintenance_page import seen
+from m365dq_dagster.core.outcome import Severity
+from m365dq_dagster.stages.code_changes import CodeDesk
+
+METHOD = "topic_rule"
+"""How a class came about that a rule guessed from a text: it gives at most LOW confidence."""
+
+UNREVIEWED = "Approved without a review, as asked."
+UNDOCUMENTED = "Not described in any page of the vendor that was read."
+
+
+@dataclass(frozen=True)
+class Known:
+    """What the vendor's pages say of a code."""
+
+    text: str
+    source: str
+
+
+@dataclass(frozen=True)
+class ProposedCode:
+    """What became of a code: `state` is PENDING or APPROVED where something was proposed, else None and `note` says why
+    not.
+    """
+
+    code: str
+    state: ChangeState | None
+    category: str | None
+    change: int | None
+    note: str
+
+
+def propose_codes(
+    desk: CodeDesk,
+    codes: Iterable[str],
+    unknown: Sequence[UnknownValue] = (),
+    texts: Mapping[str, Known] | None = None,
+    *,
+    approval_required: bool = True,
+) -> tuple[ProposedCode, ...]:
+    """Propose a row for each code, each once; what is in force or waits already is left, and that is said.
+
+    Without `approval_required` the proposals are approved in the same breath, but a critical one waits for a second
+    person. Everything stands in the audit log.
+    """
+    evidence = {one.value: one for one in unknown}
+    made: list[ProposedCode] = []
+    for code in dict.fromkeys(one.strip() for one in codes):
+        made.append(_proposed(desk, code, evidence.get(code), (texts or {}).get(code), approval_required))
+    return tuple(made)
+
+
+def _proposed(
+    desk: CodeDesk, code: str, evidence: UnknownValue | None, known: Known | None, approval_required: bool
+) -> ProposedCode:
+    try:
+        key = desk.key(*CODE_FIELDS[0], code)
+        proposal = _draft(desk, key, evidence, known)
+    except BadInput as error:
+        return ProposedCode(code, None, None, None, str(error))
+    if isinstance(proposal, str):
+        return ProposedCode(code, None, None, None, proposal)
+    category = proposal.after.category
+    if approval_required or proposal.is_critical:
+        (change,) = desk.registry.propose_codes([proposal], desk.now)
+        return ProposedCode(code, change.state, category, change.id, "Proposed; it waits for a decision.")
+    (change,) = desk.registry.settle_codes(
+        [Settlement(proposal, ChangeState.APPROVED, UNREVIEWED)], desk.person, desk.now
+    )
+    return ProposedCode(code, change.state, category, change.id, UNREVIEWED)
+
+
+def _draft(desk: CodeDesk, key: CodeKey, evidence: UnknownValue | None, known: Known | None) -> Proposal | str:
+    """The proposal, or why there is none."""
+    if desk.in_force(key):
+        return "It is in force already."
+    if key in desk.waiting:
+        return "A proposal waits already."
+    if key in desk.rows:
+        return "The rule pack ships a row for it that waits for approval."
+    asked = Asked(
+        key,
+        category="unknown",
+        severity=Severity.WARNING,
+        meaning=known.text if known else UNDOCUMENTED,
+        source=known.source if known else None,
+    )
+    proposal = desk.draft(asked, _reason(evidence))
+    assert proposal is not None  # nothing is in force
+    return replace(proposal, after=replace(proposal.after, method=METHOD))
+
+
+def _reason(evidence: UnknownValue | None) -> str:
+    return f"Seen in evidence: {seen(evidence)}" if evidence else "Asked for by its value; not seen in evidence."
