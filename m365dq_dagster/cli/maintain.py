@@ -47,7 +47,7 @@ def _print(cycle: Cycle) -> None:
 
     report = cycle.report
     terminal.say(say.headline(report))
-    for sentence in filter(None, (say.again(report), say.documents(report))):
+    for sentence in filter(None, (say.again(report), cycle.note, say.documents(report))):
         terminal.say(sentence)
     rows: list[tuple[object, ...]] = [
         (step.number, say.told(step), len(step.matters), step.minutes if step.matters else "-") for step in report.steps

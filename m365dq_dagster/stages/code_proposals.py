@@ -9,10 +9,11 @@ from dataclasses import dataclass, replace
 
 from m365dq_dagster.core.code_changes import CODE_FIELDS, Asked, ChangeState, CodeKey, Proposal, Settlement
 from m365dq_dagster.core.errors import BadInput
-from m365dq_dagster.core.maintenance import UnknownValue
+from m365dq_dagster.core.maintenance import UnknownValue, what_stands_beside
 from m365dq_dagster.core.maintenance_page import seen
 from m365dq_dagster.core.outcome import Severity
 from m365dq_dagster.stages.code_changes import CodeDesk
+from m365dq_dagster.stages.decisions import DecisionRow
 
 METHOD = "topic_rule"
 """How a class came about that a rule guessed from a text: it gives at most LOW confidence."""
@@ -100,6 +101,43 @@ def _draft(desk: CodeDesk, key: CodeKey, evidence: UnknownValue | None, known: K
     proposal = desk.draft(asked, _reason(evidence))
     assert proposal is not None  # nothing is in force
     return replace(proposal, after=replace(proposal.after, method=METHOD))
+
+
+def to_decide(desk: CodeDesk, unknown: Sequence[UnknownValue]) -> list[DecisionRow]:
+    """Everything that waits for a decision, as lines of the file of decisions: what is unknown first, the commonest
+    first, then the other proposals. A value that nobody proposed yet has blanks to fill in.
+    """
+    wanted = {key: one for one in unknown if (key := _key(desk, one)) is not None}
+    shipped = {desk.key(*key.place, key.value) for key, row in desk.rows.items() if row.state == "PENDING"}
+    keys = dict.fromkeys([*wanted, *desk.waiting, *sorted(shipped)])
+    return [_line(desk, key, wanted.get(key)) for key in keys]
+
+
+def _key(desk: CodeDesk, value: UnknownValue) -> CodeKey | None:
+    try:
+        return desk.key(*value.fields[0], value.value)
+    except BadInput:
+        return None
+
+
+def _line(desk: CodeDesk, key: CodeKey, value: UnknownValue | None) -> DecisionRow:
+    """One value as it is proposed, with what speaks for it."""
+    change, shipped = desk.waiting.get(key), desk.shipped_as_pending(key)
+    after = change.after if change else shipped.after if shipped else None
+    facts = [seen(value), what_stands_beside(value.beside)] if value else []
+    facts += [change.reason] if change and change.reason and not value else []
+    return DecisionRow(
+        log_type=key.log_type,
+        field_name=key.field,
+        code_value=key.value,
+        category=(after and after.category) or "",
+        outcome=(after and after.outcome) or "",
+        first_factor=(after and after.first_factor) or "",
+        severity=(after and after.severity) or "",
+        meaning=(after and after.meaning) or "",
+        source=(after and after.sources) or "",
+        evidence=" ".join(facts),
+    )
 
 
 def _reason(evidence: UnknownValue | None) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -38,8 +38,9 @@ from m365dq_dagster.core.people import Person
 from m365dq_dagster.core.schema_changes import SchemaChange
 from m365dq_dagster.stages import code_proposals, matters
 from m365dq_dagster.stages.code_changes import CodeDesk
-from m365dq_dagster.stages.code_proposals import ProposedCode
+from m365dq_dagster.stages.code_proposals import ProposedCode, to_decide
 from m365dq_dagster.stages.codes import load_codes
+from m365dq_dagster.stages.decisions import DecisionRow
 from m365dq_dagster.stages.maintenance_files import folder_of, write_files
 from m365dq_dagster.stages.packs import effective_pack
 
@@ -63,11 +64,14 @@ class CycleRequest:
 
 @dataclass(frozen=True)
 class Cycle:
-    """What a cycle made: its report, and the folder where its files are, or would be after a dry run."""
+    """What a cycle made: its report, and the folder where its files are, or would be after a dry run. `note` says what
+    became of decisions that were found there.
+    """
 
     report: MaintenanceReport
     folder: Path
     files: tuple[str, ...]
+    note: str = ""
     dry: bool = False
 
 
@@ -78,17 +82,17 @@ def run_cycle(settings: Settings, registry: Registry, request: CycleRequest, out
     `out` takes the files in place of the quarter's folder under the home folder.
     """
     folder = folder_of(settings.home, request.of)
-    report = made_report(settings, registry, request)
-    files = write_files(report, out or folder, folder)
+    report, rows = made_report(settings, registry, request)
+    files, note = write_files(report, rows, out or folder, folder)
     registry.record_cycle(report.quarter, request.person.told, report.counts, request.now)
-    return Cycle(report, folder, files)
+    return Cycle(report, folder, files, note)
 
 
 def dry_run(settings: Settings, request: CycleRequest) -> Cycle:
     """The same cycle on a copy: home folder, registry and cases are read and left exactly as they are."""
     with throwaway_copy(settings.registry_url) as registry, TemporaryDirectory(prefix="m365dq-dry-") as out:
         cycle = run_cycle(settings, registry, request, Path(out) / request.of)
-    return Cycle(cycle.report, cycle.folder, cycle.files, dry=True)
+    return replace(cycle, dry=True)
 
 
 @contextmanager
@@ -102,9 +106,11 @@ def registry_for(settings: Settings, *, dry: bool) -> Iterator[Registry]:
             yield registry
 
 
-def made_report(settings: Settings, registry: Registry, request: CycleRequest) -> MaintenanceReport:
-    """The report of a cycle. It loads the reference of the rule pack in force, and proposes rows for what is
-    unknown.
+def made_report(
+    settings: Settings, registry: Registry, request: CycleRequest
+) -> tuple[MaintenanceReport, list[DecisionRow]]:
+    """The report of a cycle, and what waits for a decision. It loads the reference of the rule pack in force, and
+    proposes rows for what is unknown.
     """
     pack, policy = effective_pack(settings, registry), request.policy or load_operations_policy()
     load_codes(registry, pack, request.now)
@@ -112,7 +118,7 @@ def made_report(settings: Settings, registry: Registry, request: CycleRequest) -
     unknown = matters.with_neighbours(desk, desk.unknown)
     made = _propose(CodeDesk(registry, pack, request.person, request.now), desk, unknown)
     found, notes = _matters(desk, unknown)
-    return MaintenanceReport(
+    report = MaintenanceReport(
         quarter=request.of,
         owner=policy.owner,
         actor=request.person.told,
@@ -127,6 +133,7 @@ def made_report(settings: Settings, registry: Registry, request: CycleRequest) -
         notes=notes,
         proposed=made,
     )
+    return report, to_decide(CodeDesk(registry, pack, request.person, request.now), unknown)
 
 
 def _propose(code_desk: CodeDesk, desk: matters.Desk, unknown: Sequence[UnknownValue]) -> int:

@@ -6,19 +6,25 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Mapping
-from dataclasses import asdict
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from m365dq_dagster import __version__
 from m365dq_dagster.adapters import storage_faults, templates
+from m365dq_dagster.adapters.edited_tables import read_table
 from m365dq_dagster.core import maintenance_page
+from m365dq_dagster.core.errors import BadInput
 from m365dq_dagster.core.maintenance import MaintenanceReport
+from m365dq_dagster.core.narrative import plural
+from m365dq_dagster.stages.decisions import DecisionRow, decisions_text
 from m365dq_dagster.stages.report import write_text
 
 DECISIONS = "decisions.csv"
-FILES = ("report.html", "report.md", "report.json")
+BEFORE = "decisions.before.csv"
+"""What somebody had filled in when the cycle was gone through again."""
 
 
 def folder_of(home: Path, quarter: str) -> Path:
@@ -31,20 +37,57 @@ def decisions(folder: Path) -> str:
     return shlex.quote(str(folder / DECISIONS))
 
 
-def write_files(report: MaintenanceReport, folder: Path, told: Path) -> tuple[str, ...]:
+def write_files(
+    report: MaintenanceReport, rows: Sequence[DecisionRow], folder: Path, told: Path
+) -> tuple[tuple[str, ...], str]:
     """Write the report into a folder, which is made where it is missing; replaces older ones. `told` is the folder that
-    the pages speak of.
+    the pages speak of, and whose decisions so far are carried over.
+
+    Returns the names of the files, and one sentence on the decisions that were found, or ''.
     """
+    found, note = _carried_over(told / DECISIONS, rows)
     texts = {
         "report.html": html(report, told),
         "report.md": markdown(report, told),
         "report.json": json.dumps(as_mapping(report), indent=2, ensure_ascii=True, default=str) + "\n",
+        DECISIONS: decisions_text(found),
     }
     with storage_faults.told("The maintenance report"):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for name in FILES:
-            write_text(folder / name, texts[name])
-    return FILES
+        if note and folder == told:
+            shutil.copyfile(told / DECISIONS, told / BEFORE)
+            (told / BEFORE).chmod(0o600)
+        for name, text in texts.items():
+            write_text(folder / name, text)
+    return tuple(texts), note
+
+
+def _carried_over(file: Path, rows: Sequence[DecisionRow]) -> tuple[list[DecisionRow], str]:
+    """The rows with what somebody has filled in since the last cycle of the quarter."""
+    if not file.is_file():
+        return list(rows), ""
+    try:
+        lines = read_table(file).lines
+    except BadInput as error:
+        return list(rows), f"The decisions so far could not be read and are kept as {BEFORE}: {error}"
+    filled = {_name(line.cells): line.cells for line in lines if line.cells.get("decision")}
+    found = [_filled(row, filled.get(_name(asdict(row)))) for row in rows]
+    if not filled:
+        return found, ""
+    kept = sum(bool(row.decision) for row in found)
+    return found, (
+        f"{plural(kept, 'decision')} that nobody has carried out yet {'was' if kept == 1 else 'were'} taken over into "
+        f"{DECISIONS}; the file as it was is {BEFORE}."
+    )
+
+
+def _name(cells: Mapping[str, str]) -> tuple[str, ...]:
+    return tuple(str(cells.get(name, "")) for name in ("log_type", "field_name", "code_value"))
+
+
+def _filled(row: DecisionRow, cells: Mapping[str, str] | None) -> DecisionRow:
+    kept = {name: cells[name] for name in asdict(row) if name != "evidence" and name in cells} if cells else {}
+    return replace(row, **kept)
 
 
 def html(report: MaintenanceReport, told: Path) -> str:

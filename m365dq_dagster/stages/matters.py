@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from difflib import get_close_matches
 from functools import cached_property
 
 from m365dq_dagster.adapters import neighbours
@@ -67,6 +68,29 @@ class Desk:
         return self.registry.code_changes()
 
     @cached_property
+    def waiting(self) -> list[CodeChange]:
+        """The changes that wait for a decision."""
+        return [change for change in self.changes if change.state is ChangeState.PENDING]
+
+    @cached_property
+    def shipped(self) -> list[StatusCode]:
+        """The rows that the rule pack ships as waiting for approval."""
+        return [code for code in self.reference if code.state == "PENDING"]
+
+    def alike(self, unknown: UnknownValue) -> tuple[str, ...]:
+        """Which known word of its field an unknown one reads like, for a person to judge; codes read like nothing."""
+        log_type, field = unknown.fields[0]
+        if is_code(log_type, field):
+            return ()
+        known = {
+            code.value.lower(): code.value
+            for code in self.reference
+            if (code.log_type, code.field) == (log_type, field)
+        }
+        found = get_close_matches(unknown.value.lower(), known, 1, 0.8)
+        return (f"It reads like {known[found[0]]!r}, which is known; nothing is guessed from that.",) if found else ()
+
+    @cached_property
     def unknown(self) -> tuple[UnknownValue, ...]:
         """What was seen in the last days and is in no reference in force."""
         return unknown_values(self.recent)
@@ -115,14 +139,15 @@ def with_neighbours(desk: Desk, unknown: Sequence[UnknownValue]) -> tuple[Unknow
 
 def unknown_matters(desk: Desk, unknown: Sequence[UnknownValue], *, codes: bool) -> list[Matter]:
     """The unknown codes, or the other unknown values, each with its evidence and what is proposed."""
-    waiting = {change.key.value: change for change in desk.changes if change.state is ChangeState.PENDING}
+    waiting = {change.key.value: proposal_words(change) for change in desk.waiting}
+    proposed = {code.value: shipped_words(code) for code in desk.shipped} | waiting
     refused = {change.key.value: change for change in desk.changes if change.state is ChangeState.REJECTED}
     return [
         Matter(
             subject=one.value,
             where=place(one.fields),
-            facts=(seen(one), what_stands_beside(one.beside), *_refusal(refused.get(one.value))),
-            proposal=proposal_words(waiting[one.value]) if one.value in waiting else "",
+            facts=(seen(one), what_stands_beside(one.beside), *desk.alike(one), *_refusal(refused.get(one.value))),
+            proposal=proposed.get(one.value, ""),
             weight=one.rows,
             severity=Severity.WARNING,
         )
@@ -140,18 +165,20 @@ def proposal_words(change: CodeChange) -> str:
     return f"{told.rstrip('.')}.{source}{second}"
 
 
+def shipped_words(code: StatusCode) -> str:
+    """What the rule pack proposes by shipping a row as pending."""
+    return f"category {code.category}, {code.severity}: {code.meaning.rstrip('.')}."
+
+
 def pending_matters(desk: Desk, shown: Iterable[str]) -> list[Matter]:
     """What waits for a decision and is not shown as unknown already: proposals, and rows shipped as pending."""
     told = set(shown)
-    found = {change.key.value: change for change in desk.changes if change.state is ChangeState.PENDING}
-    matters = [_pending(change, desk.now) for value, change in found.items() if value not in told]
-    shipped = {code.value: code for code in desk.reference if code.state == "PENDING"}
-    for value, code in shipped.items():
-        if value not in told and value not in found:
-            facts = ("Shipped with the rule pack as waiting for approval.",)
-            words = f"category {code.category}, {code.severity}: {code.meaning}"
-            matters.append(Matter(value, f"{code.log_type}.{code.field}", facts, words, 0, Severity.INFO))
-    return matters
+    waiting = {change.key.value: change for change in desk.waiting}
+    shipped = {code.value: code for code in desk.shipped if code.value not in waiting}
+    return [
+        *(_pending(change, desk.now) for value, change in waiting.items() if value not in told),
+        *(_shipped(code) for value, code in shipped.items() if value not in told),
+    ]
 
 
 def schema_matters(desk: Desk) -> list[Matter]:
@@ -280,6 +307,11 @@ def _refusal(change: CodeChange | None) -> tuple[str, ...]:
         return ()
     why = f": {change.decision_reason}" if change.decision_reason else ""
     return (f"A proposal was rejected {change.decided_at:%Y-%m-%d} by {change.decider.told}{why}",)
+
+
+def _shipped(code: StatusCode) -> Matter:
+    facts = ("Shipped with the rule pack as waiting for approval.",)
+    return Matter(code.value, f"{code.log_type}.{code.field}", facts, shipped_words(code))
 
 
 def _pending(change: CodeChange, now: datetime) -> Matter:

@@ -10,6 +10,7 @@ import duckdb
 import pytest
 
 from m365dq_dagster import api
+from m365dq_dagster.adapters.clock import FixedClock
 from m365dq_dagster.adapters.registry import Registry
 from m365dq_dagster.core.errors import BadInput
 from m365dq_dagster.core.outcome import AccountVerdict, CaseVerdict, Confidence, FieldCause, FieldState, Severity
@@ -493,3 +494,41 @@ def test_a_summary_can_be_written_as_json(db: Path) -> None:
     found = api.verify_sign_in_status(write_rows(db, [*at_home(), sign_in(code=None)]))
     assert json.loads(json.dumps(asdict(found)))["events"] == 21
     assert os.listdir(db.parent) == [db.name]
+
+
+@pytest.mark.parametrize(("days", "found"), [(90, ["512345"]), (91, [])])
+def test_unknown_codes_are_those_of_ninety_days(
+    registry: Registry, now: datetime, clock: FixedClock, days: int, found: list[str]
+) -> None:
+    at = now - timedelta(days=days)
+    registry.record_sightings("c", [("sign_in_logs", "status_error_code", "512345", 1, None, None)], at)
+    assert api.LookupTableMaintenance(clock=clock).detect_unknown_codes() == found
+
+
+def test_a_code_that_was_added_stays_unknown_until_it_is_approved(
+    registry: Registry, now: datetime, clock: FixedClock
+) -> None:
+    registry.record_sightings("c", [("sign_in_logs", "status_error_code", "512345", 1, None, None)], now)
+    tables = api.LookupTableMaintenance(clock=clock, actor="Ada")
+    (waits,) = tables.auto_add_codes(["512345"])
+    assert waits.state == "PENDING"
+    assert tables.detect_unknown_codes() == ["512345"]
+    (left, added) = tables.auto_add_codes(["512345", "512346"], approval_required=False)
+    assert (left.state, added.state) == (None, "APPROVED")
+    assert registry.code_changes()[0].proposer.acting_as == "Ada"
+
+
+def test_the_maintenance_report_is_a_checklist_of_half_an_hour(home: Path, clock: FixedClock) -> None:
+    report = api.LookupTableMaintenance(clock=clock).generate_maintenance_report()
+    assert report.quarter == "2026Q1"
+    assert report.minutes <= 30
+    assert (home / "maintenance" / "2026Q1" / "report.html").is_file()
+
+
+def test_a_dry_run_from_a_script_writes_nothing(tmp_path: Path, clock: FixedClock) -> None:
+    tables = api.LookupTableMaintenance(tmp_path / "nowhere", clock=clock, dry_run=True)
+    assert tables.detect_unknown_codes() == []
+    assert tables.check_microsoft_changelog() == []
+    assert [one.state for one in tables.auto_add_codes(["512345"])] == ["PENDING"]
+    assert tables.generate_maintenance_report().quarter == "2026Q1"
+    assert not (tmp_path / "nowhere").exists()

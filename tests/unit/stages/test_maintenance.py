@@ -7,11 +7,16 @@ import pytest
 
 from m365dq_dagster.adapters.registry import Registry, ScoreRow, StatusCode
 from m365dq_dagster.adapters.settings import Settings
+from m365dq_dagster.core.code_changes import Asked, ChangeState, CodeKey
 from m365dq_dagster.core.errors import BadInput
+from m365dq_dagster.core.learned_rules import Proposal
 from m365dq_dagster.core.maintenance import Matter, Topic
 from m365dq_dagster.core.outcome import Severity
 from m365dq_dagster.core.people import Person
+from m365dq_dagster.stages import corrections
+from m365dq_dagster.stages.code_changes import CodeDesk
 from m365dq_dagster.stages.maintenance import Cycle, CycleRequest, cycle_done, run_cycle, unknown_codes_of
+from tests.support.case_runs import shipped_pack
 from tests.support.published_case import publish_sign_ins
 
 ADA = Person("ada")
@@ -168,6 +173,82 @@ def test_the_files_of_a_cycle_are_the_owners_alone_and_say_the_same(
     assert body["headline"] in page.read_text(encoding="utf-8")
     assert body["headline"] in text.read_text(encoding="utf-8")
     assert body["steps"][0]["matters"][0]["subject"] == "512345"
+
+
+def test_decisions_that_were_filled_in_survive_another_cycle(
+    settings: Settings, registry: Registry, now: datetime
+) -> None:
+    sight(registry, "512345", now)
+    file = cycle(settings, registry, now).folder / "decisions.csv"
+    written = file.read_text(encoding="utf-8")
+    assert cycle(settings, registry, now).note == ""
+    filled = "".join(
+        line.replace(",,\n", ",reject,not ours\n") if "512345" in line else line for line in written.splitlines(True)
+    )
+    file.write_text(filled, encoding="utf-8")
+    again = cycle(settings, registry, now)
+    assert again.note.startswith("1 decision that nobody has carried out yet was taken over")
+    assert file.read_text(encoding="utf-8") == filled
+    assert (file.parent / "decisions.before.csv").read_text(encoding="utf-8") == filled
+    assert stat.S_IMODE((file.parent / "decisions.before.csv").stat().st_mode) == 0o600
+
+
+def test_decisions_that_cannot_be_read_are_set_aside(settings: Settings, registry: Registry, now: datetime) -> None:
+    file = cycle(settings, registry, now).folder / "decisions.csv"
+    file.write_bytes(b"\x00\xff")
+    again = cycle(settings, registry, now)
+    assert "could not be read and are kept as decisions.before.csv" in again.note
+    assert (file.parent / "decisions.before.csv").read_bytes() == b"\x00\xff"
+    assert file.read_text(encoding="utf-8").startswith("log_type,")
+
+
+def test_a_word_that_reads_like_a_known_one_is_told_so_and_not_guessed(
+    settings: Settings, registry: Registry, now: datetime
+) -> None:
+    word = replace(CODE, field="status", value="Success", category="SUCCESS")
+    registry.load_status_codes([word], now)
+    sight(registry, "Sucess", now, place="sign_in_logs.status")
+    sight(registry, "qqq", now, place="sign_in_logs.status")
+    found = matters(cycle(settings, registry, now), Topic.UNKNOWN_VALUES)
+    assert "It reads like 'Success', which is known; nothing is guessed from that." in found["Sucess"].facts
+    assert len(found["qqq"].facts) == 2
+
+
+def test_a_code_that_somebody_rejected_is_not_proposed_again_and_says_so(
+    settings: Settings, registry: Registry, now: datetime
+) -> None:
+    sight(registry, "512345", now)
+    assert cycle(settings, registry, now).report.proposed == 1
+    desk = CodeDesk(registry, shipped_pack(), ADA, now)
+    desk.decide(desk.key("sign_in_logs", "status_error_code", "512345"), ChangeState.REJECTED, "a stray row")
+    made = cycle(settings, registry, now)
+    assert made.report.proposed == 0
+    told = matters(made, Topic.UNKNOWN_CODES)["512345"]
+    assert told.proposal == ""
+    assert told.facts[-1] == "A proposal was rejected 2026-03-02 by ada: a stray row"
+
+
+def test_a_proposal_for_a_code_that_nobody_saw_lately_waits_with_its_age(
+    settings: Settings, registry: Registry, now: datetime
+) -> None:
+    desk = CodeDesk(registry, shipped_pack(), Person("bob"), now - timedelta(days=3))
+    cycle(settings, registry, now)
+    desk.propose(Asked(CodeKey("sign_in_logs", "status_error_code", "512399"), "success", "CRITICAL", "A word."))
+    told = matters(cycle(settings, registry, now), Topic.PENDING)["512399"]
+    assert told.facts == ("Add proposed by bob 3 days ago.",)
+    assert told.severity is Severity.CRITICAL
+    assert "Somebody else than the proposer must approve it." in told.proposal
+
+
+def test_what_corrections_speak_for_is_proposed_and_not_applied(
+    settings: Settings, registry: Registry, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rule = shipped_pack().context_rules[0]
+    proposal = Proposal({}, rule, ("a", "b"), 4, (1, 2))
+    monkeypatch.setattr(corrections, "proposals", lambda registry, pack: (proposal,))
+    (told,) = cycle(settings, registry, now).report.step(Topic.CORRECTIONS).matters
+    assert (told.subject, told.weight) == (rule.id, 2)
+    assert told.facts == (rule.because, "Cases: a, b.")
 
 
 def test_hostile_evidence_cannot_reach_the_page(settings: Settings, registry: Registry, now: datetime) -> None:
