@@ -183,7 +183,8 @@ def _said(one: Beside) -> str:
 
 @dataclass(frozen=True)
 class DocumentsRead:
-    """What became of the vendor's documents: how many were read, and one sentence for each that could not be.
+    """What became of the vendor's documents: how many were read, one sentence for each that could not be, and how many
+    changes were new.
 
     `asked` is False where nobody gave any, which is itself worth a word.
     """
@@ -191,6 +192,7 @@ class DocumentsRead:
     asked: bool = False
     read: int = 0
     trouble: tuple[str, ...] = ()
+    new: int = 0
 
 
 @dataclass(frozen=True)

@@ -186,8 +186,8 @@ def documents(report: MaintenanceReport) -> str:
             "Nobody gave the vendor's pages, so what Microsoft announced was not looked at; save them into a folder "
             "and name it with --documents."
         )
-    trouble = f"; {len(found.trouble)} could not be read" if found.trouble else ""
-    return f"{plural(found.read, 'page')} of the vendor read{trouble}."
+    trouble = f"; {plural(len(found.trouble), 'remark')} on what could not be used" if found.trouble else ""
+    return f"{plural(found.read, 'page')} of the vendor read, {plural(found.new, 'new change')}{trouble}."
 
 
 def cases(names: Sequence[str]) -> str:

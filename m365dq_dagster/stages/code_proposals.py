@@ -7,16 +7,25 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from m365dq_dagster.core.code_changes import CODE_FIELDS, Asked, ChangeState, CodeKey, Proposal, Settlement
+from m365dq_dagster.adapters.registry import Registry
+from m365dq_dagster.core import code_topics
+from m365dq_dagster.core.code_changes import (
+    CODE_FIELDS,
+    TEXT_CHARACTERS,
+    Asked,
+    ChangeState,
+    CodeKey,
+    Proposal,
+    Settlement,
+)
 from m365dq_dagster.core.errors import BadInput
 from m365dq_dagster.core.maintenance import UnknownValue, what_stands_beside
 from m365dq_dagster.core.maintenance_page import seen
 from m365dq_dagster.core.outcome import Severity
+from m365dq_dagster.core.plain_text import one_line
+from m365dq_dagster.core.vendor_pages import PageKind
 from m365dq_dagster.stages.code_changes import CodeDesk
 from m365dq_dagster.stages.decisions import DecisionRow
-
-METHOD = "topic_rule"
-"""How a class came about that a rule guessed from a text: it gives at most LOW confidence."""
 
 UNREVIEWED = "Approved without a review, as asked."
 UNDOCUMENTED = "Not described in any page of the vendor that was read."
@@ -27,6 +36,7 @@ class Known:
     """What the vendor's pages say of a code."""
 
     text: str
+    name: str
     source: str
 
 
@@ -41,6 +51,17 @@ class ProposedCode:
     category: str | None
     change: int | None
     note: str
+
+
+def vendor_texts(registry: Registry) -> dict[str, Known]:
+    """What the last readings of the vendor's lists of codes say, by code; a later page counts more."""
+    lists = (one for one in registry.vendor_documents() if one.snapshot.kind is PageKind.CODES)
+    return {
+        code: Known(entry.get("text", ""), entry.get("name", ""), document.name)
+        for document in lists
+        for code, entry in document.snapshot.entries.items()
+        if entry.get("text", "").strip()
+    }
 
 
 def propose_codes(
@@ -91,16 +112,25 @@ def _draft(desk: CodeDesk, key: CodeKey, evidence: UnknownValue | None, known: K
         return "A proposal waits already."
     if key in desk.rows:
         return "The rule pack ships a row for it that waits for approval."
-    asked = Asked(
-        key,
-        category="unknown",
-        severity=Severity.WARNING,
-        meaning=known.text if known else UNDOCUMENTED,
-        source=known.source if known else None,
-    )
+    asked = _documented(key, known) if known else Asked(key, "unknown", Severity.WARNING, UNDOCUMENTED)
     proposal = desk.draft(asked, _reason(evidence))
     assert proposal is not None  # nothing is in force
-    return replace(proposal, after=replace(proposal.after, method=METHOD))
+    return replace(proposal, after=replace(proposal.after, method=code_topics.METHOD))
+
+
+def _documented(key: CodeKey, known: Known) -> Asked:
+    """A row from the vendor's text: its topic speaks for a class, the source decides who says so."""
+    topic = code_topics.propose(known.text)
+    return Asked(
+        key,
+        topic.category,
+        topic.severity,
+        one_line(known.text, TEXT_CHARACTERS),
+        topic.outcome,
+        topic.first_factor,
+        known.source,
+        symbolic_name=known.name or None,
+    )
 
 
 def to_decide(desk: CodeDesk, unknown: Sequence[UnknownValue]) -> list[DecisionRow]:

@@ -34,6 +34,7 @@ from m365dq_dagster.core.maintenance import (
     steps_of,
 )
 from m365dq_dagster.core.narrative import plural
+from m365dq_dagster.core.outcome import Severity
 from m365dq_dagster.core.people import Person
 from m365dq_dagster.core.schema_changes import SchemaChange
 from m365dq_dagster.stages import code_proposals, matters
@@ -43,6 +44,7 @@ from m365dq_dagster.stages.codes import load_codes
 from m365dq_dagster.stages.decisions import DecisionRow
 from m365dq_dagster.stages.maintenance_files import folder_of, write_files
 from m365dq_dagster.stages.packs import effective_pack
+from m365dq_dagster.stages.vendor_documents import Checked, Reading, check_documents, document_sources
 
 
 @dataclass(frozen=True)
@@ -114,6 +116,7 @@ def made_report(
     """
     pack, policy = effective_pack(settings, registry), request.policy or load_operations_policy()
     load_codes(registry, pack, request.now)
+    checked = _check(settings, registry, pack, request)
     desk = matters.Desk(registry, pack, CaseStore(settings.cases_dir), policy, request.now)
     unknown = matters.with_neighbours(desk, desk.unknown)
     made = _propose(CodeDesk(registry, pack, request.person, request.now), desk, unknown)
@@ -128,7 +131,7 @@ def made_report(
         revalidate_days=policy.revalidate_days,
         steps=steps_of(found),
         unknown=unknown,
-        documents=DocumentsRead(),
+        documents=_read(checked),
         earlier=_earlier(registry, request.of),
         notes=notes,
         proposed=made,
@@ -139,8 +142,9 @@ def made_report(
 def _propose(code_desk: CodeDesk, desk: matters.Desk, unknown: Sequence[UnknownValue]) -> int:
     """Propose a row for every unknown code that nobody proposed or rejected before; returns for how many."""
     rejected = {change.key.value for change in desk.registry.code_changes(ChangeState.REJECTED)}
-    codes = [one.value for one in unknown if matters.is_code(*one.fields[0]) and one.value not in rejected]
-    return sum(one.change is not None for one in code_proposals.propose_codes(code_desk, codes, unknown))
+    codes = [one.value for one in unknown if matters.is_unknown_code(one) and one.value not in rejected]
+    made = code_proposals.propose_codes(code_desk, codes, unknown, code_proposals.vendor_texts(desk.registry))
+    return sum(one.change is not None for one in made)
 
 
 def _matters(
@@ -167,11 +171,11 @@ def add_codes(
     settings: Settings, registry: Registry, request: CycleRequest, codes: Iterable[str], *, approval_required: bool
 ) -> tuple[ProposedCode, ...]:
     """Propose a row for each code, with the evidence of the last days; see `code_proposals.propose_codes`."""
-    pack, policy = rule_pack_in_force(settings, registry), request.policy or load_operations_policy()
+    pack, policy = effective_pack(settings, registry), request.policy or load_operations_policy()
     load_codes(registry, pack, request.now)
-    unknown = matters.unknown_values(registry.sightings(matters.looked_back(policy, request.now), unknown=True))
-    desk = CodeDesk(registry, pack, request.person, request.now)
-    return code_proposals.propose_codes(desk, codes, unknown, approval_required=approval_required)
+    unknown = matters.unknown_values(matters.unknown_sightings(registry, pack, policy, request.now))
+    desk, texts = CodeDesk(registry, pack, request.person, request.now), code_proposals.vendor_texts(registry)
+    return code_proposals.propose_codes(desk, codes, unknown, texts, approval_required=approval_required)
 
 
 def unknown_codes_of(settings: Settings, registry: Registry, request: CycleRequest) -> list[str]:
@@ -179,15 +183,30 @@ def unknown_codes_of(settings: Settings, registry: Registry, request: CycleReque
 
     A code sighted exactly `sighting_days` ago still counts; one that waits for approval is unknown.
     """
-    load_codes(registry, rule_pack_in_force(settings, registry), request.now)
-    since = matters.looked_back(request.policy or load_operations_policy(), request.now)
-    found = matters.unknown_values(registry.sightings(since, unknown=True))
-    return [one.value for one in found if matters.is_code(*one.fields[0])]
+    pack, policy = effective_pack(settings, registry), request.policy or load_operations_policy()
+    load_codes(registry, pack, request.now)
+    found = matters.unknown_values(matters.unknown_sightings(registry, pack, policy, request.now))
+    return [one.value for one in found if matters.is_unknown_code(one)]
 
 
 def document_changes(settings: Settings, registry: Registry, request: CycleRequest) -> list[SchemaChange]:
     """What the vendor's pages say that they did not say when they were last read, the gravest first."""
-    return []
+    checked = _check(settings, registry, effective_pack(settings, registry), request)
+    return sorted(checked.changes, key=lambda one: -list(Severity).index(one.severity)) if checked else []
+
+
+def _check(settings: Settings, registry: Registry, pack: RulePack, request: CycleRequest) -> Checked | None:
+    """Read the vendor's pages; None where nobody gave any."""
+    sources = document_sources(settings, folder=request.documents, fetch=request.fetch or None)
+    return check_documents(registry, pack, sources, request.now) if sources else None
+
+
+def _read(checked: Checked | None) -> DocumentsRead:
+    if checked is None:
+        return DocumentsRead()
+    used = sum(one.reading is not Reading.NOT_USED for one in checked.documents)
+    trouble = tuple(one.sentence for one in checked.issues if one.severity is not Severity.INFO)
+    return DocumentsRead(True, used, trouble, len(checked.changes))
 
 
 def cycle_done(registry: Registry, now: datetime) -> CheckResult:
@@ -203,8 +222,3 @@ def checks_of(report: MaintenanceReport) -> tuple[CheckResult, ...]:
 
 def _earlier(registry: Registry, quarter: str) -> tuple[EarlierCycle, ...]:
     return tuple(EarlierCycle(one.actor, one.made_at) for one in registry.cycles(quarter))
-
-
-def rule_pack_in_force(settings: Settings, registry: Registry) -> RulePack:
-    """The rule pack that runs go by."""
-    return effective_pack(settings, registry)

@@ -17,14 +17,16 @@ from m365dq_dagster.adapters.registry import CodeChange, CodeSighting, Registry,
 from m365dq_dagster.adapters.registry.cycles import FieldUse, SightedValue
 from m365dq_dagster.adapters.rule_pack import RulePack
 from m365dq_dagster.core.alerts import OperationsPolicy
-from m365dq_dagster.core.code_changes import CODE_FIELDS, ChangeState
+from m365dq_dagster.core.code_changes import CODE_FIELDS, ENTRA_CODE, ChangeState
 from m365dq_dagster.core.maintenance import Beside, Matter, UnknownValue, what_stands_beside
 from m365dq_dagster.core.maintenance_page import cases, place, seen
 from m365dq_dagster.core.narrative import plural
 from m365dq_dagster.core.outcome import Severity
 from m365dq_dagster.core.profile import Witness
 from m365dq_dagster.core.schema_changes import ChangeKind
+from m365dq_dagster.core.sightings import BY_KEY
 from m365dq_dagster.stages import corrections
+from m365dq_dagster.stages.sightings import reference_of
 
 CASES_READ = 20
 """Cases that are opened to see what stands beside unknown values: those with most rows of them."""
@@ -98,12 +100,28 @@ class Desk:
     @cached_property
     def recent(self) -> list[CodeSighting]:
         """The sightings of the last days that are in no reference in force."""
-        return self.registry.sightings(self.since, unknown=True)
+        return unknown_sightings(self.registry, self.pack, self.policy, self.now)
 
 
 def looked_back(policy: OperationsPolicy, now: datetime) -> datetime:
     """The first moment of the days in which unknown codes are looked for; it still belongs to them."""
     return now - timedelta(days=policy.sighting_days)
+
+
+def unknown_sightings(
+    registry: Registry, pack: RulePack, policy: OperationsPolicy, now: datetime
+) -> list[CodeSighting]:
+    """What was sighted in the last days and is not in force in the rule pack, in whichever spelling. Values of a field
+    that is not looked up are compared with the reference as they stand.
+    """
+    reference, since = reference_of(pack), looked_back(policy, now)
+    elsewhere = {(one.log_type, one.field, one.value) for one in registry.sightings(since, unknown=True)}
+    return [
+        one
+        for one in registry.sightings(since)
+        if not reference.knows(one.log_type, one.field, one.value)
+        and ((one.log_type, one.field) in BY_KEY or (one.log_type, one.field, one.value) in elsewhere)
+    ]
 
 
 def unknown_values(sightings: Iterable[CodeSighting]) -> tuple[UnknownValue, ...]:
@@ -118,6 +136,11 @@ def unknown_values(sightings: Iterable[CodeSighting]) -> tuple[UnknownValue, ...
 def is_code(log_type: str, field: str) -> bool:
     """Whether Entra's codes stand in the field."""
     return (log_type, field) in CODE_FIELDS
+
+
+def is_unknown_code(value: UnknownValue) -> bool:
+    """Whether it is one code; what stands for several values, or could be no code, is not."""
+    return is_code(*value.fields[0]) and ENTRA_CODE.fullmatch(value.value) is not None
 
 
 def with_neighbours(desk: Desk, unknown: Sequence[UnknownValue]) -> tuple[UnknownValue, ...]:
@@ -152,7 +175,7 @@ def unknown_matters(desk: Desk, unknown: Sequence[UnknownValue], *, codes: bool)
             severity=Severity.WARNING,
         )
         for one in unknown
-        if is_code(*one.fields[0]) == codes
+        if is_unknown_code(one) == codes
     ]
 
 
@@ -213,8 +236,8 @@ def correction_matters(desk: Desk) -> list[Matter]:
         Matter(
             subject=one.rule.id,
             where=place([one.field]),
-            facts=(one.rule.because, f"Cases: {cases(one.misled)}."),
-            proposal=f"{one.effect}; the entry is printed by m365dq correct --proposals.",
+            facts=(one.rule.because, f"Cases {cases(one.misled)}"),
+            proposal=f"{one.effect}; the whole entry: m365dq correct --proposals",
             weight=len(one.misled),
             severity=Severity.WARNING,
         )
@@ -224,7 +247,7 @@ def correction_matters(desk: Desk) -> list[Matter]:
 
 def override_matters(desk: Desk) -> list[Matter]:
     """The overrides in force today."""
-    found = (desk.registry.active_override(case.case_id, desk.now) for case in desk.registry.cases())
+    newest = {one.case_id: one for one in reversed(desk.registry.overrides()) if one.is_in_force(desk.now)}
     return [
         Matter(
             one.case_id,
@@ -232,8 +255,7 @@ def override_matters(desk: Desk) -> list[Matter]:
             (f"Until {one.expires} by {one.actor}: {one.reason}",),
             severity=Severity.WARNING,
         )
-        for one in found
-        if one
+        for one in newest.values()
     ]
 
 

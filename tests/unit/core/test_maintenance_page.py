@@ -80,7 +80,7 @@ def test_a_long_list_is_cut_and_its_rest_counted() -> None:
 def test_pages_that_could_not_be_read_and_counts_are_told() -> None:
     made = replace(report({}), documents=DocumentsRead(True, 2, ("a <b> page",)), notes=("7 codes.",))
     page = markdown(made)
-    assert "2 pages of the vendor read; 1 could not be read." in page
+    assert "2 pages of the vendor read, 0 new changes; 1 remark on what could not be used." in page
     assert "- not read: a \\<b\\> page" in page
     assert "- 7 codes." in page
 

@@ -1,26 +1,55 @@
 import json
+import shutil
 import stat
+from collections.abc import Iterator
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
+from m365dq_dagster.adapters.edited_tables import read_table
 from m365dq_dagster.adapters.registry import Registry, ScoreRow, StatusCode
 from m365dq_dagster.adapters.settings import Settings
 from m365dq_dagster.core.code_changes import Asked, ChangeState, CodeKey
 from m365dq_dagster.core.errors import BadInput
 from m365dq_dagster.core.learned_rules import Proposal
-from m365dq_dagster.core.maintenance import Matter, Topic
+from m365dq_dagster.core.maintenance import DocumentsRead, Matter, Topic
 from m365dq_dagster.core.outcome import Severity
 from m365dq_dagster.core.people import Person
 from m365dq_dagster.stages import corrections
 from m365dq_dagster.stages.code_changes import CodeDesk
-from m365dq_dagster.stages.maintenance import Cycle, CycleRequest, cycle_done, run_cycle, unknown_codes_of
+from m365dq_dagster.stages.codes import load_codes
+from m365dq_dagster.stages.maintenance import (
+    Cycle,
+    CycleRequest,
+    cycle_done,
+    document_changes,
+    run_cycle,
+    unknown_codes_of,
+)
 from tests.support.case_runs import shipped_pack
 from tests.support.published_case import publish_sign_ins
+from tests.support.vendor_pages import code_page, save
 
 ADA = Person("ada")
 CODE = StatusCode("sign_in_logs", "status_error_code", "1", "meaning", Severity.INFO)
+
+
+@pytest.fixture(scope="module")
+def loaded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A registry that holds the shipped reference, made once."""
+    file = tmp_path_factory.mktemp("loaded") / "registry.sqlite3"
+    with Registry.open(f"sqlite:///{file}") as made:
+        load_codes(made, shipped_pack(), datetime(2026, 3, 1, tzinfo=UTC))
+    return file
+
+
+@pytest.fixture
+def registry(home: Path, loaded: Path) -> Iterator[Registry]:
+    shutil.copyfile(loaded, home / "registry.sqlite3")
+    with Registry.open(f"sqlite:///{home / 'registry.sqlite3'}") as opened:
+        yield opened
 
 
 @pytest.fixture
@@ -154,7 +183,7 @@ def test_a_witness_that_no_case_could_hear_although_its_log_was_there_went_dark(
 def test_overrides_in_force_are_asked_about(settings: Settings, registry: Registry, now: datetime) -> None:
     registry.register_case("c", "/evidence/c", {}, now)
     registry.register_case("d", "/evidence/d", {}, now)
-    registry.add_override("c", "only this once", "ada", now.date(), now)
+    registry.add_override("c", "only this once", Person("ada", "Ada"), str(now.date()), now)
     assert "only this once" in matters(cycle(settings, registry, now), Topic.OVERRIDES)["c"].facts[0]
 
 
@@ -248,7 +277,40 @@ def test_what_corrections_speak_for_is_proposed_and_not_applied(
     monkeypatch.setattr(corrections, "proposals", lambda registry, pack: (proposal,))
     (told,) = cycle(settings, registry, now).report.step(Topic.CORRECTIONS).matters
     assert (told.subject, told.weight) == (rule.id, 2)
-    assert told.facts == (rule.because, "Cases: a, b.")
+    assert told.facts == (rule.because, "Cases a, b")
+
+
+def test_the_vendors_text_of_an_unknown_code_is_proposed_with_the_class_of_its_topic(
+    settings: Settings, registry: Registry, now: datetime
+) -> None:
+    sight(registry, "530777", now)
+    codes = {"50126": "Wrong password.", "50034": "No such user.", "50053": "Locked."}
+    text = "MfaFatigueBlocked - Access was blocked because multifactor authentication was denied too often."
+    save(settings.home / "vendor_documents", "codes.md", code_page({**codes, "530777": text}))
+    made = cycle(settings, registry, now)
+    assert made.report.documents == DocumentsRead(True, 1, (), 1)
+    told = matters(made, Topic.UNKNOWN_CODES)["530777"]
+    assert told.proposal.startswith("category password_correct_blocked, WARNING: MfaFatigueBlocked - Access ")
+    assert told.proposal.endswith("Source: codes.md.")
+    (change,) = registry.code_changes()
+    assert (change.after.method, change.after.symbolic_name) == ("topic_rule", "MfaFatigueBlocked")
+    (row,) = [one for one in read_table(made.folder / "decisions.csv").lines if one.cells["code_value"] == "530777"]
+    assert row.cells["first_factor"] == "likely_accepted"
+
+
+def test_what_the_vendor_changed_is_a_matter_until_somebody_closes_it(
+    settings: Settings, registry: Registry, now: datetime, tmp_path: Path
+) -> None:
+    codes = {"50126": "Wrong password.", "50034": "No such user.", "50053": "Locked.", "53003": "Blocked."}
+    save(tmp_path / "pages", "codes.md", code_page(codes))
+    request = CycleRequest(ADA, now, documents=tmp_path / "pages")
+    document_changes(settings, registry, request)
+    (tmp_path / "pages" / "junk.html").write_text("<html><title>Sign in to your account</title></html>")
+    save(tmp_path / "pages", "codes.md", code_page({**codes, "530777": "A new thing happened in the tenant."}))
+    made = run_cycle(settings, registry, request)
+    assert "530777" in matters(made, Topic.SCHEMA)
+    assert len(made.report.documents.trouble) == 1
+    assert document_changes(settings, registry, request) == []
 
 
 def test_hostile_evidence_cannot_reach_the_page(settings: Settings, registry: Registry, now: datetime) -> None:
