@@ -5,7 +5,6 @@ a page belongs to `vendor_pages`, weighing them against what the product reads t
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 
@@ -144,8 +143,8 @@ MEANS_ELSE = re.compile(
     r"\bnew (parameter|switch)\b",
     re.IGNORECASE,
 )
-PRODUCT_NAME = re.compile(r"\b(rename|renamed|renaming|new name|rebrand\w*|is now|becom(es?|ing))\b", re.IGNORECASE)
 TYPED_ENDS = re.compile(r"deprecat|retir|end of", re.IGNORECASE)
+LOGS = re.compile(r"\b(logs?|audit(ed|ing)?|sign-?ins?)\b", re.IGNORECASE)
 PLANNED = re.compile(r"\s*(plan ?for ?change)?\s*", re.IGNORECASE)
 TYPED_NEW = re.compile(r"^\s*(new|general availability|public preview)", re.IGNORECASE)
 
@@ -198,25 +197,31 @@ def surfaces_of(text: str) -> tuple[Surface, ...]:
 
 def _kind(title: str, whole: str, typed: str) -> ChangeKind | None:
     """The first rule that holds. What the title says goes before what the text mentions."""
-    if typed and TYPED_NEW.search(typed) and not ENDS.search(title):
-        return _kind_of_news(whole)
+    ends = bool(ENDS.search(title))
+    if TYPED_NEW.search(typed) and not ends:
+        return _kind_of_news(whole) if names_in(title) or surfaces_of(title) else None
+    if fault := _fault(title, whole, ends):
+        return fault
+    if KEEPING.search(whole) and LENGTH.search(whole) and not ends:
+        return ChangeKind.RETENTION
+    if ends or TYPED_ENDS.search(typed):
+        renamed = _renamed_kind(whole)
+        return renamed if renamed in (ChangeKind.FIELD_RENAMED, ChangeKind.OPERATION_RENAMED) else ChangeKind.RETIREMENT
+    planned_end = ENDS.search(whole) and PLANNED.fullmatch(typed)
+    return _kind_of_news(whole) or (ChangeKind.RETIREMENT if planned_end else None)
+
+
+def _fault(title: str, whole: str, ends: bool) -> ChangeKind | None:
+    """Rows that were lost or wrong, in a log and not in anything else."""
+    if not surfaces_of(whole) and not LOGS.search(whole):
+        return None
     if ERRONEOUS.search(whole):
         return ChangeKind.DATA_ERROR
-    if GAP.search(title) or (GAP.search(whole) and not ENDS.search(title)):
-        return ChangeKind.LOG_GAP
-    if KEEPING.search(whole) and LENGTH.search(whole) and not ENDS.search(title):
-        return ChangeKind.RETENTION
-    renamed = _renamed_kind(whole)
-    if ENDS.search(title) or TYPED_ENDS.search(typed):
-        return renamed if renamed in (ChangeKind.FIELD_RENAMED, ChangeKind.OPERATION_RENAMED) else ChangeKind.RETIREMENT
-    if renamed is not None:
-        return renamed
-    return _kind_of_news(whole) or (ChangeKind.RETIREMENT if ENDS.search(whole) and PLANNED.fullmatch(typed) else None)
+    return ChangeKind.LOG_GAP if GAP.search(title) or (GAP.search(whole) and not ends) else None
 
 
 def _kind_of_news(whole: str) -> ChangeKind | None:
-    renamed = _renamed_kind(whole)
-    if renamed is not None:
+    if renamed := _renamed_kind(whole):
         return renamed
     if LICENSED.search(whole) and OPENED.search(whole) and names_in(whole):
         return ChangeKind.LICENCE
@@ -226,27 +231,25 @@ def _kind_of_news(whole: str) -> ChangeKind | None:
 
 
 def _renamed_kind(whole: str) -> ChangeKind | None:
-    before, _after = _rename(whole)
+    """The kind of a rename, by how the old name is written and what the text calls it; wording where none is named."""
+    before, _ = _rename(whole)
     if not before:
-        if re.search(r"\b(rename|renamed|renaming|new name|rebrand\w*)\b", whole, re.IGNORECASE) and not names_in(
-            whole
-        ):
-            return ChangeKind.TEXT_ONLY
-        return None
-    if MOVED.search(whole) and not re.search(r"\brenam", whole, re.IGNORECASE):
-        return ChangeKind.FIELD_MOVED
+        return ChangeKind.TEXT_ONLY if BRANDED.search(whole) and not names_in(whole) else None
     if CMDLET.fullmatch(before):
         return None
-    if (
-        re.search(r"\b(enum|riskeventtype|possible values?|risk (event )?types?)\b", whole, re.I)
-        and before[:1].islower()
-    ) and not re.search(r"\bpropert(y|ies)\b", whole, re.IGNORECASE):
+    if MOVED.search(whole) and not RENAMING.search(whole):
+        return ChangeKind.FIELD_MOVED
+    if before[0].islower() and OF_VALUES.search(whole) and not OF_FIELDS.search(whole):
         return ChangeKind.ENUM_VALUE_RENAMED
-    if before[:1].islower() or re.search(r"\b(propert(y|ies)|fields?|columns?)\b", whole, re.IGNORECASE):
-        return ChangeKind.FIELD_RENAMED
-    return ChangeKind.OPERATION_RENAMED
+    return ChangeKind.FIELD_RENAMED if before[0].islower() or OF_FIELDS.search(whole) else ChangeKind.OPERATION_RENAMED
 
 
+RENAMING = re.compile(r"\brenam", re.IGNORECASE)
+BRANDED = re.compile(r"\b(renam(e|ed|ing)|new name|rebrand\w*)\b", re.IGNORECASE)
+OF_VALUES = re.compile(
+    r"\b(enum|riskeventtype|possible values?|risk (event )?types?|detection types?)\b", re.IGNORECASE
+)
+OF_FIELDS = re.compile(r"\b(propert(y|ies)|fields?|columns?)\b", re.IGNORECASE)
 MOVES = re.compile(
     r"(?<![\w.])(?P<before>[\w.]+)\s+(?:\w+\s+){0,3}?(?:have |has |is |are |were |was )?(?:been )?"
     r"(?:moved|relocated|now stands?|now stored)"
@@ -320,13 +323,3 @@ def effective_day(entry: Entry) -> date | None:
 
 def _takes_effect(text: str, stated: StatedDate) -> bool:
     return bool(TAKES_EFFECT.search(text[max(0, stated.start - 40) : stated.start]))
-
-
-KINDS_IN_WORDS: Mapping[ChangeKind, str] = {
-    ChangeKind.RETIREMENT: "is retired",
-    ChangeKind.RETENTION: "is kept for another length of time",
-    ChangeKind.LICENCE: "is recorded under other licences",
-    ChangeKind.SEMANTICS: "means something else",
-    ChangeKind.LOG_GAP: "lacks rows",
-    ChangeKind.DATA_ERROR: "held wrong data",
-}

@@ -8,14 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import date, timedelta
+from dataclasses import dataclass
 from difflib import SequenceMatcher
-from enum import StrEnum
 
-from m365dq_dagster.core.adjudication import CodeRow
 from m365dq_dagster.core.code_topics import propose
-from m365dq_dagster.core.completeness import VendorChange
 from m365dq_dagster.core.known_changes import as_known
 from m365dq_dagster.core.outcome import LogType, Severity
 from m365dq_dagster.core.plain_text import one_line
@@ -28,9 +24,7 @@ from m365dq_dagster.core.vendor_pages import (
     PageKind,
     Snapshot,
 )
-
-NEAR = timedelta(days=90)
-"""A change of an outcome or an operation of ours is CRITICAL from so long before the day on which it holds."""
+from m365dq_dagster.core.vendor_reads import Reads, Source, Touch, fold, severity_of
 
 MAY_LOSE = 3
 MAY_LOSE_SHARE = 0.1
@@ -38,99 +32,6 @@ MAY_LOSE_SHARE = 0.1
 
 ALIKE = 0.6
 """Two names of which one went and one came are one renamed from this similarity on (0 to 1)."""
-
-
-class Touch(StrEnum):
-    """How near a name is to the judgement: it decides outcomes or indicators, it is read, or neither."""
-
-    DECIDES = "DECIDES"
-    READ = "READ"
-    NONE = "NONE"
-
-
-@dataclass(frozen=True)
-class Reads:
-    """What the product reads, by the names that the vendor gives it.
-
-    `fields` are columns and properties (folded) with the canonical fields they fill (`log_type.field`); `witnesses` are
-    the canonical fields that may vote on an outcome. `values` are known values of enumerated fields (folded) with their
-    log types; `watched` are other names that matter to who reads these logs. `codes` is the effective
-    reference by code; `known` are the changes of the vendor that are known already.
-    """
-
-    fields: Mapping[str, frozenset[str]] = field(default_factory=dict)
-    witnesses: frozenset[str] = frozenset()
-    operations: frozenset[str] = frozenset()
-    values: Mapping[str, frozenset[str]] = field(default_factory=dict)
-    record_types: frozenset[str] = frozenset()
-    watched: frozenset[str] = frozenset()
-    codes: Mapping[str, CodeRow] = field(default_factory=dict)
-    known: tuple[VendorChange, ...] = ()
-
-    def filled_by(self, name: str) -> frozenset[str]:
-        """The canonical fields that a name of the vendor fills."""
-        return self.fields.get(fold(name), frozenset())
-
-    def log_types_of(self, name: str) -> frozenset[str]:
-        """The log types in which a field's name is read."""
-        return frozenset(canonical.partition(".")[0] for canonical in self.filled_by(name))
-
-    def of_field(self, name: str, among: frozenset[str] = frozenset()) -> Touch:
-        """How near a field is to the judgement; only the log types given count, where any are."""
-        filled = {c for c in self.filled_by(name) if not among or c.partition(".")[0] in among}
-        if filled & self.witnesses:
-            return Touch.DECIDES
-        return Touch.READ if filled else self._watched(name)
-
-    def of_operation(self, name: str) -> Touch:
-        """Whether an operation stands in the reference."""
-        return Touch.DECIDES if fold(name) in self.operations else self._watched(name)
-
-    def of_value(self, name: str) -> Touch:
-        """Whether a value of an enumerated field stands in the reference."""
-        return Touch.READ if fold(name) in self.values else self._watched(name)
-
-    def _watched(self, name: str) -> Touch:
-        return Touch.READ if fold(name) in self.watched else Touch.NONE
-
-
-def fold(name: str) -> str:
-    """A name as it is compared: without case, blanks and marks at its end."""
-    return name.strip().strip(".`*").casefold()
-
-
-@dataclass(frozen=True)
-class Source:
-    """Where a change is read: the document, and the day of the reading."""
-
-    document: str
-    today: date
-
-
-BREAKING = frozenset(
-    {
-        ChangeKind.FIELD_GONE,
-        ChangeKind.FIELD_RENAMED,
-        ChangeKind.FIELD_MOVED,
-        ChangeKind.ENUM_VALUE_GONE,
-        ChangeKind.ENUM_VALUE_RENAMED,
-        ChangeKind.OPERATION_VANISHED,
-        ChangeKind.OPERATION_RENAMED,
-        ChangeKind.SEMANTICS,
-    }
-)
-"""Kinds after which a rule that was right finds nothing, or something else."""
-
-
-def severity_of(kind: ChangeKind, touch: Touch, effective: date | None, in_force: bool, today: date) -> Severity:
-    """CRITICAL: what decides breaks now or within 90 days. WARNING: it is read. INFO: it is not, or is wording.
-
-    `in_force` says that the change is made already although no day is named, as where a page no longer has a name.
-    """
-    if kind is ChangeKind.TEXT_ONLY or touch is Touch.NONE:
-        return Severity.INFO
-    near = in_force or (effective is not None and effective <= today + NEAR)
-    return Severity.CRITICAL if touch is Touch.DECIDES and kind in BREAKING and near else Severity.WARNING
 
 
 @dataclass(frozen=True)
@@ -515,46 +416,56 @@ def _audit_changed(new: Snapshot, old: Snapshot | None, reads: Reads, source: So
     yield from _enums_changed(old, new, surface, reads, source)
 
 
+@dataclass(frozen=True)
+class _Fate:
+    """What became of a record type: the kind, the name that takes its place, words for it, whether it is so already."""
+
+    kind: ChangeKind
+    heir: str
+    told: str
+    in_force: bool = True
+
+
 def _record_types_changed(new: Snapshot, old: Snapshot, reads: Reads, source: Source) -> Iterator[SchemaChange]:
     before, after = _by_prefix(old.entries, "record_type"), _by_prefix(new.entries, "record_type")
-    for number in [*before, *(n for n in after if n not in before)]:
-        what = _record_type(number, before.get(number), after.get(number))
-        if what is None:
-            continue
-        kind, heir, told = what
-        name = (before.get(number) or after[number]).get("name", number)
-        read = {fold(number), fold(name), fold(heir)} & reads.record_types
-        touch = Touch.READ if read and kind is ChangeKind.RECORD_TYPE_CHANGED and number in before else Touch.NONE
-        yield SchemaChange(
-            kind,
-            severity_of(kind, touch, None, True, source.today),
-            LogType.UAL.value,
-            "audit record types",
-            f"{number} {name}".strip() if number in before else "",
-            heir if number in before else f"{number} {name}",
-            None,
-            f"Record type {number} ({name}) {told}.",
-            source.document,
-        )
+    for number, entry in before.items():
+        fate = _fate(entry, after.get(number))
+        if fate is not None:
+            yield _record_type_changed(number, entry.get("name", ""), fate, reads, source)
+    for number, entry in after.items():
+        if number not in before:
+            name = f"{number} {entry.get('name', '')}"
+            detail = f"Record type {name} is new."
+            yield _record_type(ChangeKind.RECORD_TYPE_CHANGED, Severity.INFO, "", name, detail, source)
 
 
-def _record_type(number: str, before: Entry | None, after: Entry | None) -> tuple[ChangeKind, str, str] | None:
-    """What became of a record type: the kind, the name that takes its place, and words for it."""
-    if before is None:
-        return ChangeKind.RECORD_TYPE_CHANGED, "", "is new"
+def _record_type_changed(number: str, name: str, fate: _Fate, reads: Reads, source: Source) -> SchemaChange:
+    touch = max(map(reads.of_record_type, (number, name, fate.heir)), key=_nearness)
+    if reads.of_record_type(number) is not Touch.DECIDES and touch is Touch.DECIDES:
+        touch = Touch.READ
+    severity = severity_of(fate.kind, touch, None, fate.in_force, source.today)
+    detail = f"Record type {number} ({name}) {fate.told}."
+    return _record_type(fate.kind, severity, f"{number} {name}", fate.heir, detail, source)
+
+
+def _record_type(
+    kind: ChangeKind, severity: Severity, before: str, after: str, detail: str, source: Source
+) -> SchemaChange:
+    ual, surface = LogType.UAL.value, "audit record types"
+    return SchemaChange(kind, severity, ual, surface, before, after, None, detail, source.document)
+
+
+def _fate(before: Entry, after: Entry | None) -> _Fate | None:
     if after is None:
-        return ChangeKind.RECORD_TYPE_CHANGED, before.get("replaced", ""), "is no longer listed"
-    if before.get("name") != after.get("name"):
-        return ChangeKind.RECORD_TYPE_CHANGED, after.get("name", ""), f"is now called {after.get('name', '')}"
+        return _Fate(ChangeKind.RECORD_TYPE_CHANGED, before.get("replaced", ""), "is no longer listed")
+    name, heir = after.get("name", ""), after.get("replaced", "")
+    if before.get("name") != name:
+        return _Fate(ChangeKind.RECORD_TYPE_CHANGED, name, f"is now called {name}")
     if after.get("deprecated") and not before.get("deprecated"):
-        heir = after.get("replaced", "")
-        return (
-            ChangeKind.RECORD_TYPE_CHANGED,
-            heir,
-            "is marked as deprecated" + (f"; {heir} takes its place" if heir else ""),
-        )
+        instead = f"; {heir} takes its place" if heir else ""
+        return _Fate(ChangeKind.RECORD_TYPE_CHANGED, heir, f"is marked as deprecated{instead}", in_force=False)
     if before.get("text", "") != after.get("text", ""):
-        return ChangeKind.TEXT_ONLY, "", "is worded otherwise"
+        return _Fate(ChangeKind.TEXT_ONLY, "", "is worded otherwise")
     return None
 
 

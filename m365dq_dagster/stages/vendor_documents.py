@@ -24,8 +24,10 @@ from m365dq_dagster.core.outcome import LogType
 from m365dq_dagster.core.profile import Witness
 from m365dq_dagster.core.schema_changes import SchemaChange
 from m365dq_dagster.core.vendor_announcements import names_in
-from m365dq_dagster.core.vendor_diff import Reads, Source, compare, fold, previous
-from m365dq_dagster.core.vendor_pages import DocumentIssue, PageKind, Snapshot, read_page
+from m365dq_dagster.core.vendor_diff import compare, previous
+from m365dq_dagster.core.vendor_pages import DocumentIssue, PageKind, Snapshot
+from m365dq_dagster.core.vendor_readers import read_page
+from m365dq_dagster.core.vendor_reads import Reads, Source, fold
 
 
 class Reading(StrEnum):
@@ -176,8 +178,8 @@ def _read(document: Document) -> _Found | DocumentIssue:
 
 # What the product reads, by the vendor's names
 
-EXTRA_RECORD_TYPES = ("15", "azureactivedirectorystslogon")
-"""Record types that rules speak of by themselves: logons."""
+LOGONS = frozenset({"15", "azureactivedirectorystslogon"})
+"""The record type of logons, by number and name."""
 
 
 def reads_of(pack: RulePack) -> Reads:
@@ -193,7 +195,8 @@ def reads_of(pack: RulePack) -> Reads:
         ),
         operations=operations | {"userloggedin", "userloginfailed"},
         values=_values(pack),
-        record_types=frozenset(numbers | set(EXTRA_RECORD_TYPES)),
+        record_types=frozenset(numbers),
+        logons=LOGONS,
         watched=frozenset(fold(name) for row in pack.vendor_changes for name in names_in(f"{row.before}; {row.after}")),
         codes={code.code: code for code in pack.codes},
         known=pack.vendor_changes,

@@ -15,7 +15,8 @@ from m365dq_dagster.adapters.rule_pack import load_rule_pack
 from m365dq_dagster.core.known_changes import known_as
 from m365dq_dagster.core.outcome import Severity
 from m365dq_dagster.core.schema_changes import ChangeKind, SchemaChange
-from m365dq_dagster.core.vendor_diff import Comparison, Reads, Source, compare, previous
+from m365dq_dagster.core.vendor_diff import Comparison, compare, previous
+from m365dq_dagster.core.vendor_reads import Reads, Source
 from m365dq_dagster.stages.vendor_documents import reads_of
 from tests.support.vendor_pages import (
     activity_page,

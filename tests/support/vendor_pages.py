@@ -6,7 +6,8 @@ from html import escape
 from pathlib import Path
 
 from m365dq_dagster.adapters.vendor_markup import parse
-from m365dq_dagster.core.vendor_pages import Page, Snapshot, read_page
+from m365dq_dagster.core.vendor_pages import Page, Snapshot
+from m365dq_dagster.core.vendor_readers import read_page
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

@@ -18,8 +18,8 @@ from m365dq_dagster.core.vendor_pages import (
     Paragraph,
     Snapshot,
     Table,
-    read_page,
 )
+from m365dq_dagster.core.vendor_readers import read_page
 from tests.support.vendor_pages import code_page_html, html, html_table
 
 

@@ -1,0 +1,159 @@
+"""Announcements and release notes on a page of the vendor: where one begins, what it is called, when it was published.
+What an announcement changes is read in `vendor_announcements`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import date
+
+from m365dq_dagster.core.stated_dates import ANY_DATE, only_date, stated_dates
+from m365dq_dagster.core.vendor_pages import Entry, Heading, Page, PageKind, Paragraph, Snapshot, Table
+from m365dq_dagster.core.vendor_tables import cell_of, column_of, kept_text
+
+POST = re.compile(r"\bMC\d{5,7}\b")
+LABEL = re.compile(r"^\W*(?P<label>type|service category|product capability|category|status|message id)\W*:\W*", re.I)
+OPENING = re.compile(r"^\W*(?:published|posted|last updated|updated|date)\b", re.IGNORECASE)
+
+
+@dataclass
+class _Post:
+    title: str
+    published: date | None
+    kind: str = ""
+    effective: str = ""
+    id: str = ""
+    lines: list[str] = field(default_factory=list)
+
+    def entry(self) -> tuple[str, Entry]:
+        known = POST.search(f"{self.id} {self.title}")
+        key = known[0] if known else title_key(self.title)
+        parts = {
+            "title": kept_text(self.title)[:300],
+            "published": self.published.isoformat() if self.published else "",
+            "type": kept_text(self.kind)[:80],
+            "effective": self.effective,
+            "text": kept_text(" ".join(self.lines)),
+        }
+        return key, {name: value for name, value in parts.items() if value}
+
+
+def title_key(title: str) -> str:
+    """A title without dates, "updated" and marks, so that an announcement keeps its key when its deadline moves."""
+    bare = ANY_DATE.sub(" ", title.casefold())
+    bare = re.sub(r"\b(updated|reminder|action required( by)?|take action by|important)\b", " ", bare)
+    return " ".join(re.findall(r"[a-z0-9]+", bare))[:200]
+
+
+def notes(page: Page) -> Snapshot | None:
+    """The announcements of a page by their number or title; None where it holds none with a date."""
+    posts = [*_posts(page), *(post for table in page.tables for post in _table_posts(table))]
+    entries: dict[str, Entry] = {}
+    for post in posts:
+        key, entry = post.entry()
+        if key:
+            entries.setdefault(key, entry)
+    return (
+        Snapshot(PageKind.NOTES, kept_text(page.name)[:100].casefold() or "announcements", entries) if entries else None
+    )
+
+
+def _posts(page: Page) -> list[_Post]:
+    """The posts that headings open: below a dated heading, with a date of their own, or with a number of a post."""
+    found: list[_Post] = []
+    group: date | None = None
+    level = 7
+    current: _Post | None = _single(page)
+    if current:
+        found.append(current)
+    for block in page.blocks:
+        if isinstance(block, Heading):
+            day = only_date(block.text)
+            if day is not None:
+                group, level, current = day, block.level, None
+            elif current is not None and current is found[0] and block.level == 1:
+                continue
+            elif opened := _opened(block, group if block.level > level else None):
+                current = opened
+                found.append(current)
+            elif block.level <= level:
+                group, current = None, None
+        elif isinstance(block, Paragraph):
+            if current is not None:
+                _add_line(current, block.text)
+            elif group is not None:
+                found.append(_Post(_first_sentence(block.text), group, lines=[block.text]))
+    return found
+
+
+def _opened(heading: Heading, group: date | None) -> _Post | None:
+    dates = stated_dates(heading.text)
+    post = POST.search(heading.text)
+    if group is None and post is None and not (dates and (dates[0].start < 3 or dates[-1].end > len(heading.text) - 3)):
+        return None
+    return _Post(heading.text, group or (dates[0].day if dates else None), id=post[0] if post else "")
+
+
+def _single(page: Page) -> _Post | None:
+    """The page as one post: its title has a post's number, or a date stands right below it."""
+    opening = [block.text for block in page.blocks[:8] if isinstance(block, Paragraph)]
+    day = next((only_date(text) or _published(text) for text in opening[:4] if len(text) < 80), None)
+    post = POST.search(" ".join([page.name, *(t for t in opening if LABEL.match(t))]))
+    if not page.name or only_date(page.name) or (post is None and (day is None or _is_dated_list(page))):
+        return None
+    return _Post(page.name, day, id=post[0] if post else "")
+
+
+def _published(text: str) -> date | None:
+    dates = stated_dates(text)
+    return dates[0].day if dates and OPENING.match(text) else None
+
+
+def _is_dated_list(page: Page) -> bool:
+    return any(isinstance(b, Heading) and (only_date(b.text) or POST.search(b.text)) for b in page.blocks)
+
+
+def _add_line(post: _Post, text: str) -> None:
+    label = LABEL.match(text)
+    if label is None:
+        post.lines.append(text)
+    elif label["label"].casefold() in ("type", "category"):
+        post.kind = post.kind or re.split(r"\s{2,}|\*\*|service category", text[label.end() :], flags=re.I)[0].strip()
+
+
+def _first_sentence(text: str) -> str:
+    return re.split(r"(?<=[.!?])\s", text.strip())[0][:200]
+
+
+def _table_posts(table: Table) -> Iterator[_Post]:
+    title = column_of(table.header, "title", "functionality", "feature", "announcement", "change description", "name")
+    dated = column_of(
+        table.header, "startdatetime", "published", "date", "created", "lastmodifieddatetime", "last updated"
+    )
+    due = column_of(
+        table.header,
+        "actionrequiredbydatetime",
+        "retirement date",
+        "effective",
+        "change date",
+        "end of support",
+        "act by",
+    )
+    if title is None or (dated is None and due is None):
+        return
+    text = column_of(table.header, "body.content", "body", "description", "details", "summary", "message", "text")
+    kind, number = column_of(table.header, "category", "type", "change"), column_of(table.header, "id", "message id")
+    for row in table.rows:
+        days = stated_dates(cell_of(row, dated))
+        until = stated_dates(cell_of(row, due))
+        if cell_of(row, title).strip() and (days or until):
+            yield _Post(
+                cell_of(row, title),
+                days[0].day if days else None,
+                cell_of(row, kind),
+                until[0].day.isoformat() if until else "",
+                cell_of(row, number),
+                [cell_of(row, text)],
+            )
