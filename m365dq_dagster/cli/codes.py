@@ -234,7 +234,7 @@ def unknown(
     days: Annotated[int, typer.Option("--days", min=1, max=3660, help="How many days back.")] = 90,
     as_json: AsJson = False,
 ) -> None:
-    """List the codes seen in evidence that are in no table."""
+    """List the codes and other values seen in evidence that are in no table."""
     bench = workbench(ctx)
     rows = bench.unknown_codes(days)
     if as_json:
@@ -242,16 +242,31 @@ def unknown(
     elif not rows:
         terminal.say(f"No unknown codes were seen in the last {days} days.")
     else:
-        shown = (
-            [row["log_type"], row["field"], row["value"], row["rows"], ", ".join(sorted(row["cases"]))] for row in rows
-        )
-        titles = ("Log type", "Field", "Code", "Rows", "Cases")
+        shown = [
+            [row["log_type"], row["field"], row["value"], row["rows"], row["state"], ", ".join(sorted(row["cases"]))]
+            for row in rows
+        ]
+        titles = ("Log type", "Field", "Code", "Rows", "State", "Cases")
         caption = f"{plural(len(rows), 'unknown code')}; {bench.owner()} answers for the reference"
         terminal.console().print(terminal.table(caption, titles, shown, ("Rows",), ("Cases",)))
-        terminal.say(
-            "What each means: docs/runbooks/unknown-status-code.md. Then: m365dq codes add LOG_TYPE FIELD CODE "
-            "--category CATEGORY --severity SEVERITY --meaning TEXT."
-        )
+        for sentence in _what_next(rows):
+            terminal.say(sentence)
+
+
+def _what_next(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    waiting = [row for row in rows if row["state"] == "PENDING"]
+    first = []
+    if waiting:
+        row = waiting[0]
+        key = CodeKey(row["log_type"], row["field"], row["value"])
+        first = [f"What is PENDING waits for approval: m365dq codes approve {key.words}"]
+    if len(waiting) == len(rows):
+        return first
+    return [
+        *first,
+        "Find out what each means (docs/runbooks/unknown-status-code.md), then: m365dq codes add LOG_TYPE FIELD CODE "
+        "--category CATEGORY --severity SEVERITY --meaning TEXT",
+    ]
 
 
 def _decide(

@@ -233,15 +233,11 @@ class Workbench:
             yield registry
 
     def unknown_codes(self, days: int) -> list[dict[str, Any]]:
-        """The codes seen in the last days that are in no table, with their rows in each case."""
-        from m365dq_dagster.stages.codes import unknown_codes
+        """The values seen in the last days that are in no table, with their rows in each case and what waits."""
+        from m365dq_dagster.stages.codes import unknown_listing
 
-        with self.registry() as registry:
-            found = unknown_codes(registry, self.now() - timedelta(days=days))
-        return [
-            {"log_type": key[0], "field": key[1], "value": key[2], "rows": sum(cases.values()), "cases": dict(cases)}
-            for key, cases in found.items()
-        ]
+        with self._reference() as registry:
+            return unknown_listing(registry, self.now() - timedelta(days=days))
 
     def maintain(
         self, quarter: str | None, documents: Path | None, actor: str | None, *, dry: bool, fetch: bool

@@ -143,3 +143,28 @@ def unknown_codes(registry: Registry, since: datetime) -> dict[tuple[str, str, s
         cases = found.setdefault((sighting.log_type, sighting.field, sighting.value), {})
         cases[sighting.case_id] = sighting.rows
     return {key: dict(cases) for key, cases in found.items()}
+
+
+def unknown_listing(registry: Registry, since: datetime) -> list[dict[str, Any]]:
+    """The unknown codes as rows for people and JSON, the commonest first. `state` is UNKNOWN where nobody has proposed
+    anything, PENDING where a proposal waits (`pending_change` is its number, None where the rule pack ships it so), and
+    REJECTED where one was turned down.
+    """
+    held = {(row["log_type"], row["field_name"], row["code_value"].lower()): row for row in listing(registry)}
+    rows = [
+        _unknown(key, cases, held.get((*key[:2], key[2].lower()), {}))
+        for key, cases in unknown_codes(registry, since).items()
+    ]
+    return sorted(rows, key=lambda row: -row["rows"])
+
+
+def _unknown(key: tuple[str, str, str], cases: Mapping[str, int], row: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "log_type": key[0],
+        "field": key[1],
+        "value": key[2],
+        "rows": sum(cases.values()),
+        "cases": dict(cases),
+        "state": row.get("state", "UNKNOWN"),
+        "pending_change": row.get("pending_change"),
+    }

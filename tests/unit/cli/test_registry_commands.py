@@ -141,8 +141,31 @@ def test_the_list_of_codes_has_the_columns_of_the_specification() -> None:
 def test_unknown_codes_are_listed_with_their_cases() -> None:
     assert "512345" in call("codes", "unknown").stdout
     assert call_json("codes", "unknown") == [
-        {"log_type": "unified_audit_log", "field": "error_number", "value": "512345", "rows": 2, "cases": {"c1": 2}}
+        {
+            "log_type": "unified_audit_log",
+            "field": "error_number",
+            "value": "512345",
+            "rows": 2,
+            "cases": {"c1": 2},
+            "state": "UNKNOWN",
+            "pending_change": None,
+        }
     ]
+
+
+@pytest.mark.usefixtures("filled")
+def test_unknown_codes_that_wait_name_the_command_that_approves_them(registry: Registry) -> None:
+    said = call("codes", "unknown").stdout
+    assert "m365dq codes add LOG_TYPE FIELD CODE" in said
+    assert "PENDING" not in said
+    place = ("unified_audit_log", "error_number", "512345")
+    call("codes", "add", *place, "--category", "app_config", "--severity", "INFO", "--meaning", "x")
+    said = call("codes", "unknown").stdout
+    assert "What is PENDING waits for approval: m365dq codes approve unified_audit_log error_number 512345" in said
+    assert "m365dq codes add" not in said
+    assert call_json("codes", "unknown")[0]["pending_change"] == 1
+    call("codes", "approve", *place)
+    assert call_json("codes", "unknown") == []
 
 
 def test_no_unknown_codes_is_said() -> None:
