@@ -27,6 +27,7 @@ app = typer.Typer(
 COLUMNS = ("log_type", "field_name", "code_value", "category", "severity", "state", "meaning")
 TITLES = ("Log type", "Field", "Code", "Category", "Severity", "State", "Meaning")
 
+FIRST = ("category", "first_factor", "severity", "meaning")
 CONFLICTS_SHOWN = 40
 CONFLICTS = {
     "DUPLICATE": "said twice and differently",
@@ -355,7 +356,11 @@ def _changed(change: Mapping[str, Any], *, as_json: bool) -> None:
 
 
 def _told(differences: Sequence[Mapping[str, Any]]) -> str:
-    return "; ".join(f"{one['column']}: {one['before']} -> {one['after']}" for one in differences)
+    """What a change alters; of a new row what it says first of all."""
+    if differences and all(one["before"] is None for one in differences):
+        told = {one["column"]: one["after"] for one in differences}
+        return "; ".join(f"{name}: {told[name]}" for name in FIRST if told.get(name))
+    return "; ".join(f"{one['column']}: {one['before'] or '-'} -> {one['after'] or '-'}" for one in differences)
 
 
 def _print(rows: list[dict[str, Any]], owner: str, *, as_json: bool) -> None:

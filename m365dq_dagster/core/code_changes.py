@@ -16,6 +16,7 @@ from m365dq_dagster.core.errors import BadInput
 from m365dq_dagster.core.outcome import LogType, Outcome, Severity
 from m365dq_dagster.core.people import Person
 from m365dq_dagster.core.plain_text import one_line
+from m365dq_dagster.core.sightings import BY_KEY, REST, WATCHED, Fold, fold
 
 CODE_FIELDS = (
     (LogType.SIGN_IN.value, "status_error_code"),
@@ -26,6 +27,9 @@ CODE_FIELDS = (
 
 OPERATIONS = (LogType.UAL.value, "operation")
 """Where the names of operations stand."""
+
+FOLDS: Mapping[tuple[str, str], Fold] = {one.known_as: one.fold for one in reversed(WATCHED)}
+"""How the spellings of a place are compared."""
 
 RULE_PACK = Person("rule pack")
 """Who proposes what the rule pack ships as pending."""
@@ -86,8 +90,8 @@ class CodeKey:
 
     @property
     def folded(self) -> CodeKey:
-        """The key without regard to upper and lower case."""
-        return CodeKey(self.log_type, self.field, self.value.lower())
+        """The key with its value as the judge compares it: two that are the same to the judge are the same."""
+        return CodeKey(self.log_type, self.field, fold(self.value, FOLDS.get(self.place, Fold.WORD)))
 
     @property
     def words(self) -> str:
@@ -219,36 +223,52 @@ right, the first factor is unknown: a rejection that nobody wrote would hide an 
 
 
 def places_of(key: CodeKey) -> tuple[tuple[str, str], ...]:
-    """Every log type and field in which what is known of this value holds."""
+    """Every log type and field under which the reference holds this value."""
     return CODE_FIELDS if key.kind is Kind.CODE else (key.place,)
 
 
-def canonical(log_type: str, field_name: str, value: str, words: KnownWords) -> CodeKey:
-    """The key under which a value is kept: Entra's codes under the sign-in log, the words of the legacy log under the
-    sign-in log's field of the same name. Raises `BadInput` for a log type or field that holds no known values.
+def heard_in(key: CodeKey) -> tuple[tuple[str, str], ...]:
+    """Every log type and field in which what is known of this value holds; the first is its own."""
+    shared = (one.key for one in WATCHED if one.known_as == key.place)
+    return tuple(dict.fromkeys((*places_of(key), *shared)))
+
+
+def place_of(log_type: str, field_name: str, words: KnownWords) -> tuple[str, str]:
+    """Where the values of a field are kept: Entra's codes under the sign-in log, the words of the legacy log under the
+    sign-in log's field of the same name, names of operations under the audit log. Raises `BadInput` for a log type or
+    field that holds no known values.
     """
     place = (log_type.strip().lower(), field_name.strip().lower())
     if place in CODE_FIELDS:
-        place = CODE_FIELDS[0]
+        return CODE_FIELDS[0]
+    if place in BY_KEY:
+        place = BY_KEY[place].known_as
     elif place[0] == LogType.LEGACY and (LogType.SIGN_IN.value, place[1]) in words.places:
         place = (LogType.SIGN_IN.value, place[1])
     if place not in words.places:
         raise BadInput(_no_place(place, words))
+    return place
+
+
+def canonical(log_type: str, field_name: str, value: str, words: KnownWords) -> CodeKey:
+    """The key under which a new value is kept. Raises `BadInput` for what cannot be one."""
+    place = place_of(log_type, field_name, words)
     return CodeKey(*place, _value(place, value))
 
 
 def _no_place(place: tuple[str, str], words: KnownWords) -> str:
     log_type, name = (one_line(part, 40) for part in place)
-    fields_here = sorted(f for held, f in words.places if held == place[0])
+    known_places = {*words.places, *BY_KEY}
+    fields_here = sorted(f for held, f in known_places if held == place[0])
     if fields_here:
         return f"{log_type} has no field {name!r} with known values; its fields are {', '.join(fields_here)}."
-    known = ", ".join(sorted({held for held, _ in words.places}))
+    known = ", ".join(sorted({held for held, _ in known_places}))
     return f"There is no log type {log_type!r} with known values; the log types are {known}."
 
 
 def _value(place: tuple[str, str], value: str) -> str:
     text = value.strip()
-    if not text or len(text) > VALUE_CHARACTERS or one_line(text) != text:
+    if not text or text == REST or len(text) > VALUE_CHARACTERS or one_line(text) != text:
         raise BadInput(
             f"The value {one_line(text, 40)!r} must be one line of 1 to {VALUE_CHARACTERS} visible characters."
         )

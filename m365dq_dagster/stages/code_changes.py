@@ -4,13 +4,13 @@ up is `codes`; which change is critical and who may decide is judged in `core.co
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 from typing import Any
 
-from m365dq_dagster.adapters.registry import CodeChange, CodeHistory, Registry
+from m365dq_dagster.adapters.registry import CodeChange, CodeHistory, CodeSighting, Registry
 from m365dq_dagster.adapters.rule_pack import RulePack
 from m365dq_dagster.core.code_changes import (
     CODE_FIELDS,
@@ -26,9 +26,10 @@ from m365dq_dagster.core.code_changes import (
     canonical,
     differences,
     drafted,
+    heard_in,
     is_critical,
     may_decide,
-    places_of,
+    place_of,
     proposed,
     reason_for,
     withdrawn,
@@ -65,7 +66,7 @@ class CodeDesk:
 
     @cached_property
     def spelled(self) -> dict[CodeKey, CodeKey]:
-        """Keys as the reference spells them, or what waits, by what they are without regard to case."""
+        """Keys as the reference spells them, or what waits, by how the judge compares them."""
         return {key.folded: key for key in (*self.waiting, *self.rows)}
 
     @cached_property
@@ -75,10 +76,10 @@ class CodeDesk:
 
     def key(self, log_type: str, field: str, value: str) -> CodeKey:
         """The key under which a value is kept, spelled as the reference spells it, where it is there."""
-        key = canonical(log_type, field, value, self.words)
+        key = CodeKey(*place_of(log_type, field, self.words), value)
         if key in self.rows or key in self.waiting:
             return key
-        return self.spelled.get(key.folded, key)
+        return self.spelled.get(key.folded) or canonical(log_type, field, value, self.words)
 
     def in_force(self, key: CodeKey) -> ReferenceRow | None:
         """The row that the judge goes by, or None."""
@@ -209,7 +210,7 @@ def change_mapping(change: CodeChange) -> dict[str, Any]:
         "before": change.before.as_mapping() if change.before else None,
         "after": change.after.as_mapping(),
         "differences": _columns(change.before, change.after),
-        "holds_for": [f"{log_type}.{field}" for log_type, field in places_of(change.key)],
+        "holds_for": [f"{log_type}.{field}" for log_type, field in heard_in(change.key)],
         "reason": change.reason,
         "source": change.source,
         "proposed_by": change.proposer.told,
@@ -283,7 +284,7 @@ def sentences(change: CodeChange, cases: Sequence[str], *, critical: bool) -> li
     if change.state is ChangeState.REJECTED:
         stays = "stays as it was" if change.before else "stays unknown to the judge"
         return [f"Change {change.id} is rejected; {change.key} {stays}."]
-    places = ", ".join(f"{log_type}.{name}" for log_type, name in places_of(change.key))
+    places = ", ".join(f"{log_type}.{name}" for log_type, name in heard_in(change.key))
     return [f"Change {change.id} is approved: {_meant(change)} is in force for {places}.", _what_now(cases)]
 
 
@@ -316,8 +317,14 @@ def _what_now(cases: Sequence[str]) -> str:
     return f"Cases that hold it: {shown}. Judge them again: m365dq rejudge {cases[0]}"
 
 
-def cases_that_hold(registry: Registry, keys: Iterable[CodeKey]) -> list[str]:
+def cases_that_hold(registry: Registry, keys: Sequence[CodeKey]) -> list[str]:
     """The cases in which one of the values was sighted, so that a decision on it can change what they conclude."""
-    wanted = {(log_type, name, key.value) for key in keys for log_type, name in places_of(key)}
-    seen = registry.sightings()
-    return sorted({one.case_id for one in seen if (one.log_type, one.field, one.value) in wanted})
+    wanted = {(*place, key.folded.value) for key in keys for place in heard_in(key)}
+    homes = {place: key.place for key in keys for place in heard_in(key)}
+    return sorted({one.case_id for one in registry.sightings() if _folded(one, homes) in wanted})
+
+
+def _folded(one: CodeSighting, homes: Mapping[tuple[str, str], tuple[str, str]]) -> tuple[str, str, str] | None:
+    """A sighting with its value as the judge compares it, where it stands in one of the places."""
+    home = homes.get((one.log_type, one.field))
+    return (one.log_type, one.field, CodeKey(*home, one.value).folded.value) if home else None

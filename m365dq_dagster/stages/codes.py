@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -13,6 +14,7 @@ from m365dq_dagster.adapters.rule_pack import RulePack
 from m365dq_dagster.core.code_changes import CODE_FIELDS, ChangeState, CodeKey, ReferenceRow, places_of
 from m365dq_dagster.core.outcome import Severity
 from m365dq_dagster.core.reference import Origin, spread
+from m365dq_dagster.core.sightings import BY_KEY
 
 
 def load_codes(registry: Registry, pack: RulePack, now: datetime) -> int:
@@ -98,12 +100,12 @@ def code_mapping(code: StatusCode) -> dict[str, Any]:
 def listing(registry: Registry, value: str | None = None) -> list[dict[str, Any]]:
     """The reference as rows for people and JSON, by log type, field and value: what is in force, what waits for a
     decision and what was turned down, each with the number of the change that waits for it. Only one value where given,
-    in upper or lower case.
+    spelled as the judge compares it.
     """
-    changes = [c for c in registry.code_changes() if _is(c.key.value, value)]
+    changes = [c for c in registry.code_changes() if _is(c.key, value)]
     waiting = {c.key: c for c in changes if c.state is ChangeState.PENDING}
     last = {c.key: c for c in changes if c.state is not ChangeState.PENDING}
-    codes = [code for code in registry.status_codes() if _is(code.value, value)]
+    codes = [code for code in registry.status_codes() if _is(_key(code), value)]
     held = {_key(code) for code in codes}
     rows = [_listed(code, waiting.get(_key(code)), last.get(_key(code))) for code in codes]
     absent = {**{k: c for k, c in last.items() if c.state is ChangeState.REJECTED}, **waiting}
@@ -111,8 +113,9 @@ def listing(registry: Registry, value: str | None = None) -> list[dict[str, Any]
     return sorted(rows, key=lambda row: (row["log_type"], row["field_name"], row["code_value"]))
 
 
-def _is(held: str, value: str | None) -> bool:
-    return value is None or held.lower() == value.strip().lower()
+def _is(held: CodeKey, value: str | None) -> bool:
+    """Whether the judge takes a value for the one that is held; any, where none is given."""
+    return value is None or held.folded == replace(held, value=value.strip()).folded
 
 
 def _key(code: StatusCode) -> CodeKey:
@@ -150,12 +153,15 @@ def unknown_listing(registry: Registry, since: datetime) -> list[dict[str, Any]]
     anything, PENDING where a proposal waits (`pending_change` is its number, None where the rule pack ships it so), and
     REJECTED where one was turned down.
     """
-    held = {(row["log_type"], row["field_name"], row["code_value"].lower()): row for row in listing(registry)}
-    rows = [
-        _unknown(key, cases, held.get((*key[:2], key[2].lower()), {}))
-        for key, cases in unknown_codes(registry, since).items()
-    ]
+    held = {_folded(row["log_type"], row["field_name"], row["code_value"]): row for row in listing(registry)}
+    found = unknown_codes(registry, since).items()
+    rows = [_unknown(key, cases, held.get(_folded(*key), {})) for key, cases in found]
     return sorted(rows, key=lambda row: -row["rows"])
+
+
+def _folded(log_type: str, field: str, value: str) -> CodeKey:
+    place = BY_KEY[log_type, field].known_as if (log_type, field) in BY_KEY else (log_type, field)
+    return CodeKey(*place, value).folded
 
 
 def _unknown(key: tuple[str, str, str], cases: Mapping[str, int], row: Mapping[str, Any]) -> dict[str, Any]:

@@ -167,3 +167,12 @@ def test_cases_that_hold_what_a_file_approves_are_named(tmp_path: Path, registry
     file = tmp_path / "decisions.csv"
     file.write_text(decisions_text([DecisionRow(*NEW, "bad_credentials", "", "", "INFO", "m", decision="approve")]))
     assert "Cases that hold what was approved: c7." in call("codes", "approve", "--from", str(file)).stdout
+
+
+def test_history_shows_old_and_new_of_a_change_and_the_gist_of_an_addition() -> None:
+    call(*ADD)
+    call(*APPROVE)
+    call(*ADD[:-4], "--severity", "INFO", "--meaning", "A thing")
+    shown = " ".join(call("codes", "history", "999999").stdout.split())
+    assert "category: bad_credentials; first_factor: rejected; severity: WARNING; meaning: A thing" in shown
+    assert "severity: WARNING -> INFO" in shown

@@ -19,6 +19,7 @@ from m365dq_dagster.core.code_changes import (
     canonical,
     differences,
     drafted,
+    heard_in,
     is_critical,
     may_decide,
     places_of,
@@ -29,6 +30,7 @@ from m365dq_dagster.core.code_changes import (
 )
 from m365dq_dagster.core.errors import BadInput
 from m365dq_dagster.core.people import Person
+from m365dq_dagster.core.sightings import REST
 
 WORDS = KnownWords(
     categories=frozenset({"success", "bad_credentials", "password_correct_blocked", "app_config", "interrupt"}),
@@ -41,6 +43,7 @@ WORDS = KnownWords(
 CODE = CodeKey("sign_in_logs", "status_error_code", "999999")
 WORD = CodeKey("sign_in_logs", "status", "Sucess")
 OPERATION = CodeKey("unified_audit_log", "operation", "New-Thing")
+AGENT = ("sign_in_logs", "user_agent")
 ALICE, BOB = Person("alice"), Person("bob")
 IN_FORCE = ReferenceRow(
     *("sign_in_logs", "status_error_code", "999999", "wrong password", "WARNING"),
@@ -69,11 +72,18 @@ def test_a_key_is_written_as_a_shell_takes_it_and_compared_without_regard_to_cas
     assert CodeKey("l", "f", "it's").words == "l f 'it'\\''s'"
     assert CODE.words == "sign_in_logs status_error_code 999999"
     assert WORD.folded == CodeKey("sign_in_logs", "status", "sucess")
+    assert CodeKey("unified_audit_log", "operation", "Add user. ").folded == replace(OPERATION, value="add user").folded
 
 
 def test_words_of_the_legacy_log_are_those_of_the_sign_in_log() -> None:
     assert canonical("legacy_auth_logs", "status", "Sucess", WORDS) == WORD
     assert places_of(WORD) == (("sign_in_logs", "status"),)
+    assert heard_in(WORD) == (("sign_in_logs", "status"), ("legacy_auth_logs", "status"))
+    assert heard_in(CODE) == CODE_FIELDS
+    assert (
+        canonical("legacy_auth_logs", "user_agent", "x", replace(WORDS, open_places=frozenset({AGENT}))).place == AGENT
+    )
+    assert canonical("entra_audit_logs", "activity", "New-Thing", WORDS) == OPERATION
     assert WORD.kind is Kind.VALUE
     assert OPERATION.kind is Kind.OPERATION
     assert str(WORD) == "sign_in_logs.status 'Sucess'"
@@ -93,8 +103,11 @@ def test_any_other_code_is_refused(code: str) -> None:
 @pytest.mark.parametrize(
     ("place", "said"),
     [
-        (("sign_in_logs", "user_agent"), "sign_in_logs has no field 'user_agent' with known values; its fields are st"),
-        (("nowhere", "status"), "no log type 'nowhere' with known values; the log types are legacy_auth_logs, sign"),
+        (
+            ("sign_in_logs", "user_agent"),
+            "sign_in_logs has no field 'user_agent' with known values; its fields are auth",
+        ),
+        (("nowhere", "status"), "no log type 'nowhere' with known values; the log types are entra_audit_logs, leg"),
     ],
 )
 def test_a_place_without_known_values_is_refused_with_those_there_are(place: tuple[str, str], said: str) -> None:
@@ -102,7 +115,7 @@ def test_a_place_without_known_values_is_refused_with_those_there_are(place: tup
         canonical(*place, "x", WORDS)
 
 
-@pytest.mark.parametrize("value", ["", " ", "x" * 201, "a\x1bb", "a\u202eb", "a\nb"])
+@pytest.mark.parametrize("value", ["", " ", REST, "x" * 201, "a\x1bb", "a\u202eb", "a\nb"])
 def test_a_value_is_one_visible_line(value: str) -> None:
     with pytest.raises(BadInput, match="one line of 1 to 200 visible characters"):
         canonical("sign_in_logs", "status", value, WORDS)
