@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from ipaddress import IPv6Address
 from pathlib import Path
@@ -20,6 +20,7 @@ import pyarrow as pa
 from m365dq_dagster.adapters import carry_over, measure
 from m365dq_dagster.adapters.case_store import CaseStore, confine
 from m365dq_dagster.adapters.evidence import archives
+from m365dq_dagster.adapters.evidence.field_lists import exported
 from m365dq_dagster.adapters.evidence.folder import FoundFile, case_files
 from m365dq_dagster.adapters.evidence.formats import FormatDefinition, parse_formats
 from m365dq_dagster.adapters.evidence.landing import Landed, Landing, alike, of_files, only_row
@@ -51,7 +52,7 @@ from m365dq_dagster.core.ledger import (
 )
 from m365dq_dagster.core.ledger_checks import STAGE, checks
 from m365dq_dagster.core.outcome import CaseStage, DateOrder, FileStatus
-from m365dq_dagster.stages import completeness
+from m365dq_dagster.stages import completeness, schema
 from m365dq_dagster.stages.stamps import stamp
 
 if TYPE_CHECKING:
@@ -88,14 +89,14 @@ Seen = RecognisedFile | NotRecognised | Sidecar
 
 @dataclass(frozen=True)
 class IntakeReport:
-    """What came in: the ledger's sums, the checks on it, the headers seen (log type, interface version, columns)."""
+    """What came in: the ledger's sums, the checks on it, and the field lists that were seen."""
 
     files: tuple[FileCounts, ...]
     files_found: int
     files_recognised: int
     rows_by_log_type: Mapping[str, int]
     checks: tuple[CheckResult, ...]
-    schemas: tuple[tuple[str, str, tuple[str, ...]], ...] = ()
+    observed: tuple[schema.Observed, ...] = ()
 
     @property
     def rows_read(self) -> int:
@@ -127,11 +128,11 @@ def run(run: CaseRun) -> IntakeReport:
     with archives.unpacking(run.case_dir) as into:
         report = _Import(run, formats, into).take_in()
     now = run.clock.now()
+    as_known = run.pack.policy.checks.applied(run.case_id, (schema.run(run, report.observed),))
+    report = replace(report, checks=(*report.checks, *as_known))
     measure.keep_failed(run.con, STAGE, report.checks)
     stamp(run, STAGE)
     run.registry.record_checks(run.case_id, run.run_id, report.checks, now)
-    for log_type, api_version, columns in report.schemas:
-        run.registry.schema_version_seen(log_type, api_version, columns, now)
     run.registry.set_stage(run.case_id, CaseStage.IMPORTED, now)
     for task in ("read_files", "balance_ledger"):
         run.registry.finish_task(run.case_id, CaseStage.IMPORTED, task, now)
@@ -440,15 +441,12 @@ class _Import:
         rows = {log_type: self._rows(log_type) for log_type in self.tables}
         reasons = self._table("quarantine_by_reason", ("file", "reason", "rows"))
         leads = self._table("completeness_leads", ("kind", "log_type", "detail"))
-        headers = dict.fromkeys(
-            (landed.plan.definition.log_type, landed.plan.definition.api_version, item.columns)
-            for item, landed in self.taken
-        )
+        groups = exported({item.file.path: item for item, landed in self.taken if landed.rows}.values())
         recognised = len({item.file.path for item, _ in self.taken})
         policy = self.run.pack.policy
         asked = checks(counts, found, reasons, leads, policy.quality.quarantine_share)
         results = policy.checks.applied(self.run.case_id, asked)
-        return IntakeReport(counts, found, recognised, rows, results, tuple(headers))
+        return IntakeReport(counts, found, recognised, rows, results, schema.observed(self.run, groups, self.formats))
 
     def _table(self, statement: str, names: Iterable[str]) -> tuple[dict[str, object], ...]:
         return tuple(

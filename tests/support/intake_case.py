@@ -18,6 +18,7 @@ from m365dq_dagster.adapters.case_store import CONNECT_CONFIG, create_schema
 from m365dq_dagster.adapters.clock import FixedClock
 from m365dq_dagster.adapters.rule_pack import resource_dir
 from m365dq_dagster.core.context import CaseContext
+from m365dq_dagster.core.field_lists import FieldList
 from m365dq_dagster.core.outcome import CaseStage, DateOrder
 from m365dq_dagster.core.policy import CheckPolicy
 from m365dq_dagster.stages import intake
@@ -33,7 +34,7 @@ class QuietRegistry:
         self.stages: list[CaseStage] = []
         self.tasks: list[str] = []
         self.checks: list[str] = []
-        self.headers: list[tuple[str, str, tuple[str, ...]]] = []
+        self.lists: list[FieldList] = []
 
     def set_stage(self, case_id: str, stage: CaseStage, now: datetime) -> None:
         self.stages.append(stage)
@@ -44,9 +45,30 @@ class QuietRegistry:
     def record_checks(self, case_id: str, run_id: str, results: Iterable[Any], now: datetime) -> None:
         self.checks += [result.name for result in results]
 
-    def schema_version_seen(self, log_type: str, api_version: str, fields: tuple[str, ...], now: datetime) -> bool:
-        self.headers.append((log_type, api_version, fields))
-        return True
+    def field_lists(self, *_: str) -> list[tuple[int, FieldList]]:
+        return []
+
+    def keep_field_list(self, seen: FieldList, case_id: str, now: datetime) -> tuple[int, bool]:
+        self.lists.append(seen)
+        return len(self.lists), True
+
+    def schema_changes(self, **_: str) -> list[Any]:
+        return []
+
+    def record_schema_changes(self, changes: Iterable[Any], *_: object, **__: object) -> list[Any]:
+        return list(changes)
+
+    def operations_of_cases(self, log_type: str) -> list[Any]:
+        return []
+
+    def record_operations(self, *_: object) -> None:
+        """Keeps nothing."""
+
+    def record_span(self, *_: object) -> None:
+        """Keeps nothing."""
+
+    def spans(self, log_type: str) -> list[Any]:
+        return []
 
 
 @dataclass(frozen=True)
@@ -69,6 +91,9 @@ class Pack:
     content_hash: str = "sha256:test"
     vendor_changes: tuple[Any, ...] = ()
     retention: tuple[Any, ...] = ()
+    fields: tuple[Any, ...] = ()
+    values: tuple[Any, ...] = ()
+    operations: tuple[Any, ...] = ()
 
 
 @cache
@@ -122,6 +147,9 @@ def take_in(
     registry: Any = None,
     case_dir: Path | None = None,
     options: Mapping[str, str] | None = None,
+    case_id: str = "case",
+    pack: Any = None,
+    now: datetime = NOW,
 ) -> Taken:
     """Run intake over a folder. The connection is the caller's to close; one in memory costs nothing when it is
     forgotten."""
@@ -130,9 +158,9 @@ def take_in(
         create_schema(con)
     told = registry or QuietRegistry()
     home = case_dir or Path(tempfile.mkdtemp(prefix="m365dq-case-"))
-    pack: Any = Pack(shipped_formats() if formats is None else formats)
+    pack = pack or Pack(shipped_formats() if formats is None else formats)
     run = CaseRun(
-        case_id="case",
+        case_id=case_id,
         run_id="run-1",
         folder=folder,
         case_dir=home,
@@ -140,7 +168,7 @@ def take_in(
         pack=pack,
         con=con,
         registry=told,
-        clock=FixedClock(NOW),
+        clock=FixedClock(now),
         more_folders=tuple(more),
         options=dict(options or {}),
     )

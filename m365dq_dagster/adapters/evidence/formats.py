@@ -20,6 +20,7 @@ TABLE, DOCUMENT, ENVELOPE = "csv", "json", "envelope"
 CONTAINERS = (TABLE, DOCUMENT)
 SIDECAR_CONTAINERS = ("text", "manifest")
 TRANSLATION = "translation"
+CHOSEN = "chosen"
 PARTS = ("city", "state", "country", "recipients")
 READINGS = ("digits", "words")
 TYPES = {"text": "VARCHAR", "integer": "BIGINT", "boolean": "BOOLEAN", "timestamp": "TIMESTAMP"}
@@ -28,7 +29,7 @@ _KEYS = {
     *_LABELS, "log_type", "container", "detect", "payload", "fields", "types", "values", "null_words", "date_order",
     "collection_time", "declared", "renderings", "caps", "api_version", "file_name", "name_required", "name_values",
     "snapshot", "identity", "inside", "localised",
-    "other_rows",
+    "other_rows", "columns",
 }  # fmt: skip
 _DETECT_KEYS = {"all", "none", "filled", "values"}
 _SOURCE_KEYS = {"of", "payload", "gather", "key", "named", "part", "when"}
@@ -93,6 +94,7 @@ class FormatDefinition:
     inside: str | None = None
     localised: bool = False
     other_rows: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    chosen_columns: bool = False
 
     @cached_property
     def spellings(self) -> frozenset[str]:
@@ -155,6 +157,7 @@ def parse_format(data: Mapping[str, Any], where: str) -> FormatDefinition:
         inside=data.get("inside"),
         localised=bool(data.get("localised", False)),
         other_rows={name: tuple(one.casefold() for one in _names(v)) for name, v in data.get("other_rows", {}).items()},
+        chosen_columns=data.get("columns") == CHOSEN,
     )
 
 
@@ -226,6 +229,8 @@ def _check_values(data: Mapping[str, Any], where: str) -> None:
     detect = data["detect"]
     if not isinstance(detect, Mapping) or not detect.get("all") or set(detect) - _DETECT_KEYS:
         raise BadInput(f"{where}: detect must be a mapping with the required columns under `all`.")
+    if data.get("columns") not in (None, CHOSEN):
+        raise BadInput(f"{where}: columns is {CHOSEN}, where whoever exports picks them, or left out.")
     if data.get("date_order") not in (None, *DateOrder):
         raise BadInput(f"{where}: date_order must be one of {', '.join(DateOrder)}.")
     for name in (*data.get("fields", {}), *([data["log_type"]] if "log_type" in data else [])):

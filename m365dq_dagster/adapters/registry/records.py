@@ -11,6 +11,7 @@ from m365dq_dagster.core.code_changes import ChangeAction, ChangeState, CodeKey,
 from m365dq_dagster.core.outcome import CaseStage, Severity
 from m365dq_dagster.core.overrides import end_of
 from m365dq_dagster.core.people import Person
+from m365dq_dagster.core.schema_changes import ChangeKind
 
 
 @dataclass(frozen=True)
@@ -184,6 +185,48 @@ class ImportRecord:
     reason: str | None
     verifications: int
     recorded_at: datetime
+
+
+@dataclass(frozen=True)
+class SchemaVersion:
+    """One field list of a log type and interface version: which format and case first showed it, and its names as they
+    are written. What only a hash is known of has no format and no names."""
+
+    version_id: int
+    log_type: str
+    api_version: str
+    schema_hash: str
+    detected_date: date
+    format_name: str | None
+    case_id: str | None
+    names: tuple[str, ...]
+    rows: int | None
+    last_seen_at: datetime | None
+
+
+@dataclass(frozen=True)
+class SchemaChangeRecord:
+    """A change of what a vendor exports (`origin` IMPORT) or documents (DOCUMENT), as it was kept. `case_id` and
+    `version_id` say which case first showed it, and in which field list. `state` is OPEN or CLOSED."""
+
+    change_id: int
+    kind: ChangeKind
+    severity: Severity
+    log_type: str
+    api_version: str
+    before: str
+    after: str
+    detail: str
+    origin: str
+    source: str
+    effective: date | None
+    detected_at: datetime
+    state: str
+    closed_by: str | None
+    close_reason: str | None
+    closed_at: datetime | None
+    version_id: int | None
+    case_id: str | None
 
 
 @dataclass(frozen=True)

@@ -1,19 +1,17 @@
-"""What runs leave behind in the registry: imports, check results, scores, sighted codes, schemas seen. Judging them
+"""What runs leave behind in the registry: imports, check results, scores, sighted codes. Judging them
 happens elsewhere.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from m365dq_dagster.adapters.registry.part import AnyRow, RegistryPart, insert_new, upsert
+from m365dq_dagster.adapters.registry.part import AnyRow, RegistryPart, upsert
 from m365dq_dagster.adapters.registry.records import CodeSighting, ImportRecord, ScoreRecord, ScoreRow
 from m365dq_dagster.adapters.registry.tables import (
     cases,
@@ -22,7 +20,6 @@ from m365dq_dagster.adapters.registry.tables import (
     field_reliability_scores,
     imports,
     quality_check_results,
-    schema_versions,
     status_code_details,
     status_code_reference,
 )
@@ -168,26 +165,6 @@ class Runs(RegistryPart):
         with self._reading() as connection:
             found = connection.execute(query.order_by(table.c.first_sighted_at, table.c.case_id, table.c.code_value))
             return [_sighting(row) for row in found]
-
-    def schema_version_seen(self, log_type: str, api_version: str, fields: Sequence[str], now: datetime) -> bool:
-        """True where this list of fields was seen before for the log type; a new one is kept.
-
-        The hash is the SHA-256 of the field names in the given order, as a JSON array.
-        """
-        row = {
-            "log_type": log_type,
-            "api_version": api_version,
-            "schema_hash": schema_hash(fields),
-            "detected_date": now.astimezone(UTC).date(),
-            "notes": json.dumps(list(fields), ensure_ascii=False)[:4000],
-        }
-        with self._writing() as connection:
-            return not insert_new(connection, schema_versions, row, ["log_type", "api_version", "schema_hash"])
-
-
-def schema_hash(fields: Sequence[str]) -> str:
-    """SHA-256 of the field list in the given order: another order is another schema."""
-    return hashlib.sha256(json.dumps(list(fields), ensure_ascii=False).encode()).hexdigest()
 
 
 def _known(connection: Connection, fields: set[tuple[str, str]]) -> set[tuple[str, str, str]]:

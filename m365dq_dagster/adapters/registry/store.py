@@ -17,9 +17,10 @@ from m365dq_dagster.adapters.registry.journal import Journal
 from m365dq_dagster.adapters.registry.migrate import upgrade
 from m365dq_dagster.adapters.registry.outbox import Outbox
 from m365dq_dagster.adapters.registry.runs import Runs
+from m365dq_dagster.adapters.registry.schemas import Schemas
 
 
-class Registry(Cases, Runs, Codes, CodeChanges, Outbox, Journal, Cycles, Documents):
+class Registry(Cases, Runs, Codes, CodeChanges, Schemas, Outbox, Journal, Cycles, Documents):
     """What outlives a case: cases and their stages, imports, scores, codes, alerts, decisions.
 
     Safe to use from several threads and processes at once; open one after a fork, not before.

@@ -200,3 +200,11 @@ FROM (SELECT unnest($file_ids) AS file_id) AS f, (SELECT unnest($fields) AS fiel
 UPDATE files SET status = 'ALREADY_IMPORTED', reason = 'The same bytes as ' || first.path || '; nothing in it was counted twice.'
 FROM (SELECT sha256, arg_min(path, file_id) AS path, min(file_id) AS file_id FROM files WHERE rows_read > 0 GROUP BY sha256) AS first
 WHERE files.sha256 = first.sha256 AND files.file_id > first.file_id AND files.rows_read > 0
+
+-- name: operations_by_type
+SELECT coalesce(record_type, '') AS record_type, operation, count(*) AS rows, any_value(organization_id) AS tenant,
+    min(event_time) AS first_event, max(event_time) AS last_event
+FROM unified_audit_log WHERE operation IS NOT NULL GROUP BY ALL ORDER BY rows DESC, record_type, operation LIMIT 1000
+
+-- name: moments_of_files
+SELECT path, first_event, last_event FROM files

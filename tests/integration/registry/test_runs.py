@@ -4,7 +4,6 @@ import pytest
 import sqlalchemy as sa
 
 from m365dq_dagster.adapters.registry import Registry, ScoreRow, StatusCode
-from m365dq_dagster.adapters.registry.runs import schema_hash
 from m365dq_dagster.core.checks import CheckResult
 from m365dq_dagster.core.errors import InternalFault
 from m365dq_dagster.core.outcome import Severity
@@ -120,18 +119,6 @@ def test_codes_that_the_reference_lacks_are_flagged_and_stay_so_in_the_history(s
     assert [s.value for s in store.sightings(since=later)] == ["530031"]
     assert [s.value for s in store.flags_between(now, now)] == ["512345", "530031"]
     assert store.flags_between(later, later) == []
-
-
-def test_a_schema_is_new_once_and_its_field_order_counts(store: Registry, now: datetime) -> None:
-    assert store.schema_version_seen("sign_in_logs", "v1.0", ["a", "b"], now) is False
-    assert store.schema_version_seen("sign_in_logs", "v1.0", ["a", "b"], now) is True
-    assert store.schema_version_seen("sign_in_logs", "v1.0", ["b", "a"], now) is False
-    assert store.schema_version_seen("sign_in_logs", "beta", ["a", "b"], now) is False
-    with store.engine.connect() as connection:
-        row = connection.execute(sa.text("SELECT * FROM schema_versions ORDER BY version_id")).mappings().first()
-    assert row is not None
-    assert row["schema_hash"] == schema_hash(["a", "b"])
-    assert str(row["detected_date"]) == "2026-03-02"
 
 
 def test_a_moment_without_zone_is_refused(store: Registry, now: datetime) -> None:

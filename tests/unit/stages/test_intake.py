@@ -1328,7 +1328,9 @@ def test_every_header_is_told_to_the_registry_once(folder: Path) -> None:
     for name in ("a.csv", "b.csv"):
         _write(folder / name, PORTAL, _portal(1))
 
-    assert take_in(folder).registry.headers == [("sign_in_logs", "v1.0", tuple(PORTAL.split(",")))]
+    (seen,) = take_in(folder).registry.lists
+    assert (seen.log_type, seen.api_version, seen.format_name) == ("sign_in_logs", "v1.0", "portal_signin_csv")
+    assert seen.names == tuple(sorted(PORTAL.split(",")))
 
 
 def test_intake_moves_a_registered_case_and_keeps_its_checks(folder: Path, registry: Registry, now: datetime) -> None:

@@ -1,0 +1,201 @@
+"""Schema: which fields the exports of an import write, what changed since the last version of each, and what that
+means for what is read from them. Values are judged in `quality`; this stage looks at names, kinds and operations."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from m365dq_dagster.adapters import measure
+from m365dq_dagster.adapters.evidence import field_lists
+from m365dq_dagster.adapters.evidence.field_lists import Exported
+from m365dq_dagster.adapters.evidence.formats import FormatDefinition
+from m365dq_dagster.adapters.registry import SchemaChangeRecord
+from m365dq_dagster.adapters.registry.schemas import IMPORT
+from m365dq_dagster.adapters.sql import intake as sql
+from m365dq_dagster.core.checks import CheckResult
+from m365dq_dagster.core.field_lists import FieldList, observe, schema_hash
+from m365dq_dagster.core.log_shapes import Known, OperationRows, operation_changes, retention_change
+from m365dq_dagster.core.outcome import LogType
+from m365dq_dagster.core.profile import Witness
+from m365dq_dagster.core.schema_changes import SchemaChange
+from m365dq_dagster.core.schema_checks import schema_as_known
+from m365dq_dagster.core.schema_diff import ROWS_ENOUGH, Reading, compare, fits, is_older, merged, word_changes
+
+if TYPE_CHECKING:
+    from m365dq_dagster.adapters.rule_pack import RulePack
+    from m365dq_dagster.stages.case_run import CaseRun
+
+CHANGES, VERSIONS = "schema_changes", "schema_versions"
+"""Under which names a generation keeps what was found."""
+
+FREE_TEXT = frozenset({"user_agent", "failure_reason"})
+"""Fields of which single values are known and that have no vocabulary of their own."""
+
+MOST_LISTS = 40
+"""Field lists of one import that are compared; a folder whose files all differ is no export of one kind."""
+
+OPERATIONS = "operations"
+
+
+@dataclass(frozen=True)
+class Observed:
+    """The field list of some files of an import, what is read from it, and the file that stands for them."""
+
+    seen: FieldList
+    reading: Reading
+    path: str
+
+
+def observed(run: CaseRun, groups: Iterable[Exported], formats: Sequence[FormatDefinition]) -> tuple[Observed, ...]:
+    """The field lists of an import, while its files can still be read."""
+    moments = {row[0]: row[1:] for row in run.con.execute(sql.statement("moments_of_files")).fetchall()}
+    return tuple(_observed(run.pack, one, formats, moments) for one in list(groups)[:MOST_LISTS])
+
+
+def _observed(
+    pack: RulePack, of: Exported, formats: Sequence[FormatDefinition], moments: Mapping[str, Sequence[datetime | None]]
+) -> Observed:
+    definition = of.definition
+    reading = reading_of(pack, definition)
+    rows, fields = observe(
+        of.header,
+        field_lists.sample(of, formats),
+        model=field_lists.spellings(definition),
+        enumerated=frozenset(reading.known_words),
+        make=partial(field_lists.make_of, definition),
+    )
+    found = [moments.get(one.file.path, (None, None)) for one in of.files]
+    first = min((at for at, _ in found if at), default=None)
+    last = max((at for _, at in found if at), default=None)
+    log_type, version = definition.log_type, definition.api_version
+    return Observed(FieldList(definition.id, log_type, version, rows, fields, first, last), reading, of.path)
+
+
+def reading_of(pack: RulePack, definition: FormatDefinition) -> Reading:
+    """What is read from a format, which of it testifies, and which words of it are known."""
+    fields = field_lists.readings(definition)
+    ours = [spec for spec in pack.fields if spec.log_type == definition.log_type]
+    witnesses = frozenset(spec.field for spec in ours if spec.witness in (Witness.PRIMARY, Witness.SECONDARY))
+    renderings = frozenset(spec.field for spec in ours if spec.witness is Witness.RENDERING)
+    words: dict[str, set[str]] = {}
+    for row in pack.values:
+        if row.log_type == definition.log_type and row.field not in FREE_TEXT:
+            words.setdefault(row.field, set()).add(row.value.casefold())
+    known = {name: frozenset(words[one]) for name, fed in fields.items() for one in sorted(fed) if one in words}
+    return Reading(fields, witnesses, renderings, definition.chosen_columns, known)
+
+
+def run(run: CaseRun, found: Iterable[Observed]) -> CheckResult:
+    """Compare with what is known, keep what is new, and say it in one check. Changes are kept once for ever."""
+    now = run.clock.now()
+    versions = [_compared(run, one, now) for one in found]
+    _operations(run, now)
+    _reach(run, [one for one in found if not one.reading.chosen], now)
+    changes = [_row(one, run.case_id) for one in _of_case(run, {int(row["version"]) for row in versions})]
+    measure.keep_json(run.con, CHANGES, changes)
+    measure.keep_json(run.con, VERSIONS, versions)
+    return schema_as_known(changes, versions)
+
+
+def _compared(run: CaseRun, one: Observed, now: datetime) -> dict[str, Any]:
+    """Find the version that an import is of, or keep a new one with what changed."""
+    seen = one.seen
+    known = run.registry.field_lists(seen.log_type, seen.api_version, seen.format_name)
+    same = next((version for _, version in known if fits(version, seen)), None)
+    changes: tuple[SchemaChange, ...] = ()
+    if same or known:
+        before = same or _baseline([version for _, version in known])
+        changes = (() if same else compare(before, seen, one.reading, one.path)) + word_changes(
+            before, seen, one.reading, one.path
+        )
+        seen = seen if is_older(before, seen) and not same else merged(before, seen)
+    version_id, is_new = run.registry.keep_field_list(seen, run.case_id, now)
+    run.registry.record_schema_changes(
+        changes, seen.api_version, IMPORT, now, case_id=run.case_id, version_id=version_id
+    )
+    return {
+        "version": version_id,
+        "log_type": seen.log_type,
+        "api_version": seen.api_version,
+        "schema_hash": schema_hash(seen.names),
+        "format": seen.format_name,
+        "file": one.path,
+        "fields": len(seen.names),
+        "is_new": is_new,
+    }
+
+
+def _baseline(known: Sequence[FieldList]) -> FieldList:
+    """The version seen last of those that say enough: by a header, or by enough records."""
+    return next((one for one in known if one.stated or sum(one.rows.values()) >= ROWS_ENOUGH), known[0])
+
+
+def _operations(run: CaseRun, now: datetime) -> None:
+    """Compare the operations of the audit log with those of earlier imports, and keep them."""
+    log_type = str(LogType.UAL)
+    if not measure.has_table(run.con, log_type):
+        return
+    counted = run.con.execute(sql.statement("operations_by_type")).fetchall()
+    seen = [
+        OperationRows(run.case_id, kind[:80], name[:200], rows, _digest(tenant), first, last)
+        for kind, name, rows, tenant, first, last in counted
+    ]
+    if not seen:
+        return
+    known = Known(frozenset(row.operation for row in run.pack.operations))
+    changes = operation_changes(run.registry.operations_of_cases(log_type), seen, known, log_type)
+    run.registry.record_schema_changes(changes, OPERATIONS, IMPORT, now, case_id=run.case_id)
+    run.registry.record_operations(seen, log_type, now)
+
+
+def _digest(tenant: str | None) -> str | None:
+    """A tenant's id, good for nothing but telling tenants apart."""
+    return hashlib.sha256(tenant.strip().casefold().encode("utf-8", "replace")).hexdigest()[:16] if tenant else None
+
+
+def _reach(run: CaseRun, direct: Sequence[Observed], now: datetime) -> None:
+    """Compare how far back the logs reach with how long they are known to be kept."""
+    longest: dict[str, int] = {}
+    for row in run.pack.retention:
+        longest[row.log_type] = max(row.days, longest.get(row.log_type, 0))
+    for log_type in dict.fromkeys(one.seen.log_type for one in direct):
+        firsts = [one.seen.first_event for one in direct if one.seen.log_type == log_type and one.seen.first_event]
+        lasts = [one.seen.last_event for one in direct if one.seen.log_type == log_type and one.seen.last_event]
+        if not firsts or not lasts:
+            continue
+        run.registry.record_span(run.case_id, log_type, min(firsts), max(lasts), now)
+        change = retention_change(run.registry.spans(log_type), longest, log_type, log_type)
+        if change:
+            run.registry.record_schema_changes([change], "", IMPORT, now, case_id=run.case_id)
+
+
+def _of_case(run: CaseRun, versions: set[int]) -> list[SchemaChangeRecord]:
+    """The changes that this case showed first, and the open ones of the versions that its files are of."""
+    return [
+        one
+        for one in reversed(run.registry.schema_changes(origin=IMPORT))
+        if one.case_id == run.case_id or (one.version_id in versions and one.state == "OPEN")
+    ]
+
+
+def _row(one: SchemaChangeRecord, case_id: str) -> dict[str, Any]:
+    """A change as the case document shows it; `first` says that this case was the one to show it."""
+    return {
+        "id": one.change_id,
+        "kind": str(one.kind),
+        "severity": str(one.severity),
+        "log_type": one.log_type,
+        "api_version": one.api_version,
+        "before": one.before,
+        "after": one.after,
+        "detail": one.detail,
+        "source": one.source,
+        "detected_at": one.detected_at.isoformat(),
+        "state": one.state,
+        "first": one.case_id == case_id,
+    }
