@@ -30,6 +30,7 @@ from m365dq_dagster.cli import (
     overrides,
     report,
     run,
+    schema,
     show,
     terminal,
     ui,
@@ -152,6 +153,7 @@ app.command("maintain")(maintain.maintain)
 app.add_typer(alerts.app, name="alerts")
 app.add_typer(codes.app, name="codes")
 app.add_typer(overrides.app, name="overrides")
+app.add_typer(schema.app, name="schema")
 
 
 def main() -> None:

@@ -33,6 +33,9 @@ LEADS = 20
 LINE = 116
 """Characters of a sentence on one line; longer ones lose their middle after two."""
 
+LISTS = 40
+"""Field lists and changes that the screen shows; `--json` gives all of them."""
+
 NAMED = 5
 """Sentences of one kind in the summary."""
 
@@ -51,8 +54,9 @@ def show(
 ) -> None:
     """Read the results of a case back.
 
-    Views: summary, files, quality, fields, accounts, findings, conflicts, indicators, completeness, quarantine (with
-    the raw rows), provenance, corrections, progress; and `evidence F-001`, which prints the raw lines of a finding.
+    Views: summary, files, quality, fields, accounts, findings, conflicts, indicators, completeness, schema, quarantine
+    (with the raw rows), provenance, corrections, progress; and `evidence F-001`, which prints the raw lines of a
+    finding.
     """
     bench = workbench(ctx)
     if view not in KEYS and view not in READERS and view != "evidence":
@@ -148,7 +152,8 @@ def _files(document: Document) -> RenderableType:
             opened.append(row)
     parts = [_files_of(*key, rows) for key, rows in sorted(taken.items())]
     parts += [*_by_reason("Opened", opened), *_by_reason("Not taken in", unread)]
-    remarks = [cell(text) for text in (*narrative.remarks(document), narrative.places(document)) if text]
+    told = (*narrative.remarks(document), *narrative.schema_changes(document), narrative.places(document))
+    remarks = [cell(text) for text in told if text]
     totals = cell(f"{len(files):,} in all: {narrative.files_summary(document)}", "bold")
     return Group(*parts, *remarks, totals)
 
@@ -404,6 +409,39 @@ def _completeness(document: Document) -> RenderableType:
     return Group(_heading(title), *(_gaps_of(group, document) for group in groups))
 
 
+def _schema(document: Document) -> RenderableType:
+    """The field lists of the files, and how they differ from those of earlier imports."""
+    lists = [
+        (
+            narrative.elided(row.get("format")),
+            row.get("api_version"),
+            row.get("fields"),
+            str(row.get("schema_hash"))[:12],
+            narrative.elided(row.get("file")),
+            _yes(row.get("is_new")),
+        )
+        for row in narrative.items(document, "schema_versions")[:LISTS]
+    ]
+    changes = [
+        (
+            *(row.get(key) for key in ("id", "severity", "kind")),
+            narrative.elided(row.get("detail"), 300),
+            row.get("state"),
+        )
+        for row in narrative.items(document, "schema_changes")[:LISTS]
+    ]
+    titles = ("Format", "Version", "Fields", "Hash", "File", "New")
+    parts: list[RenderableType] = [table("Field lists", titles, lists, ("Fields",))]
+    if not changes:
+        return Group(*parts, cell("Nothing differs from earlier imports of these formats."))
+    heads = ("Id", "Severity", "Kind", "What changed", "State")
+    return Group(*parts, table("Differences from earlier imports", heads, changes, free=("What changed",)))
+
+
+def _yes(flag: object) -> str:
+    return "yes" if flag else "no"
+
+
 def _gaps_of(group: narrative.GapGroup, document: Document) -> RenderableType:
     lines: list[RenderableType] = [cell(""), _heading(f"{group.kind}: {narrative.plural(len(group.rows), 'lead')}")]
     lines += [cell(text) for text in (group.means, group.what_to_do and f"What to do: {group.what_to_do}") if text]
@@ -545,6 +583,7 @@ VIEWS: dict[str, Callable[[Document], RenderableType]] = {
     "indicators": _indicators,
     "completeness": _completeness,
     "corrections": _corrections,
+    "schema": _schema,
 }
 
 READERS: dict[str, Callable[..., None]] = {
@@ -565,5 +604,6 @@ KEYS: dict[str, tuple[str, ...]] = {
     "indicators": ("indicators",),
     "completeness": ("completeness",),
     "corrections": ("corrections",),
+    "schema": ("schema_changes", "schema_versions"),
 }
 """The views of a case document, each with the keys that `--json` prints; `summary` prints them all."""

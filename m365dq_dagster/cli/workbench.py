@@ -126,6 +126,30 @@ class Workbench:
         with self.registry() as registry:
             return progress_mapping(case_progress(registry, valid_case_id(case_id)))
 
+    def schema_versions(self) -> list[dict[str, Any]]:
+        """One plain row a field list that exports were seen with."""
+        from m365dq_dagster.stages.schema import versions
+
+        with self.registry() as registry:
+            return versions(registry)
+
+    def schema_changes(self, *, every: bool) -> list[dict[str, Any]]:
+        """The open changes, or every one, newest first."""
+        from m365dq_dagster.stages.schema import changes
+
+        with self.registry() as registry:
+            return changes(registry, None if every else "OPEN")
+
+    def close_schema_change(self, change_id: int, reason: str, actor: str | None) -> dict[str, Any]:
+        """Close a change in the name of this machine's user."""
+        from m365dq_dagster.adapters.clock import SystemClock
+        from m365dq_dagster.adapters.operating_user import operating_person
+        from m365dq_dagster.stages.schema import as_row
+
+        person = operating_person(actor)
+        with self.registry() as registry:
+            return as_row(registry.close_schema_change(change_id, person, reason, SystemClock().now()))
+
     def generate(
         self, name: str, out: Path, rows: int | None, seed: int, shape: str | None, variant: str | None, **extra: Any
     ) -> dict[str, Any]:

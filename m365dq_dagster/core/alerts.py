@@ -17,6 +17,7 @@ from m365dq_dagster.core.document_policy import DocumentPolicy
 from m365dq_dagster.core.errors import BadInput
 from m365dq_dagster.core.outcome import CaseVerdict, Severity
 from m365dq_dagster.core.plain_text import one_line
+from m365dq_dagster.core.schema_changes import ChangeKind, matters
 from m365dq_dagster.core.sightings import REST
 
 SRE = "sre@maia.local"
@@ -54,6 +55,7 @@ class AlertRule:
 UNKNOWN_STATUS_CODE = "unknown_status_code"
 QUALITY_CHECK_FAILURE = "quality_check_failure"
 BREACH_INDICATOR = "breach_indicator"
+SCHEMA_CHANGE = "schema_change"
 
 ALERT_RULES: Mapping[str, AlertRule] = MappingProxyType(
     {
@@ -78,9 +80,20 @@ ALERT_RULES: Mapping[str, AlertRule] = MappingProxyType(
             (IR_TEAM,),
             "docs/runbooks/breach-indicator.md",
         ),
+        SCHEMA_CHANGE: AlertRule(
+            SCHEMA_CHANGE,
+            Severity.WARNING,
+            "Schema change in {log_type}: {detail}",
+            (SRE,),
+            "docs/runbooks/schema-change.md",
+        ),
     }
 )
-"""The specification's three rules, with its texts, severities, thresholds and recipients."""
+"""The specification's three rules, with its texts, severities, thresholds and recipients, and the one on schema
+changes."""
+
+TOLD_AS_CODES = frozenset({ChangeKind.ENUM_VALUE_NEW, ChangeKind.CODE_NEW})
+"""Changes that the alert on unknown codes tells of, once each, with the runbook that closes them."""
 
 
 @dataclass(frozen=True)
@@ -144,8 +157,10 @@ def alerts_for(document: Mapping[str, Any], policy: OperationsPolicy) -> tuple[A
     A breach: one, where the case says BREACH_INDICATED. A failed blocking check: one each, overridden or not.
     An unknown code, then an unknown word of a witness: one each, the commonest first, up to the policy's bound; the
     rest of a log type in one more.
+    A schema change in what is read: one each, by the case that showed it first, and none in any other case.
     """
-    return (*_breach(document, policy), *_failed_checks(document, policy), *_unknown_codes(document, policy))
+    told = (_breach, _failed_checks, _unknown_codes, _schema_changes)
+    return tuple(alert for kind in told for alert in kind(document, policy))
 
 
 def _breach(document: Mapping[str, Any], policy: OperationsPolicy) -> Iterable[Alert]:
@@ -196,6 +211,16 @@ def _commonest(rows: Iterable[Mapping[str, Any]], log_type: str, threshold: int)
 def _folded_away(rows: Iterable[Mapping[str, Any]], log_type: str) -> int:
     """How many values stand behind those rows of a log type that count several as one."""
     return sum(int(row.get("values", 1)) for row in rows if row["log_type"] == log_type and row["value"] == REST)
+
+
+def _schema_changes(document: Mapping[str, Any], policy: OperationsPolicy) -> Iterable[Alert]:
+    rule = policy.rules[SCHEMA_CHANGE]
+    grave = [one for one in document.get("schema_changes", ()) if one.get("first") and matters(one)]
+    told = [one for one in grave if one["kind"] not in TOLD_AS_CODES]
+    if len(told) >= rule.threshold:
+        for one in told:
+            subject = f"{one['log_type']}:{one['kind']}:{one['before']}>{one['after']}"
+            yield _alert(rule, document, subject, log_type=str(one["log_type"]), detail=str(one["detail"]))
 
 
 def _alert(rule: AlertRule, document: Mapping[str, Any], subject: str, **blanks: str) -> Alert:

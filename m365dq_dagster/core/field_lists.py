@@ -196,7 +196,7 @@ def _modelled(name: str, model: Mapping[str, str]) -> str:
     return model.get(name) or model.get(top, top) + dot + rest
 
 
-_EMPTY = (None, "", [], {})
+_EMPTY: tuple[Any, ...] = (None, "", [], {})
 
 
 class _Tally:

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from m365dq_dagster.core.schema_changes import matters
+
 Document = Mapping[str, Any]
 
 RESIDUAL_RISK = (
@@ -538,6 +540,15 @@ def remarks(document: Document) -> list[str]:
     """What is to be known of files that were taken in, one sentence a remark."""
     taken = [row for row in items(document, "files") if row.get("log_type") and row.get("status") not in NOT_TAKEN_IN]
     return _by_sentence((row.get("path"), row.get("reason") or _dates(row)) for row in taken)
+
+
+def schema_changes(document: Document) -> list[str]:
+    """What the vendor or the exporter changed in what is read, one sentence each; nothing where nothing did."""
+    grave = [row for row in items(document, "schema_changes") if matters(row)]
+    return [
+        f"Schema change in {elided(row.get('log_type'))}: {elided(row.get('detail'), 300)} (m365dq schema changes)."
+        for row in grave[:NAMED]
+    ] + ([f"And {plural(len(grave) - NAMED, 'more schema change')}."] if len(grave) > NAMED else [])
 
 
 def _dates(row: Mapping[str, Any]) -> str:

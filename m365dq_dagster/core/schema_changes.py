@@ -4,9 +4,11 @@ belongs to `schema_diff`; finding them in vendor documents, keeping them and tel
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
+from typing import Any
 
 from m365dq_dagster.core.outcome import Severity
 
@@ -66,3 +68,9 @@ class SchemaChange:
     def is_told(self) -> bool:
         """Whether it is worth an alert: it matters to what the product reads and is more than wording."""
         return self.kind.alarms and self.severity is not Severity.INFO
+
+
+def matters(change: Mapping[str, Any]) -> bool:
+    """Whether a change as a case document shows it is open and touches what the product reads."""
+    graver = change.get("severity") != Severity.INFO and change.get("kind") != ChangeKind.TEXT_ONLY
+    return graver and change.get("state") == "OPEN"

@@ -8,19 +8,12 @@ from typing import Any
 
 from m365dq_dagster.core.checks import CheckResult, remark
 from m365dq_dagster.core.narrative import plural
-from m365dq_dagster.core.outcome import Severity
-from m365dq_dagster.core.schema_changes import ChangeKind
+from m365dq_dagster.core.schema_changes import matters
 
 STAGE = "intake"
 RUNBOOK = "docs/runbooks/schema-change.md"
 CHANGED = "SCHEMA_CHANGED"
 SHOWN = ("kind", "severity", "before", "after", "detail")
-
-
-def matters(change: Mapping[str, Any]) -> bool:
-    """Whether an open change touches what the product reads."""
-    graver = change.get("severity") != Severity.INFO and change.get("kind") != ChangeKind.TEXT_ONLY
-    return graver and change.get("state") == "OPEN"
 
 
 def schema_as_known(changes: Sequence[Mapping[str, Any]], versions: Sequence[Mapping[str, Any]]) -> CheckResult:

@@ -21,7 +21,7 @@ from m365dq_dagster.core.known_checks import blocks, compensation
 from m365dq_dagster.core.ledger import REMEDIES
 from m365dq_dagster.core.outcome import CaseVerdict, Confidence, LogType
 from m365dq_dagster.core.overrides import Override
-from m365dq_dagster.stages import places, sightings
+from m365dq_dagster.stages import places, schema, sightings
 from m365dq_dagster.stages.case_run import CaseRun
 from m365dq_dagster.stages.indicators import VERIFIERS
 from m365dq_dagster.stages.stamps import stale_tables
@@ -70,6 +70,8 @@ def build(run: CaseRun, *, stage: str) -> dict[str, Any]:
         "country_database": places.kept(run).get("database"),
         "recommended": _recommended(run.con),
         **sightings.told(sightings.unknown(run)),
+        "schema_changes": measure.read_json(run.con, schema.CHANGES),
+        "schema_versions": measure.read_json(run.con, schema.VERSIONS),
         **_judged(run.con, blocked=blocked),
         "alerts": [],
         "context": run.context.as_mapping(),

@@ -20,7 +20,7 @@ from m365dq_dagster.core.profile import Witness
 from m365dq_dagster.core.reliability import AppliedRule, FieldJudgement, is_rejected, recommend
 from m365dq_dagster.core.sightings import Sighted
 from m365dq_dagster.core.stretches import ChangePoint, DayCount, PartFault, TypeProfile
-from m365dq_dagster.stages import sightings
+from m365dq_dagster.stages import schema, sightings
 from m365dq_dagster.stages.case_run import CaseRun
 from m365dq_dagster.stages.codes import load_codes
 from m365dq_dagster.stages.stamps import stamp
@@ -67,6 +67,7 @@ def run(run: CaseRun) -> QualityReport:
     checks = run.pack.policy.checks.applied(run.case_id, found)
     _keep_profiles(run, fields)
     _remember(run, checks)
+    schema.note_words(run, unknown)
     stamp(run, STAGE)
     codes = sum(one.values for one in unknown if one.is_unknown_code)
     return QualityReport(fields, checks, codes, sum(one.values for one in unknown) - codes)

@@ -20,13 +20,16 @@ from m365dq_dagster.adapters.sql import intake as sql
 from m365dq_dagster.core.checks import CheckResult
 from m365dq_dagster.core.field_lists import FieldList, observe, schema_hash
 from m365dq_dagster.core.log_shapes import Known, OperationRows, operation_changes, retention_change
-from m365dq_dagster.core.outcome import LogType
+from m365dq_dagster.core.outcome import LogType, Severity
+from m365dq_dagster.core.plain_text import one_line
 from m365dq_dagster.core.profile import Witness
-from m365dq_dagster.core.schema_changes import SchemaChange
+from m365dq_dagster.core.schema_changes import ChangeKind, SchemaChange
 from m365dq_dagster.core.schema_checks import schema_as_known
 from m365dq_dagster.core.schema_diff import ROWS_ENOUGH, Reading, compare, fits, is_older, merged, word_changes
+from m365dq_dagster.core.sightings import REST, Kind, Sighted
 
 if TYPE_CHECKING:
+    from m365dq_dagster.adapters.registry import Registry
     from m365dq_dagster.adapters.rule_pack import RulePack
     from m365dq_dagster.stages.case_run import CaseRun
 
@@ -93,13 +96,36 @@ def reading_of(pack: RulePack, definition: FormatDefinition) -> Reading:
 def run(run: CaseRun, found: Iterable[Observed]) -> CheckResult:
     """Compare with what is known, keep what is new, and say it in one check. Changes are kept once for ever."""
     now = run.clock.now()
-    versions = [_compared(run, one, now) for one in found]
+    seen = [_compared(run, one, now) for one in found]
     _operations(run, now)
     _reach(run, [one for one in found if not one.reading.chosen], now)
-    changes = [_row(one, run.case_id) for one in _of_case(run, {int(row["version"]) for row in versions})]
-    measure.keep_json(run.con, CHANGES, changes)
-    measure.keep_json(run.con, VERSIONS, versions)
-    return schema_as_known(changes, versions)
+    measure.keep_json(run.con, VERSIONS, seen)
+    return schema_as_known(_keep_changes(run, seen), seen)
+
+
+def note_words(run: CaseRun, unknown: Iterable[Sighted]) -> None:
+    """Keep the words of enumerated fields that no table knows as changes. The alert on unknown codes tells of those
+    that stand for an outcome."""
+    words = (one for one in unknown if one.watched.kind in (Kind.WITNESS, Kind.VALUE) and one.value != REST)
+    told = [_new_word(one) for one in words]
+    if told:
+        run.registry.record_schema_changes(told, "", IMPORT, run.clock.now(), case_id=run.case_id)
+        _keep_changes(run, measure.read_json(run.con, VERSIONS))
+
+
+def _new_word(one: Sighted) -> SchemaChange:
+    severity = Severity.WARNING if one.watched.kind.alerts else Severity.INFO
+    name, log_type = one.watched.source, one.log_type
+    detail = f"the value '{one_line(one.value, 80)}' of {name} is in no table of the rule pack"
+    return SchemaChange(
+        ChangeKind.ENUM_VALUE_NEW, severity, log_type, "values", name, one.value, None, detail, log_type
+    )
+
+
+def _keep_changes(run: CaseRun, seen: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    found = [_row(one, run.case_id) for one in _of_case(run, {int(row["version"]) for row in seen})]
+    measure.keep_json(run.con, CHANGES, found)
+    return found
 
 
 def _compared(run: CaseRun, one: Observed, now: datetime) -> dict[str, Any]:
@@ -107,17 +133,14 @@ def _compared(run: CaseRun, one: Observed, now: datetime) -> dict[str, Any]:
     seen = one.seen
     known = run.registry.field_lists(seen.log_type, seen.api_version, seen.format_name)
     same = next((version for _, version in known if fits(version, seen)), None)
-    changes: tuple[SchemaChange, ...] = ()
+    told: tuple[SchemaChange, ...] = ()
     if same or known:
         before = same or _baseline([version for _, version in known])
-        changes = (() if same else compare(before, seen, one.reading, one.path)) + word_changes(
-            before, seen, one.reading, one.path
-        )
+        told = word_changes(before, seen, one.reading, one.path)
+        told += () if same else compare(before, seen, one.reading, one.path)
         seen = seen if is_older(before, seen) and not same else merged(before, seen)
     version_id, is_new = run.registry.keep_field_list(seen, run.case_id, now)
-    run.registry.record_schema_changes(
-        changes, seen.api_version, IMPORT, now, case_id=run.case_id, version_id=version_id
-    )
+    run.registry.record_schema_changes(told, seen.api_version, IMPORT, now, case_id=run.case_id, version_id=version_id)
     return {
         "version": version_id,
         "log_type": seen.log_type,
@@ -148,8 +171,8 @@ def _operations(run: CaseRun, now: datetime) -> None:
     if not seen:
         return
     known = Known(frozenset(row.operation for row in run.pack.operations))
-    changes = operation_changes(run.registry.operations_of_cases(log_type), seen, known, log_type)
-    run.registry.record_schema_changes(changes, OPERATIONS, IMPORT, now, case_id=run.case_id)
+    told = operation_changes(run.registry.operations_of_cases(log_type), seen, known, log_type)
+    run.registry.record_schema_changes(told, OPERATIONS, IMPORT, now, case_id=run.case_id)
     run.registry.record_operations(seen, log_type, now)
 
 
@@ -183,8 +206,8 @@ def _of_case(run: CaseRun, versions: set[int]) -> list[SchemaChangeRecord]:
     ]
 
 
-def _row(one: SchemaChangeRecord, case_id: str) -> dict[str, Any]:
-    """A change as the case document shows it; `first` says that this case was the one to show it."""
+def as_row(one: SchemaChangeRecord) -> dict[str, Any]:
+    """A change for JSON."""
     return {
         "id": one.change_id,
         "kind": str(one.kind),
@@ -194,8 +217,43 @@ def _row(one: SchemaChangeRecord, case_id: str) -> dict[str, Any]:
         "before": one.before,
         "after": one.after,
         "detail": one.detail,
+        "origin": one.origin,
         "source": one.source,
+        "case": one.case_id,
+        "effective": one.effective.isoformat() if one.effective else None,
         "detected_at": one.detected_at.isoformat(),
         "state": one.state,
-        "first": one.case_id == case_id,
+        "closed_by": one.closed_by,
+        "close_reason": one.close_reason,
+        "closed_at": one.closed_at.isoformat() if one.closed_at else None,
     }
+
+
+def _row(one: SchemaChangeRecord, case_id: str) -> dict[str, Any]:
+    """A change as the case document shows it; `first` says that this case was the one to show it."""
+    return {**as_row(one), "first": one.case_id == case_id}
+
+
+def changes(registry: Registry, state: str | None = None) -> list[dict[str, Any]]:
+    """The changes that imports and vendor documents showed, newest first; only OPEN or CLOSED ones where given."""
+    return [as_row(one) for one in registry.schema_changes(state)]
+
+
+def versions(registry: Registry) -> list[dict[str, Any]]:
+    """Every field list that an export was seen with."""
+    return [
+        {
+            "version_id": one.version_id,
+            "log_type": one.log_type,
+            "api_version": one.api_version,
+            "schema_hash": one.schema_hash,
+            "format_name": one.format_name,
+            "case_id": one.case_id,
+            "fields": len(one.names),
+            "names": list(one.names),
+            "rows": one.rows,
+            "detected_date": one.detected_date.isoformat(),
+            "last_seen": one.last_seen_at.isoformat() if one.last_seen_at else None,
+        }
+        for one in registry.schema_versions()
+    ]

@@ -69,6 +69,9 @@ class Listener:
     def __getattr__(self, name: str) -> Callable[..., None]:
         return lambda *given, **_: self.heard.append((name, given))
 
+    def schema_changes(self, **_: str) -> list[Any]:
+        return []
+
 
 @dataclass
 class Bench:

@@ -114,6 +114,28 @@ def oculus() -> Document:
         },
         "unknown_codes": [{"log_type": "unified_audit_log", "field": "error_number", "value": "512345", "rows": 2}],
         "unknown_values": [{"log_type": "sign_in_logs", "field": "result", "value": "Sucess", "rows": 84}],
+        "schema_changes": [
+            {
+                "id": 3,
+                "kind": "FIELD_GONE",
+                "severity": "CRITICAL",
+                "log_type": "sign_in_logs",
+                "before": "Status",
+                "after": "",
+                "detail": "'Status' of portal_signin_csv (v1.0) is gone; status was read there",
+                "state": "OPEN",
+                "first": True,
+            }
+        ],
+        "schema_versions": [
+            {
+                "format": "portal_signin_csv",
+                "api_version": "v1.0",
+                "fields": 57,
+                "schema_hash": "ab" * 32,
+                "file": "a.csv",
+            }
+        ],
         "conflicts": [
             {
                 "kind": "ADDRESS_IN_TWO_COUNTRIES",
@@ -291,6 +313,8 @@ def hostile() -> Document:
     document["completeness"] += [{"kind": evil, "log_type": evil, "from": evil, "to": evil, "detail": evil}]
     document["by_log_type"][evil] = {"events": 3, "by_outcome": {}, "judged": False, "first_event": evil}
     document["unknown_codes"][0].update(value=evil, field=evil)
+    document["schema_changes"] = [{**document["schema_changes"][0], "detail": evil, "log_type": evil}] * 9
+    document["schema_versions"][0].update(file=evil, format=evil)
     return document
 
 
