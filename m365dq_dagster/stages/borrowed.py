@@ -70,6 +70,10 @@ class Unrecorded:
     def __getattr__(self, name: str) -> Callable[..., None]:
         return lambda *given, **more: None
 
+    def schema_changes(self, **_: object) -> list[Any]:
+        """None are remembered."""
+        return []
+
 
 def profile(db_path: str | Path) -> Profile:
     """Judge the fields of a database. Raises `BadInput` where it cannot be read."""
