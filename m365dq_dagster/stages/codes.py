@@ -156,7 +156,7 @@ def unknown_listing(registry: Registry, since: datetime) -> list[dict[str, Any]]
     held = {_folded(row["log_type"], row["field_name"], row["code_value"]): row for row in listing(registry)}
     found = unknown_codes(registry, since).items()
     rows = [_unknown(key, cases, held.get(_folded(*key), {})) for key, cases in found]
-    return sorted(rows, key=lambda row: -row["rows"])
+    return sorted((row for row in rows if row["state"] != "ACTIVE"), key=lambda row: -row["rows"])
 
 
 def _folded(log_type: str, field: str, value: str) -> CodeKey:

@@ -5,7 +5,7 @@ with a spreadsheet, read back and carried out. Deciding on one value is `code_ch
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from enum import StrEnum
 from pathlib import Path
@@ -41,6 +41,11 @@ COLUMNS = tuple(one.name for one in fields(DecisionRow))
 SAID = ("category", "outcome", "first_factor", "severity", "meaning")
 """What a line says of its value."""
 
+FOLLOWING = ("outcome", "first_factor")
+"""What follows from the class of a code where a line does not say it."""
+
+REPLACED = "The file of decisions says otherwise; its line takes the place of this change."
+
 WORDS: Mapping[str, ChangeState | None] = {
     "": None,
     "approve": ChangeState.APPROVED,
@@ -61,13 +66,13 @@ class Result(StrEnum):
 
 @dataclass(frozen=True)
 class Decided:
-    """What is to be done with a line: with the registry, where `settlement` is given; else nothing."""
+    """What is to be done with a line: nothing, or these settlements, of which the last one is the line's own."""
 
     line: int
     key: CodeKey
     result: Result
     note: str
-    settlement: Settlement | None = None
+    settlements: tuple[Settlement, ...] = ()
 
 
 def decisions_text(rows: Iterable[DecisionRow]) -> str:
@@ -79,8 +84,8 @@ def carry_out(desk: CodeDesk, path: Path, reason: str | None = None, only: Chang
     """Carry out the decisions of a file: all lines are checked first, and either all decisions are kept or none.
 
     `reason` stands where a line has none; with `only` decisions of the other kind are left. A value that nobody
-    proposed is proposed and decided in one step, unless it is critical: then it is proposed and waits for a second
-    person. Raises `BadInput` naming file and line where a line is wrong.
+    proposed, or not as the line says, is proposed and decided in one step, unless it is critical: then it is proposed
+    and waits for a second person. Raises `BadInput` naming file and line where a line is wrong.
     """
     table = read_table(path)
     missing = sorted({"log_type", "field_name", "code_value", "decision"} - set(table.columns))
@@ -90,9 +95,9 @@ def carry_out(desk: CodeDesk, path: Path, reason: str | None = None, only: Chang
             "with its header."
         )
     decided = _checked(desk, table, reason, only)
-    todo = [one.settlement for one in decided if one.settlement is not None]
+    todo = [settlement for one in decided for settlement in one.settlements]
     done = iter(desk.registry.settle_codes(todo, desk.person, desk.now, f"{table.name} {table.sha256}"))
-    rows = [_told(one, next(done) if one.settlement is not None else None) for one in decided]
+    rows = [_told(one, [next(done) for _ in one.settlements]) for one in decided]
     counts = Counter(row["result"] for row in rows)
     return {
         "file": str(path),
@@ -102,14 +107,14 @@ def carry_out(desk: CodeDesk, path: Path, reason: str | None = None, only: Chang
     }
 
 
-def _told(one: Decided, change: CodeChange | None) -> dict[str, Any]:
+def _told(one: Decided, changes: Sequence[CodeChange]) -> dict[str, Any]:
     return {
         "line": one.line,
         "log_type": one.key.log_type,
         "field_name": one.key.field,
         "code_value": one.key.value,
         "result": one.result.value,
-        "change": change.id if change else None,
+        "change": changes[-1].id if changes else None,
         "note": one.note,
     }
 
@@ -163,45 +168,50 @@ def _line(
 
 
 def _decided(desk: CodeDesk, line: Line, key: CodeKey, state: ChangeState, reason: str | None) -> Decided:
+    waiting, shipped = desk.waiting.get(key), desk.shipped_as_pending(key)
+    row = waiting.after if waiting else shipped.after if shipped else None
+    if row is not None and (state is ChangeState.REJECTED or not any(_otherwise(line, row))):
+        return _as_proposed(desk, line, key, state, reason)
+    return _as_the_line_says(desk, line, key, row, state, reason)
+
+
+def _as_proposed(desk: CodeDesk, line: Line, key: CodeKey, state: ChangeState, reason: str | None) -> Decided:
+    """A decision on what waits, as it waits."""
     waiting = desk.waiting.get(key)
-    if waiting is not None:
-        _must_say(line, waiting)
-        if desk.is_own(waiting) and state is ChangeState.APPROVED and desk.critical(waiting):
-            return Decided(line.number, key, Result.NEEDS_SECOND_PERSON, f"change {waiting.id} is your own proposal")
-        return _settled(line, key, desk.settlement(key, state, reason))
-    shipped = desk.shipped_as_pending(key)
-    if shipped is not None and not any(_otherwise(line, shipped.after)):
-        return _settled(line, key, desk.settlement(key, state, reason))
-    return _unproposed(desk, line, key, state, reason)
+    own = waiting is not None and desk.is_own(waiting) and desk.critical(waiting)
+    if waiting is not None and own and state is ChangeState.APPROVED:
+        return Decided(line.number, key, Result.NEEDS_SECOND_PERSON, f"change {waiting.id} is your own proposal")
+    settlement = desk.settlement(key, state, reason)
+    return Decided(line.number, key, Result(state.value), settlement.reason or "", (settlement,))
 
 
-def _unproposed(desk: CodeDesk, line: Line, key: CodeKey, state: ChangeState, reason: str | None) -> Decided:
-    """A value that nobody proposed so far, or not so."""
-    cells = line.cells
-    if not (cells.get("category") and cells.get("severity") and cells.get("meaning")):
+def _as_the_line_says(
+    desk: CodeDesk, line: Line, key: CodeKey, row: ReferenceRow | None, state: ChangeState, reason: str | None
+) -> Decided:
+    """A decision on what nobody proposed, or not so: the line's own proposal, in place of the one that waits."""
+    asked = _asked(key, line.cells, row)
+    if not (asked.category and asked.severity and asked.meaning):
         if state is ChangeState.REJECTED:
             return Decided(line.number, key, Result.LEFT, "nothing waits for it; it stays as it is")
         raise BadInput(f"{key} is not proposed yet; give its category, severity and meaning")
-    proposal = desk.draft(_asked(key, cells), cells.get("reason") or reason)
+    proposal = desk.draft(asked, reason)
     if proposal is None:
         return Decided(line.number, key, Result.LEFT, "in force with just these values already")
+    replaced, note = _replaced(desk.waiting.get(key))
     if proposal.is_critical and state is ChangeState.APPROVED:
-        note = next_step(key, critical=True)
-        return Decided(line.number, key, Result.NEEDS_SECOND_PERSON, note, Settlement(proposal, ChangeState.PENDING))
-    return _settled(line, key, desk.checked(proposal, state, reason))
+        told = f"{note}it waits{next_step(key, critical=True)}"
+        settlements = (*replaced, Settlement(proposal, ChangeState.PENDING))
+        return Decided(line.number, key, Result.NEEDS_SECOND_PERSON, told, settlements)
+    settlement = desk.checked(proposal, state, reason)
+    told = f"{note}{settlement.reason or ''}"
+    return Decided(line.number, key, Result(state.value), told, (*replaced, settlement))
 
 
-def _settled(line: Line, key: CodeKey, settlement: Settlement) -> Decided:
-    return Decided(line.number, key, Result(settlement.state.value), settlement.reason or "", settlement)
-
-
-def _must_say(line: Line, waiting: CodeChange) -> None:
-    """Refuse a line that was edited away from the change that waits: what is approved is what was proposed."""
-    for name, said, proposed in _otherwise(line, waiting.after):
-        raise BadInput(
-            f"{name} is {one_line(said, 60)!r}, but change {waiting.id}, which waits, says {one_line(proposed, 60)!r}; "
-            "restore it, or reject that change first and propose anew"
-        )
+def _replaced(waiting: CodeChange | None) -> tuple[tuple[Settlement, ...], str]:
+    """What waits and is not what the line says is turned down, so that the line can take its place."""
+    if waiting is None:
+        return (), ""
+    return (Settlement(waiting.id, ChangeState.REJECTED, REPLACED),), f"in place of change {waiting.id}; "
 
 
 def _otherwise(line: Line, row: ReferenceRow) -> Iterator[tuple[str, str, str]]:
@@ -212,13 +222,19 @@ def _otherwise(line: Line, row: ReferenceRow) -> Iterator[tuple[str, str, str]]:
             yield name, said, held
 
 
-def _asked(key: CodeKey, cells: Mapping[str, str]) -> Asked:
+def _asked(key: CodeKey, cells: Mapping[str, str], row: ReferenceRow | None) -> Asked:
+    """What a line says of its value, completed from the row that waits. Where the line gives another class and repeats
+    outcome and first factor of the old one, they follow from the new class.
+    """
+    said = {name: cells.get(name) or (getattr(row, name) or "" if row else "") for name in SAID}
+    if row is not None and said["category"].lower() != (row.category or "").lower():
+        said |= {name: "" for name in FOLLOWING if said[name] == (getattr(row, name) or "")}
     return Asked(
         key,
-        cells["category"],
-        cells["severity"],
-        cells["meaning"],
-        cells.get("outcome") or None,
-        cells.get("first_factor") or None,
+        said["category"],
+        said["severity"],
+        said["meaning"],
+        said["outcome"] or None,
+        said["first_factor"] or None,
         cells.get("source") or None,
     )

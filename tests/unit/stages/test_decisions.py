@@ -81,10 +81,44 @@ def test_lines_without_a_decision_are_left(carry: Carry, registry: Registry) -> 
 def test_what_waits_is_approved_as_it_was_proposed(carry: Carry, registry: Registry, now: datetime) -> None:
     proposed = Asked(CodeKey(*PLACE, "999999"), "bad_credentials", "WARNING", "A thing")
     desk(registry, BOB, now).propose(proposed)
-    with pytest.raises(BadInput, match=r"line 2: category is 'app_config', but change 1, which waits, says 'bad_cred"):
-        carry(replace(ROW, category="app_config"))
     assert results(carry(replace(ROW, meaning="a  THING", category=""))) == ["APPROVED"]
-    assert registry.code_changes()[0].decider == ALICE
+    (change,) = registry.code_changes()
+    assert (change.proposer, change.decider) == (BOB, ALICE)
+
+
+def test_a_line_that_says_otherwise_takes_the_place_of_what_waits(
+    carry: Carry, registry: Registry, now: datetime
+) -> None:
+    guess = Asked(CodeKey(*PLACE, "999999"), "unknown", "WARNING", "Not described")
+    desk(registry, BOB, now).propose(guess)
+    edited = replace(ROW, category="bad_credentials", outcome="failure", first_factor="unknown", meaning="")
+    done = carry(edited)
+    assert (results(done), done["lines"][0]["note"], done["lines"][0]["change"]) == (
+        ["APPROVED"],
+        "in place of change 1; ",
+        2,
+    )
+    first, second = registry.code_changes()
+    assert (first.state, first.decider) == (ChangeState.REJECTED, ALICE)
+    assert "takes the place of this change" in str(first.decision_reason)
+    assert (second.after.first_factor, second.after.meaning) == ("rejected", "Not described")
+    assert {row["category"] for row in listing(registry, "999999")} == {"bad_credentials"}
+
+
+def test_a_critical_line_in_place_of_what_waits_needs_a_second_person_as_well(
+    carry: Carry, registry: Registry, now: datetime
+) -> None:
+    desk(registry, BOB, now).propose(Asked(CodeKey(*PLACE, "999999"), "unknown", "WARNING", "Not described"))
+    done = carry(replace(ROW, severity="CRITICAL"))
+    assert results(done) == ["NEEDS_SECOND_PERSON"]
+    assert done["lines"][0]["note"].startswith("in place of change 1; it waits, as another user of this machine:")
+    assert [change.state for change in registry.code_changes()] == [ChangeState.REJECTED, ChangeState.PENDING]
+
+
+def test_what_waits_is_rejected_whatever_else_the_line_says(carry: Carry, registry: Registry, now: datetime) -> None:
+    desk(registry, BOB, now).propose(Asked(CodeKey(*PLACE, "999999"), "unknown", "WARNING", "Not described"))
+    assert results(carry(replace(ROW, decision="reject", reason="no"))) == ["REJECTED"]
+    assert len(registry.code_changes()) == 1
 
 
 def test_what_ships_as_pending_is_decided_by_a_line_that_says_the_same_or_nothing(
