@@ -168,7 +168,9 @@ def _line(
 
 
 def _decided(desk: CodeDesk, line: Line, key: CodeKey, state: ChangeState, reason: str | None) -> Decided:
-    waiting, shipped = desk.waiting.get(key), desk.shipped_as_pending(key)
+    held, waiting, shipped = desk.in_force(key), desk.waiting.get(key), desk.shipped_as_pending(key)
+    if waiting is None and held is not None and state is ChangeState.APPROVED and not any(_otherwise(line, held)):
+        return Decided(line.number, key, Result.LEFT, "in force with just these values already")
     row = waiting.after if waiting else shipped.after if shipped else None
     if row is not None and (state is ChangeState.REJECTED or not any(_otherwise(line, row))):
         return _as_proposed(desk, line, key, state, reason)
@@ -196,7 +198,7 @@ def _as_the_line_says(
         raise BadInput(f"{key} is not proposed yet; give its category, severity and meaning")
     proposal = desk.draft(asked, reason)
     if proposal is None:
-        return Decided(line.number, key, Result.LEFT, "in force with just these values already")
+        return Decided(line.number, key, Result.LEFT, "what the line says is in force")
     replaced, note = _replaced(desk.waiting.get(key))
     if proposal.is_critical and state is ChangeState.APPROVED:
         told = f"{note}it waits{next_step(key, critical=True)}"

@@ -178,8 +178,22 @@ def test_the_reject_command_leaves_what_a_file_approves(carry: Carry, registry: 
 
 
 def test_what_is_in_force_already_is_left(carry: Carry) -> None:
-    same = replace(ROW, code_value="50126", meaning="wrong password", source="")
+    same = replace(ROW, code_value="50126", meaning="wrong password")
     assert carry(same)["lines"][0]["note"] == "in force with just these values already"
+    assert results(carry(same, replace(ROW, code_value="530031", category="", severity="", meaning=""))) == [
+        "LEFT",
+        "APPROVED",
+    ]
+    no = replace(same, decision="reject", reason="no", source="")
+    assert carry(no)["lines"][0]["note"] == "what the line says is in force"
+
+
+def test_a_file_that_is_carried_out_again_changes_nothing(carry: Carry, registry: Registry) -> None:
+    rows = [ROW, DecisionRow(*PLACE, "530031", decision="approve")]
+    assert results(carry(*rows)) == ["APPROVED"] * 2
+    before = registry.code_changes()
+    assert results(carry(*rows)) == ["LEFT"] * 2
+    assert registry.code_changes() == before
 
 
 def test_one_value_in_two_places_is_decided_once(carry: Carry, registry: Registry) -> None:
