@@ -36,7 +36,7 @@ def _override(row: Mapping[str, Any]) -> str | None:
     """Until when the gate of the case is overridden and by whom, or that its verdict does not stand any more."""
     one = row.get("override")
     if not one:
-        return None
+        return "not verified: a check that blocks is switched off" if row.get("quality") == "OVERRIDDEN" else None
     if one["verdict_stands"]:
         return f"not verified: until {one['expires']} by {one['actor']}"
     return f"ended on {narrative.last_day(one)}; this verdict no longer stands, run again"

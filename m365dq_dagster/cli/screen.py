@@ -123,7 +123,7 @@ def _account(row: Mapping[str, Any]) -> list[Text]:
 
 
 def _labelled(document: Mapping[str, Any]) -> list[tuple[str, str]]:
-    passed_over = [_passed_over(row) for row in narrative.passed_over(document)]
+    passed_over = _passed_over(document)
     failed = [] if passed_over else [_failed(document, row) for row in narrative.failed_checks(document)]
     off = [f"{row.get('check')}. Instead: {row.get('compensated_by')}" for row in narrative.switched_off(document)]
     figures = narrative.sign_in_figures(document)
@@ -132,7 +132,7 @@ def _labelled(document: Mapping[str, Any]) -> list[tuple[str, str]]:
         *_some("Trust", narrative.trusted(document), 2),
         *_some("Do not trust", narrative.distrusted(document), 2),
         *_some("Failed checks", failed, 2),
-        *_some("Passed over", passed_over, 2),
+        *passed_over,
         *_some("Switched off", off, 1),
         *_some("Not known", narrative.unknowns(document), 1),
         ("Files", narrative.files_summary(document)),
@@ -150,9 +150,11 @@ def _failed(document: Mapping[str, Any], row: Mapping[str, Any]) -> str:
     return f"{shown} What to do: {row.get('runbook')}"
 
 
-def _passed_over(row: Mapping[str, Any]) -> str:
-    """A check that an override disabled, why it failed, and what stands in for it."""
-    return f"{row.get('check')}: {_cut(str(row.get('reason')), 60)} Instead: {row.get('compensated_by')}"
+def _passed_over(document: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What an override disabled, and what stands in for the first of it."""
+    rows = narrative.passed_over(document)
+    told = _some("Passed over", [f"{row.get('check')}: {_cut(str(row.get('reason')), 60)}" for row in rows], 1)
+    return [*told, *_some("Instead", [str(row.get("compensated_by")) for row in rows], 1)]
 
 
 def _some(label: str, sentences: Sequence[str], most: int) -> list[tuple[str, str]]:

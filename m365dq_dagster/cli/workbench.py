@@ -97,9 +97,10 @@ class Workbench:
 
         with self.registry() as registry:
             corrected, overridden = in_force(registry), standing(registry, self.now())
+            gates = {one.case_id: one.status for one in registry.last_imports()}
             return [
-                case_mapping(record, corrected.get(record.case_id), overridden.get(record.case_id))
-                for record in registry.cases()
+                case_mapping(one, corrected.get(one.case_id), overridden.get(one.case_id), gates.get(one.case_id))
+                for one in registry.cases()
             ]
 
     def overrides(self) -> list[dict[str, Any]]:
@@ -280,9 +281,10 @@ class Workbench:
     def dashboard(self, days: int) -> Dashboard:
         """The metrics page of the last days."""
         from m365dq_dagster.stages.metrics import compute_dashboard
+        from m365dq_dagster.stages.packs import effective_pack
 
         with self.registry() as registry:
-            return compute_dashboard(registry, self.now(), days)
+            return compute_dashboard(registry, self.now(), days, pack=effective_pack(self.settings, registry))
 
     def correct(
         self,

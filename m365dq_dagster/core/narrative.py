@@ -790,15 +790,16 @@ def override_banner(document: Document) -> str:
     told = f"NOT VERIFIED: {who} asked to skip the quality gate until {until} (reason: {reason})."
     if failed_checks(document):
         told = f"NOT VERIFIED: the quality gate said no, and {who} overrode it until {until} (reason: {reason})."
-    return f"{lapse(override)} {told}" if lapse(override) else told
+    ended = lapse(override)
+    return f"{ended[:1].upper()}{ended[1:]}. {told}" if ended else told
 
 
 def lapse(override: Document) -> str:
-    """The sentence on an override that has ended, by its day or by a person; nothing while it is in force."""
+    """The words on an override that has ended, by its day or by a person; nothing while it is in force."""
     if override.get("in_force", True):
         return ""
     by = f" by {override['ended_by']}" if override.get("ended_by") else ""
-    return f"The override ended on {last_day(override)}{by}; this verdict no longer stands, run the case again."
+    return f"the override ended on {last_day(override)}{by}; this verdict no longer stands, run the case again"
 
 
 def last_day(override: Document) -> str:

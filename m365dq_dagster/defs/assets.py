@@ -118,9 +118,9 @@ def standing_assets(services: Services) -> list[dg.AssetsDefinition]:
     def dashboard_metrics() -> Made:
         """The data quality dashboard over the last 30 days."""
         with services.registry() as registry:
-            return dg.MaterializeResult(
-                metadata=metadata.dashboard(stages["metrics"].compute_dashboard(registry, clock.now()))
-            )
+            pack = stages["packs"].effective_pack(services.settings, registry)
+            page = stages["metrics"].compute_dashboard(registry, clock.now(), pack=pack)
+            return dg.MaterializeResult(metadata=metadata.dashboard(page))
 
     @dg.asset(group_name="estate", kinds={"sql"}, deps=[status_code_reference], check_specs=checks.MAINTENANCE_SPECS)
     def maintenance_report() -> Made:

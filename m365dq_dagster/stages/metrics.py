@@ -26,14 +26,19 @@ Field = tuple[str, str]
 
 
 def compute_dashboard(
-    registry: Registry, now: datetime, days: int = 30, ranked: Collection[Field] | None = None
+    registry: Registry,
+    now: datetime,
+    days: int = 30,
+    ranked: Collection[Field] | None = None,
+    pack: RulePack | None = None,
 ) -> Dashboard:
     """The page over the last `days` times 24 hours up to `now`; an empty registry gives a page of zeros.
 
     `ranked` are the (log type, field) that compete for the most reliable: by default those of the rule pack that can
-    tell an outcome, since an address that is always present says nothing about success.
+    tell an outcome, since an address that is always present says nothing about success. `pack` is the rule pack in
+    force, which says what is switched off; the shipped one unless given.
     """
-    window, pack = Window(now.astimezone(UTC), days), load_rule_pack()
+    window, pack = Window(now.astimezone(UTC), days), pack or load_rule_pack()
     fields = outcome_fields(pack) if ranked is None else frozenset(ranked)
     return dashboard(
         window,

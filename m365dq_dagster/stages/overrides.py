@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from m365dq_dagster.adapters.registry import ImportRecord, OverrideRecord, Registry
-from m365dq_dagster.core.narrative import part
+from m365dq_dagster.core.narrative import items, lapse, part
 from m365dq_dagster.core.overrides import Override
 from m365dq_dagster.core.people import Person
 
@@ -89,7 +89,8 @@ def _standing(one: OverrideRecord, now: datetime, *, stands: bool) -> dict[str, 
 
 
 def as_it_stands(document: Mapping[str, Any], known: Iterable[OverrideRecord], now: datetime) -> dict[str, Any]:
-    """A published document with what has become of its override since: `in_force`, and when and by whom it was ended.
+    """A published document with what has become of its override since: `in_force`, and when and by whom it was ended;
+    where it is over, every finding says so too.
 
     `known` are the overrides of the registry; without the one that the document names, its last day decides.
     """
@@ -97,7 +98,14 @@ def as_it_stands(document: Mapping[str, Any], known: Iterable[OverrideRecord], n
     told = part(quality, "override")
     if not told:
         return dict(document)
-    return {**document, "quality": {**quality, "override": {**told, **_state(document, Override.of(told), known, now)}}}
+    state = {**told, **_state(document, Override.of(told), known, now)}
+    findings = [_finding(row, lapse(state)) for row in items(document, "findings")]
+    return {**document, "quality": {**quality, "override": state}, "findings": findings}
+
+
+def _finding(row: Mapping[str, Any], ended: str) -> dict[str, Any]:
+    """A finding with what has become of the override that taints it."""
+    return {**row, "not_verified": f"{row['not_verified']}; {ended}"} if ended and "not_verified" in row else dict(row)
 
 
 def _state(

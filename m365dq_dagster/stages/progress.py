@@ -35,10 +35,14 @@ def progress_mapping(progress: CaseProgress) -> dict[str, Any]:
 
 
 def case_mapping(
-    record: CaseRecord, corrected: Mapping[str, str] | None = None, override: Mapping[str, Any] | None = None
+    record: CaseRecord,
+    corrected: Mapping[str, str] | None = None,
+    override: Mapping[str, Any] | None = None,
+    quality: str | None = None,
 ) -> dict[str, Any]:
     """For JSON: one row of the list of cases; `corrected` are the verdicts that a person gave, by subject, and
-    `override` the one in force or the one whose end has left the verdict behind.
+    `override` the one in force or the one whose end has left the verdict behind, `quality` how the gate of the last
+    import ended.
     """
     return {
         "case": record.case_id,
@@ -48,6 +52,7 @@ def case_mapping(
         "blocked_by": record.blocked_by,
         "updated_at": record.updated_at.isoformat(),
         "corrected": dict(corrected or {}),
+        "quality": quality,
         "override": dict(override) if override else None,
         "last_run": record.last_run.isoformat() if record.last_run else None,
     }

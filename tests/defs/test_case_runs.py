@@ -9,6 +9,7 @@ import dagster as dg
 import pytest
 
 from m365dq_dagster.adapters.case_store import CaseStore
+from m365dq_dagster.adapters.clock import FixedClock
 from m365dq_dagster.adapters.registry import Registry
 from m365dq_dagster.adapters.settings import Settings
 from m365dq_dagster.core.errors import BadInput, CaseBusy, InternalFault
@@ -156,6 +157,46 @@ def test_an_override_stands_for_later_runs_until_it_expires(
     job = build_definitions(settings).resolve_job_def("case_job")
     run_job(instance, job, case_id, form(**OVERRIDE))
     assert run_case(settings, case_id).success
+
+
+def test_an_override_ends_by_itself_after_its_last_day(
+    settings: Settings, instance: dg.DagsterInstance, store: CaseStore, register: Register
+) -> None:
+    case_id = register(code=unreadable_outcomes, access="")
+    last = datetime.now(UTC) + timedelta(days=2)
+    job = build_definitions(settings).resolve_job_def("case_job")
+    run_job(instance, job, case_id, form(**{**OVERRIDE, "expires": str(last.date())}))
+    assert read_document(store, case_id)["quality"]["override"]["recorded_by"]
+    outcome = run_case(settings, case_id, clock=FixedClock(last + timedelta(days=1)))
+    assert outcome.blocked == ("outcome_can_be_told",)
+    document = read_document(store, case_id)
+    assert (document["quality"]["status"], document["quality"]["override"]) == ("FAIL", None)
+    assert document["findings"] == []
+
+
+def test_a_gate_that_the_policy_of_the_home_switches_off_warns_and_says_so(
+    settings: Settings, instance: dg.DagsterInstance, store: CaseStore, register: Register
+) -> None:
+    case_id = register(code=unreadable_outcomes, access="")
+    local = settings.home / "rule_pack"
+    local.mkdir()
+    switches = "[checks]\nsign_in_logs_outcome_may_be_judged = false\nsign_in_logs_as_expected = false\n"
+    (local / "policy.toml").write_text(switches, encoding="utf-8")
+    outcome = run_case(settings, case_id)
+    assert outcome.success
+    found = checks_of(instance, outcome.run_id)
+    gate, suite = found["outcome_can_be_told"], found["sign_in_logs_as_expected"]
+    assert (gate.passed, gate.severity) == (False, dg.AssetCheckSeverity.WARN)
+    assert "Switched off by policy: sign_in_logs_outcome_may_be_judged." in gate.description
+    assert (suite.passed, suite.severity) == (False, dg.AssetCheckSeverity.WARN)
+    assert "switched off by policy" in suite.description
+    document = read_document(store, case_id)
+    assert (document["status"], document["quality"]["status"]) == ("CANNOT_CONCLUDE", "OVERRIDDEN")
+    assert [row["check"] for row in document["quality"]["switched_off"]] == [
+        "sign_in_logs_as_expected",
+        "sign_in_logs_outcome_may_be_judged",
+    ]
+    assert not any(finding["verified"] for finding in document["findings"])
 
 
 def test_the_launch_form_adds_to_what_is_known_of_the_case(

@@ -231,10 +231,61 @@ def overridden() -> Document:
     document["quality"] = {
         "status": "OVERRIDDEN",
         "failed_checks": blocked()["quality"]["failed_checks"],
-        "override": {"reason": "lab exercise", "actor": "jo", "expires": "2026-12-31"},
+        "override": {
+            "reason": "lab exercise",
+            "actor": "jo",
+            "expires": "2026-12-05",
+            "recorded_by": "analyst",
+            "ends": "2026-12-06T00:00:00+00:00",
+            "disabled": [
+                {
+                    "check": "outcome_field_present",
+                    "reason": blocked()["quality"]["failed_checks"][0]["reason"],
+                    "compensated_by": "Ask the portal how single sign-ins ended.",
+                }
+            ],
+            "compensated_by": ["Ask the portal how single sign-ins ended."],
+            "in_force": True,
+            "ended_at": None,
+            "ended_by": None,
+        },
     }
+    _taint(document, "quality gate overridden by jo until 2026-12-05 (lab exercise)")
+    return document
+
+
+def _taint(document: Document, because: str) -> None:
     for finding in document["findings"]:
-        finding["verified"] = False
+        finding.update(verified=False, not_verified=f"not verified: {because}")
+
+
+def lapsed() -> Document:
+    """The same case, read after somebody has ended the override."""
+    document = overridden()
+    ended = {"in_force": False, "ended_at": "2026-11-30T08:00:00+00:00", "ended_by": "boss"}
+    document["quality"]["override"].update(ended)
+    return document
+
+
+def switched_off() -> Document:
+    """A case judged while the policy has a check off that blocks, and one that does not."""
+    document = oculus()
+    off = [
+        {
+            "check": "sign_in_logs_as_expected",
+            "blocking": False,
+            "compensated_by": "Look through rows by hand.",
+            "reason": None,
+        },
+        {
+            "check": "quarantine_share",
+            "blocking": True,
+            "compensated_by": "Read the rows that were set aside by hand.",
+            "reason": "Case oculus: quarantine_share is switched off by policy. It would have failed: 60 rows.",
+        },
+    ]
+    document["quality"] = {"status": "OVERRIDDEN", "failed_checks": [], "override": None, "switched_off": off}
+    _taint(document, "the check quarantine_share is switched off")
     return document
 
 

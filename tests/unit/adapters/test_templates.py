@@ -10,7 +10,18 @@ from m365dq_dagster.core import narrative
 from m365dq_dagster.stages.report import rendered
 from tests.support import sample_document
 
-SAMPLES = ["oculus", "corrected", "blocked", "overridden", "all_blocked", "clean", "hostile", "crowded"]
+SAMPLES = [
+    "oculus",
+    "corrected",
+    "blocked",
+    "overridden",
+    "lapsed",
+    "switched_off",
+    "all_blocked",
+    "clean",
+    "hostile",
+    "crowded",
+]
 
 
 class Page(HTMLParser):
@@ -105,6 +116,23 @@ def test_an_override_is_a_banner_and_on_every_finding() -> None:
     shown = page("overridden").text
     assert "The quality gate was overridden" in shown
     assert shown.count("not verified") >= 8
+    assert "It ends by itself: after 2026-12-05" in shown
+    assert "Ask the portal how single sign-ins ended." in shown
+    assert shown.count("Not verified: quality gate overridden by jo until 2026-12-05 (lab exercise).") == 8
+
+
+def test_an_override_of_a_gate_that_held_says_that_nothing_was_passed_over() -> None:
+    document = sample_document.overridden()
+    document["quality"]["failed_checks"] = document["quality"]["override"]["disabled"] = []
+    assert "Nothing was passed over" in templates.render("report", document=document, say=narrative, version="0")
+
+
+def test_an_override_that_has_ended_and_checks_that_are_off_are_banners() -> None:
+    assert "The override ended on 2026-11-30 by boss; this verdict no longer stands" in page("lapsed").text
+    shown = page("switched_off").text
+    assert "Checks are switched off" in shown
+    assert "Read the rows that were set aside by hand." in shown
+    assert shown.count("Not verified: the check quarantine_share is switched off.") == 8
 
 
 def test_a_correction_is_a_banner_and_stands_at_the_account_and_the_finding() -> None:

@@ -218,6 +218,14 @@ def test_cases_says_that_a_verdict_is_not_verified_and_then_that_it_no_longer_st
     assert call_json("cases")[0]["override"]["verdict_stands"] is False
 
 
+def test_cases_says_that_a_verdict_is_not_verified_for_a_check_that_is_off(registry: Registry) -> None:
+    registry.register_case("c1", "/evidence/c1", {}, NOW)
+    registry.record_import("c1", "r1", NOW, 1.5, 10, "OVERRIDDEN", "SWITCHED_OFF", 3, NOW)
+    (row,) = call_json("cases")
+    assert (row["quality"], row["override"]) == ("OVERRIDDEN", None)
+    assert "switched off" in " ".join(call("cases").stdout.split())
+
+
 def test_ending_says_why_and_needs_something_to_end(overridden: Registry) -> None:
     for words, sentence in (
         (("c1",), "--reason"),

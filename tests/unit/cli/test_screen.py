@@ -9,7 +9,18 @@ from m365dq_dagster.cli import screen, terminal
 from tests.support import sample_document
 
 FOOTER = screen.Footer("/home/jo/.m365dq/cases/oculus/report.html", "/home/jo/.m365dq", 9.83)
-SAMPLES = ["oculus", "corrected", "blocked", "overridden", "all_blocked", "clean", "hostile", "crowded"]
+SAMPLES = [
+    "oculus",
+    "corrected",
+    "blocked",
+    "overridden",
+    "lapsed",
+    "switched_off",
+    "all_blocked",
+    "clean",
+    "hostile",
+    "crowded",
+]
 
 
 def shown(document: dict[str, Any], footer: screen.Footer = FOOTER) -> str:
@@ -84,7 +95,18 @@ def test_the_reason_of_a_withheld_verdict_is_not_told_twice() -> None:
 
 
 def test_an_override_is_on_the_screen() -> None:
-    assert "NOT VERIFIED" in shown(sample_document.overridden())
+    text = shown(sample_document.overridden())
+    assert "NOT VERIFIED" in text
+    assert "Passed over" in text
+    assert "Instead        Ask the portal how single sign-ins ended." in text
+    assert "Failed checks" not in text
+
+
+def test_an_override_that_has_ended_and_a_check_that_is_off_are_on_the_screen() -> None:
+    assert "this verdict no longer stands" in " ".join(shown(sample_document.lapsed()).split())
+    text = " ".join(shown(sample_document.switched_off()).split())
+    assert "NOT VERIFIED: switched off by policy" in text
+    assert "Switched off quarantine_share. Instead: Read the rows" in text
 
 
 def test_a_long_path_stands_alone_on_the_last_line() -> None:

@@ -15,7 +15,9 @@ VIEWS = [*OF_THE_DOCUMENT, "quarantine", "provenance"]
 
 
 @pytest.mark.parametrize("view", VIEWS)
-@pytest.mark.parametrize("name", ["oculus", "corrected", "blocked", "hostile", "overridden", "all_blocked"])
+@pytest.mark.parametrize(
+    "name", ["oculus", "corrected", "blocked", "hostile", "overridden", "switched_off", "all_blocked"]
+)
 def test_every_view_is_neutral_and_no_wider_than_120_columns(view: str, name: str) -> None:
     result = call("show", "c", view, bench=HandedWorkbench(getattr(sample_document, name)()))
     assert result.exit_code == 0
@@ -358,3 +360,16 @@ def test_every_view_of_a_corrected_case_says_that_it_was_corrected(view: str) ->
     shown = call("show", "oculus", view, bench=HandedWorkbench(sample_document.corrected())).stdout
     assert shown.index("case was corrected to NO_BREACH_INDICATED") < shown.index("was corrected to NO_INDICATION")
     assert "CANNOT_CONCLUDE" not in shown.partition("travelling")[0]
+
+
+def test_what_holds_nothing_back_stands_in_the_quality_view_and_above_the_findings() -> None:
+    overridden = HandedWorkbench(sample_document.overridden())
+    out = " ".join(call("show", "oculus", "quality", bench=overridden).stdout.split())
+    assert "Passed over by the override" in out
+    assert "Ask the portal how single sign-ins ended." in out
+    assert "Every finding is not verified: quality gate overridden by jo until 2026-12-05" in " ".join(
+        call("show", "oculus", "findings", bench=overridden).stdout.split()
+    )
+    off = call("show", "oculus", "quality", bench=HandedWorkbench(sample_document.switched_off())).stdout
+    assert "Switched off by policy" in off
+    assert "It was not asked." in off

@@ -287,7 +287,7 @@ def test_reasons_are_sentences_and_a_field_without_any_is_described_by_its_state
 def test_an_override_is_never_silent() -> None:
     assert narrative.override_banner(sample_document.oculus()) == ""
     banner = narrative.override_banner(sample_document.overridden())
-    assert all(word in banner for word in ("NOT VERIFIED", "jo", "2026-12-31", "lab exercise"))
+    assert all(word in banner for word in ("NOT VERIFIED", "jo", "2026-12-05", "lab exercise"))
 
 
 @pytest.mark.parametrize("odd", [{"files": None}, {"files": "x"}, {"files": [1, None]}, {}])
@@ -353,3 +353,29 @@ def test_only_corrections_in_force_are_told_that_on_the_case_first() -> None:
     assert second.startswith(f"{account} was corrected to NO_INDICATION")
     subjects = (None, account, "other@x.example")
     assert [narrative.corrected_to(document, one) for one in subjects] == ["NO_BREACH_INDICATED", "NO_INDICATION", ""]
+
+
+def test_an_override_that_has_ended_is_told_before_everything_else() -> None:
+    banner = narrative.override_banner(sample_document.lapsed())
+    assert banner.startswith("The override ended on 2026-11-30 by boss; this verdict no longer stands, run the case")
+    assert "NOT VERIFIED: the quality gate said no, and jo (user analyst) overrode it until 2026-12-05" in banner
+
+
+def test_what_was_passed_over_is_told_with_what_stands_in_for_it() -> None:
+    (row,) = narrative.passed_over(sample_document.overridden())
+    assert row["compensated_by"] == "Ask the portal how single sign-ins ended."
+    assert narrative.passed_over(sample_document.oculus()) == []
+
+
+def test_checks_that_are_switched_off_are_told_those_that_block_first() -> None:
+    document = sample_document.switched_off()
+    gate, suite = narrative.switched_off(document)
+    assert gate["reason"].startswith("quarantine_share is switched off by policy.")
+    assert suite["reason"] == "It was not asked."
+    assert narrative.switch_banner(document) == (
+        "NOT VERIFIED: switched off by policy, though nothing may be concluded without it: quarantine_share. "
+        "Switched off by policy besides: sign_in_logs_as_expected."
+    )
+    document["quality"]["switched_off"].pop()
+    assert narrative.switch_banner(document) == "Switched off by policy: sign_in_logs_as_expected."
+    assert narrative.switch_banner(sample_document.oculus()) == ""

@@ -102,6 +102,13 @@ def test_a_document_says_that_its_override_is_over(overridden: Registry) -> None
         for records in (known, ()):
             found = overrides.as_it_stands(document(), records, at)["quality"]["override"]
             assert (found["in_force"], found["ended_at"], found["ended_by"]) == (told, None, None)
+    tainted = {**document(), "findings": [{"id": "F-001", "not_verified": "not verified: why"}, {"id": "F-002"}]}
+    first, second = overrides.as_it_stands(tainted, known, OVER)["findings"]
+    assert first["not_verified"] == (
+        "not verified: why; the override ended on 2026-03-09; this verdict no longer stands, run the case again"
+    )
+    assert second == {"id": "F-002"}
+    assert overrides.as_it_stands(tainted, known, LAST)["findings"] == tainted["findings"]
     banner = override_banner(overrides.as_it_stands(document(), known, OVER))
     assert banner.startswith("The override ended on 2026-03-09; this verdict no longer stands, run the case again.")
     assert "NOT VERIFIED" in banner

@@ -45,6 +45,7 @@ def test_a_case_is_listed_with_stage_verdict_and_last_run(registry: Registry, no
             "blocked_by": None,
             "updated_at": now.isoformat(),
             "corrected": {},
+            "quality": None,
             "override": None,
             "last_run": now.isoformat(),
         }
