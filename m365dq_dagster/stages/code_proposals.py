@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from m365dq_dagster.adapters.registry import Registry
+from m365dq_dagster.adapters.registry import CodeChange, Registry
 from m365dq_dagster.core import code_topics
 from m365dq_dagster.core.code_changes import (
     CODE_FIELDS,
@@ -137,10 +137,11 @@ def to_decide(desk: CodeDesk, unknown: Sequence[UnknownValue]) -> list[DecisionR
     """Everything that waits for a decision, as lines of the file of decisions: what is unknown first, the commonest
     first, then the other proposals. A value that nobody proposed yet has blanks to fill in.
     """
+    waiting = {change.key: change for change in desk.registry.code_changes(ChangeState.PENDING)}
     wanted = {key: one for one in unknown if (key := _key(desk, one)) is not None}
     shipped = {desk.key(*key.place, key.value) for key, row in desk.rows.items() if row.state == "PENDING"}
-    keys = dict.fromkeys([*wanted, *desk.waiting, *sorted(shipped)])
-    return [_line(desk, key, wanted.get(key)) for key in keys]
+    keys = dict.fromkeys([*wanted, *waiting, *sorted(shipped)])
+    return [_line(desk, key, waiting.get(key), wanted.get(key)) for key in keys]
 
 
 def _key(desk: CodeDesk, value: UnknownValue) -> CodeKey | None:
@@ -150,9 +151,9 @@ def _key(desk: CodeDesk, value: UnknownValue) -> CodeKey | None:
         return None
 
 
-def _line(desk: CodeDesk, key: CodeKey, value: UnknownValue | None) -> DecisionRow:
+def _line(desk: CodeDesk, key: CodeKey, change: CodeChange | None, value: UnknownValue | None) -> DecisionRow:
     """One value as it is proposed, with what speaks for it."""
-    change, shipped = desk.waiting.get(key), desk.shipped_as_pending(key)
+    shipped = desk.shipped_as_pending(key)
     after = change.after if change else shipped.after if shipped else None
     facts = [seen(value), what_stands_beside(value.beside)] if value else []
     facts += [change.reason] if change and change.reason and not value else []

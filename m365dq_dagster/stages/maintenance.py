@@ -119,7 +119,8 @@ def made_report(
     checked = _check(settings, registry, pack, request)
     desk = matters.Desk(registry, pack, CaseStore(settings.cases_dir), policy, request.now)
     unknown = matters.with_neighbours(desk, desk.unknown)
-    made = _propose(CodeDesk(registry, pack, request.person, request.now), desk, unknown)
+    code_desk = CodeDesk(registry, pack, request.person, request.now)
+    made = _propose(code_desk, desk, unknown)
     found, notes = _matters(desk, unknown)
     report = MaintenanceReport(
         quarter=request.of,
@@ -136,7 +137,7 @@ def made_report(
         notes=notes,
         proposed=made,
     )
-    return report, to_decide(CodeDesk(registry, pack, request.person, request.now), unknown)
+    return report, to_decide(code_desk, unknown)
 
 
 def _propose(code_desk: CodeDesk, desk: matters.Desk, unknown: Sequence[UnknownValue]) -> int:
@@ -157,6 +158,7 @@ def _matters(
         Topic.PENDING: matters.pending_matters(desk, [one.value for one in unknown]),
         Topic.SCHEMA: matters.schema_matters(desk),
         Topic.DARK_RULES: matters.dark_matters(desk),
+        Topic.LOCAL: matters.local_matters(desk),
         Topic.CORRECTIONS: matters.correction_matters(desk),
         Topic.OVERRIDES: matters.override_matters(desk),
         Topic.NOT_VALIDATED: stale,

@@ -230,6 +230,13 @@ def dark_matters(desk: Desk) -> list[Matter]:
     ]
 
 
+def local_matters(desk: Desk) -> list[Matter]:
+    """What ships and has changed under something that this installation changed; the installation's word is kept."""
+    return [
+        Matter(one.key, one.file, (one.sentence,), severity=Severity.WARNING) for one in desk.pack.overlay.conflicts
+    ]
+
+
 def correction_matters(desk: Desk) -> list[Matter]:
     """The context rules that corrected conclusions speak for; none is applied by standing here."""
     return [

@@ -10,6 +10,7 @@ import pytest
 
 from m365dq_dagster.adapters.edited_tables import read_table
 from m365dq_dagster.adapters.registry import Registry, ScoreRow, StatusCode
+from m365dq_dagster.adapters.rule_pack import Overlay
 from m365dq_dagster.adapters.settings import Settings
 from m365dq_dagster.core.code_changes import Asked, ChangeState, CodeKey
 from m365dq_dagster.core.errors import BadInput
@@ -17,7 +18,8 @@ from m365dq_dagster.core.learned_rules import Proposal
 from m365dq_dagster.core.maintenance import DocumentsRead, Matter, Topic
 from m365dq_dagster.core.outcome import Severity
 from m365dq_dagster.core.people import Person
-from m365dq_dagster.stages import corrections
+from m365dq_dagster.core.reference import Conflict, Origin
+from m365dq_dagster.stages import corrections, maintenance
 from m365dq_dagster.stages.code_changes import CodeDesk
 from m365dq_dagster.stages.codes import load_codes
 from m365dq_dagster.stages.maintenance import (
@@ -267,6 +269,16 @@ def test_a_proposal_for_a_code_that_nobody_saw_lately_waits_with_its_age(
     assert told.facts == ("Add proposed by bob 3 days ago.",)
     assert told.severity is Severity.CRITICAL
     assert "Somebody else than the proposer must approve it." in told.proposal
+
+
+def test_a_local_row_under_which_the_shipped_one_moved_is_looked_at(
+    settings: Settings, registry: Registry, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    conflict = Conflict("values.csv", "sign_in_logs.status Success", Origin.LOCAL, "the shipped row says INFO now")
+    moved = replace(shipped_pack(), overlay=Overlay(conflicts=(conflict,)))
+    monkeypatch.setattr(maintenance, "effective_pack", lambda *_: moved)
+    told = matters(cycle(settings, registry, now), Topic.LOCAL)
+    assert told["sign_in_logs.status Success"].facts == (conflict.sentence,)
 
 
 def test_what_corrections_speak_for_is_proposed_and_not_applied(
