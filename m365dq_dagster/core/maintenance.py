@@ -168,6 +168,38 @@ def what_stands_beside(beside: Sequence[Beside]) -> str:
     return f"Beside it, of {total} rows: {'; '.join([*told, *([f'other on {rest}'] if rest else [])])}."
 
 
+SAYS: Mapping[str, str] = MappingProxyType(
+    {
+        "success": "success",
+        "userloggedin": "success",
+        "failure": "failure",
+        "userloginfailed": "failure",
+        "interrupted": "interruption",
+    }
+)
+"""What the words of the other witnesses say of the outcome."""
+EVALUATED = ("success", "failure")
+"""Conditional Access looks at a sign-in after its first factor: both of its answers mean that the credential was right.
+"""
+
+
+def what_it_looks_like(beside: Sequence[Beside]) -> str:
+    """What the other witnesses lead to expect of an unknown code, for a person to judge; '' where none speaks."""
+    rows: dict[str, int] = {}
+    for one in beside:
+        for kind in {SAYS[word] for word in (one.status.lower(), one.operation.lower()) if word in SAYS}:
+            rows[kind] = rows.get(kind, 0) + one.rows
+    told = []
+    if len(rows) == 1:
+        told.append(f"It reads like {next(iter(rows))}: no witness beside it says otherwise.")
+    elif rows:
+        counts = ", ".join(f"{kind} on {rows[kind]}" for kind in sorted(rows))
+        told.append(f"The witnesses beside it contradict each other: {counts}.")
+    if right := sum(one.rows for one in beside if one.conditional_access.lower() in EVALUATED):
+        told.append(f"Conditional Access was evaluated on {right}, so the credential was right there.")
+    return " ".join(told)
+
+
 def _said(one: Beside) -> str:
     parts = [
         f"{name} {value}"

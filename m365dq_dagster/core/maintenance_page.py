@@ -13,7 +13,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
 
-from m365dq_dagster.core.maintenance import MaintenanceReport, Matter, Step, Topic, UnknownValue
+from m365dq_dagster.core.maintenance import (
+    MaintenanceReport,
+    Matter,
+    Step,
+    Topic,
+    UnknownValue,
+    what_it_looks_like,
+    what_stands_beside,
+)
 from m365dq_dagster.core.narrative import plural
 from m365dq_dagster.core.plain_text import one_line
 
@@ -204,6 +212,11 @@ def seen(value: UnknownValue) -> str:
         between = f", events of {first}" + ("" if first == last else f" to {last}")
     where = f"{plural(value.rows, 'row')} in {plural(len(value.cases), 'case')} ({cases(value.cases)})"
     return f"{where}{between}; last judged {_day(value.last_sighted)}."
+
+
+def evidence(value: UnknownValue) -> tuple[str, ...]:
+    """What speaks for an unknown value's meaning: where it was seen, what stands beside it, what that looks like."""
+    return tuple(filter(None, (seen(value), what_stands_beside(value.beside), what_it_looks_like(value.beside))))
 
 
 def place(fields: Sequence[tuple[str, str]]) -> str:

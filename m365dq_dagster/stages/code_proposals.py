@@ -19,8 +19,8 @@ from m365dq_dagster.core.code_changes import (
     Settlement,
 )
 from m365dq_dagster.core.errors import BadInput
-from m365dq_dagster.core.maintenance import UnknownValue, what_stands_beside
-from m365dq_dagster.core.maintenance_page import seen
+from m365dq_dagster.core.maintenance import UnknownValue
+from m365dq_dagster.core.maintenance_page import evidence, seen
 from m365dq_dagster.core.outcome import Severity
 from m365dq_dagster.core.plain_text import one_line
 from m365dq_dagster.core.vendor_pages import PageKind
@@ -28,6 +28,7 @@ from m365dq_dagster.stages.code_changes import CodeDesk
 from m365dq_dagster.stages.decisions import DecisionRow
 
 UNREVIEWED = "Approved without a review, as asked."
+DESCRIBED_NOW = "A page of the vendor describes it now; proposed anew with its text."
 UNDOCUMENTED = "Not described in any page of the vendor that was read."
 
 
@@ -74,27 +75,30 @@ def propose_codes(
 ) -> tuple[ProposedCode, ...]:
     """Propose a row for each code, each once; what is in force or waits already is left, and that is said.
 
-    Without `approval_required` the proposals are approved in the same breath, but a critical one waits for a second
+    A proposal of which nothing was known gives way to one with the vendor's text, once a page has it. Without
+    `approval_required` the proposals are approved in the same breath, but a critical one waits for a second
     person. Everything stands in the audit log.
     """
-    evidence = {one.value: one for one in unknown}
+    sighted = {one.value: one for one in unknown}
     made: list[ProposedCode] = []
     for code in dict.fromkeys(one.strip() for one in codes):
-        made.append(_proposed(desk, code, evidence.get(code), (texts or {}).get(code), approval_required))
+        made.append(_proposed(desk, code, sighted.get(code), (texts or {}).get(code), approval_required))
     return tuple(made)
 
 
 def _proposed(
-    desk: CodeDesk, code: str, evidence: UnknownValue | None, known: Known | None, approval_required: bool
+    desk: CodeDesk, code: str, sighted: UnknownValue | None, known: Known | None, approval_required: bool
 ) -> ProposedCode:
     try:
         key = desk.key(*CODE_FIELDS[0], code)
-        proposal = _draft(desk, key, evidence, known)
+        proposal = _draft(desk, key, sighted, known)
     except BadInput as error:
         return ProposedCode(code, None, None, None, str(error))
     if isinstance(proposal, str):
         return ProposedCode(code, None, None, None, proposal)
     category = proposal.after.category
+    if waiting := desk.waiting.get(key):
+        desk.registry.settle_codes([Settlement(waiting.id, ChangeState.REJECTED, DESCRIBED_NOW)], desk.person, desk.now)
     if approval_required or proposal.is_critical:
         (change,) = desk.registry.propose_codes([proposal], desk.now)
         return ProposedCode(code, change.state, category, change.id, "Proposed; it waits for a decision.")
@@ -104,16 +108,16 @@ def _proposed(
     return ProposedCode(code, change.state, category, change.id, UNREVIEWED)
 
 
-def _draft(desk: CodeDesk, key: CodeKey, evidence: UnknownValue | None, known: Known | None) -> Proposal | str:
+def _draft(desk: CodeDesk, key: CodeKey, sighted: UnknownValue | None, known: Known | None) -> Proposal | str:
     """The proposal, or why there is none."""
     if desk.in_force(key):
         return "It is in force already."
-    if key in desk.waiting:
+    if (waiting := desk.waiting.get(key)) and (known is None or waiting.after.meaning != UNDOCUMENTED):
         return "A proposal waits already."
     if key in desk.rows:
         return "The rule pack ships a row for it that waits for approval."
     asked = _documented(key, known) if known else Asked(key, "unknown", Severity.WARNING, UNDOCUMENTED)
-    proposal = desk.draft(asked, _reason(evidence))
+    proposal = desk.draft(asked, _reason(sighted))
     assert proposal is not None  # nothing is in force
     return replace(proposal, after=replace(proposal.after, method=code_topics.METHOD))
 
@@ -155,7 +159,7 @@ def _line(desk: CodeDesk, key: CodeKey, change: CodeChange | None, value: Unknow
     """One value as it is proposed, with what speaks for it."""
     shipped = desk.shipped_as_pending(key)
     after = change.after if change else shipped.after if shipped else None
-    facts = [seen(value), what_stands_beside(value.beside)] if value else []
+    facts = [*evidence(value)] if value else []
     facts += [change.reason] if change and change.reason and not value else []
     return DecisionRow(
         log_type=key.log_type,
@@ -171,5 +175,5 @@ def _line(desk: CodeDesk, key: CodeKey, change: CodeChange | None, value: Unknow
     )
 
 
-def _reason(evidence: UnknownValue | None) -> str:
-    return f"Seen in evidence: {seen(evidence)}" if evidence else "Asked for by its value; not seen in evidence."
+def _reason(sighted: UnknownValue | None) -> str:
+    return f"Seen in evidence: {seen(sighted)}" if sighted else "Asked for by its value; not seen in evidence."

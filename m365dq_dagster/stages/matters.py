@@ -18,14 +18,15 @@ from m365dq_dagster.adapters.registry.cycles import FieldUse, SightedValue
 from m365dq_dagster.adapters.rule_pack import RulePack
 from m365dq_dagster.core.alerts import OperationsPolicy
 from m365dq_dagster.core.code_changes import CODE_FIELDS, ENTRA_CODE, ChangeState
-from m365dq_dagster.core.maintenance import Beside, Matter, UnknownValue, what_stands_beside
-from m365dq_dagster.core.maintenance_page import cases, place, seen
+from m365dq_dagster.core.maintenance import Beside, Matter, UnknownValue
+from m365dq_dagster.core.maintenance_page import cases, evidence, place
 from m365dq_dagster.core.narrative import plural
 from m365dq_dagster.core.outcome import Severity
 from m365dq_dagster.core.profile import Witness
 from m365dq_dagster.core.schema_changes import ChangeKind
 from m365dq_dagster.core.sightings import BY_KEY
 from m365dq_dagster.stages import corrections
+from m365dq_dagster.stages.code_proposals import DESCRIBED_NOW
 from m365dq_dagster.stages.sightings import reference_of
 
 CASES_READ = 20
@@ -164,12 +165,12 @@ def unknown_matters(desk: Desk, unknown: Sequence[UnknownValue], *, codes: bool)
     """The unknown codes, or the other unknown values, each with its evidence and what is proposed."""
     waiting = {change.key.value: proposal_words(change) for change in desk.waiting}
     proposed = {code.value: shipped_words(code) for code in desk.shipped} | waiting
-    refused = {change.key.value: change for change in desk.changes if change.state is ChangeState.REJECTED}
+    refused = {one.key.value: one for one in desk.changes if one.state is ChangeState.REJECTED}
     return [
         Matter(
             subject=one.value,
             where=place(one.fields),
-            facts=(seen(one), what_stands_beside(one.beside), *desk.alike(one), *_refusal(refused.get(one.value))),
+            facts=(*evidence(one), *desk.alike(one), *_refusal(refused.get(one.value))),
             proposal=proposed.get(one.value, ""),
             weight=one.rows,
             severity=Severity.WARNING,
@@ -332,7 +333,7 @@ def _summed(found: Iterable[Iterable[Beside]]) -> tuple[Beside, ...]:
 
 
 def _refusal(change: CodeChange | None) -> tuple[str, ...]:
-    if change is None or change.decider is None or change.decided_at is None:
+    if change is None or change.decision_reason == DESCRIBED_NOW or change.decider is None or change.decided_at is None:
         return ()
     why = f": {change.decision_reason}" if change.decision_reason else ""
     return (f"A proposal was rejected {change.decided_at:%Y-%m-%d} by {change.decider.told}{why}",)

@@ -18,6 +18,7 @@ from m365dq_dagster.core.maintenance import (
     quarter_start,
     steps_of,
     total_minutes,
+    what_it_looks_like,
     what_stands_beside,
 )
 from m365dq_dagster.core.outcome import Severity
@@ -92,6 +93,24 @@ def test_what_stands_beside_is_said_with_its_rows() -> None:
         "Beside it, of 10 rows: status Failure, Conditional Access notApplied on 7; operation UserLoggedIn on 2; "
         "nothing on 1."
     )
+
+
+@pytest.mark.parametrize(
+    ("beside", "told"),
+    [
+        ([Beside("Failure", "notApplied", "", 3), Beside("", "", "", 9)], "It reads like failure"),
+        ([Beside("Success", "", "", 3), Beside("", "", "UserLoggedIn", 1)], "It reads like success"),
+        ([Beside("Success", "", "UserLoginFailed", 3)], "contradict each other: failure on 3, success on 3."),
+        ([Beside("Interrupted", "Success", "", 3)], "evaluated on 3, so the credential was right there."),
+        ([Beside("", "failure", "", 2)], "evaluated on 2"),
+    ],
+)
+def test_what_the_neighbours_lead_to_expect_is_said(beside: list[Beside], told: str) -> None:
+    assert told in what_it_looks_like(beside)
+
+
+def test_neighbours_that_do_not_speak_lead_to_nothing() -> None:
+    assert what_it_looks_like([Beside("", "notApplied", "Set-Mailbox", 3), Beside("Sucess", "", "", 1)]) == ""
 
 
 def test_rare_neighbours_are_summed_and_none_is_said() -> None:

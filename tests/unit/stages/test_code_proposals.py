@@ -9,7 +9,7 @@ from m365dq_dagster.core.code_changes import ChangeState
 from m365dq_dagster.core.maintenance import UnknownValue
 from m365dq_dagster.core.people import Person
 from m365dq_dagster.stages.code_changes import CodeDesk
-from m365dq_dagster.stages.code_proposals import ProposedCode, propose_codes, to_decide
+from m365dq_dagster.stages.code_proposals import DESCRIBED_NOW, Known, ProposedCode, propose_codes, to_decide
 from m365dq_dagster.stages.codes import load_codes
 from m365dq_dagster.stages.decisions import carry_out, decisions_text
 from tests.support.case_runs import shipped_pack
@@ -52,6 +52,18 @@ def test_each_code_is_proposed_once_however_often_it_is_asked_for(desk: CodeDesk
     (second,) = proposed(again(desk), "512345")
     assert (second.state, second.note) == (None, "A proposal waits already.")
     assert len(desk.registry.code_changes()) == 1
+
+
+def test_a_proposal_of_which_nothing_was_known_gives_way_once_a_page_describes_the_code(desk: CodeDesk) -> None:
+    proposed(desk, "512345")
+    texts = {"512345": Known("The password is wrong; try again.", "", "codes.md")}
+    (second,) = propose_codes(again(desk), ["512345"], (), texts)
+    assert (second.state, second.category) == (ChangeState.PENDING, "bad_credentials")
+    first, now_waits = desk.registry.code_changes()
+    assert (first.state, first.decision_reason) == (ChangeState.REJECTED, DESCRIBED_NOW)
+    assert now_waits.after.first_factor == "rejected"
+    (third,) = propose_codes(again(desk), ["512345"], (), texts)
+    assert third.note == "A proposal waits already."
 
 
 def test_what_is_in_force_or_shipped_as_pending_or_no_code_is_left_and_said(desk: CodeDesk) -> None:

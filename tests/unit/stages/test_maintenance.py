@@ -110,7 +110,10 @@ def test_an_unknown_code_is_told_with_its_rows_its_cases_and_what_stands_beside_
     (matter,) = made.report.step(Topic.UNKNOWN_CODES).matters
     assert (matter.subject, matter.where, matter.weight) == ("512345", "sign_in_logs.status_error_code", 6)
     assert matter.facts[0].startswith("6 rows in 3 cases (c, d, gone), events of 2026-03-02; last judged 2026-03-02")
-    assert matter.facts[1] == "Beside it, of 3 rows: status Failure, Conditional Access notApplied on 3."
+    assert matter.facts[1:] == (
+        "Beside it, of 3 rows: status Failure, Conditional Access notApplied on 3.",
+        "It reads like failure: no witness beside it says otherwise.",
+    )
     assert made.report.unknown[0].cases == ("c", "d", "gone")
 
 
