@@ -229,11 +229,16 @@ def commands(step: Step, decisions: str) -> list[str]:
     return [one.replace("{file}", decisions) for one in WORDS[step.topic].commands]
 
 
+def waits(report: MaintenanceReport) -> bool:
+    """Whether something waits for an approval."""
+    return bool(report.step(Topic.UNKNOWN_CODES).matters or report.step(Topic.PENDING).matters)
+
+
 def next_step(report: MaintenanceReport, decisions: str) -> str:
     """What to do now, as one sentence with its command."""
     return (
         f"read the report, fill the column decision of {decisions}, then {APPROVE.replace('{file}', decisions)}"
-        if report.step(Topic.UNKNOWN_CODES).matters or report.step(Topic.PENDING).matters
+        if waits(report)
         else "read the report and work off its steps; nothing waits for an approval"
     )
 

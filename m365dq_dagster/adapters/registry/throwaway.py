@@ -6,8 +6,10 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from urllib.parse import quote
@@ -24,6 +26,18 @@ ATTEMPTS = 20
 BESIDE = ("-wal", "-journal")
 """What may hold a SQLite file's newest pages."""
 ROWS_A_BATCH = 5000
+BACKUP = """
+import sqlite3, sys
+held = sqlite3.connect(sys.argv[1], uri=True, timeout=10)
+copy = sqlite3.connect(sys.argv[2])
+try:
+    held.backup(copy)
+except sqlite3.Error as error:
+    sys.exit(str(error))
+copy.close()
+held.close()
+"""
+"""Copies a SQLite database in one read transaction."""
 
 
 @contextmanager
@@ -63,8 +77,9 @@ def copy_sqlite(source: Path, target: Path) -> None:
     missing.
 
     Where somebody has it open, its shared memory lies beside it and is read through the engine, which is held from
-    writing to it; reading the bare file then would let go of locks that this process may hold. Where nobody has, its
-    bytes and those of its log are copied, again if it changed meanwhile.
+    writing to it. That is done by a process of its own: connections of one process share what they map, and reading
+    the bare file would let go of the locks that this process may hold. Where nobody has it open, its bytes and those of
+    its log are copied, again if it changed meanwhile.
     """
     for _ in range(ATTEMPTS):
         if not source.exists():
@@ -84,15 +99,12 @@ def _in_use(source: Path) -> bool:
 def _through_the_engine(source: Path, target: Path) -> bool:
     """False where the last of those who had it open has just left, and took the shared memory along."""
     address = f"file:{quote(str(source.absolute()))}?mode=ro&readonly_shm=1"
-    try:
-        with closing(sqlite3.connect(address, uri=True)) as held, closing(sqlite3.connect(target)) as copy:
-            held.execute("PRAGMA busy_timeout = 1000")
-            held.backup(copy)
-    except sqlite3.OperationalError:
-        if _in_use(source):
-            raise
-        return False
-    return True
+    done = subprocess.run([sys.executable, "-I", "-c", BACKUP, address, str(target)], capture_output=True, text=True)
+    if done.returncode == 0:
+        return True
+    if _in_use(source):
+        raise sqlite3.OperationalError(done.stderr.strip().rpartition("\n")[2] or "it cannot be read")
+    return False
 
 
 def _bytes(source: Path, target: Path) -> bool:

@@ -135,6 +135,14 @@ def test_what_another_process_has_written_and_still_holds_open_is_copied(file: P
     assert approvals(tmp_path / "copy") == ["left in the log"]
 
 
+def test_a_connection_of_this_process_keeps_its_shared_memory_as_it_is(file: Path, tmp_path: Path) -> None:
+    with Registry.open(f"sqlite:///{file}") as opened:
+        opened.audit("bob", "did", {}, NOW)
+        before = files_of(file.parent)
+        copy_sqlite(file, tmp_path / "copy")
+        assert files_of(file.parent) == before
+
+
 def test_a_writer_in_this_process_keeps_its_locks(file: Path, tmp_path: Path) -> None:
     with closing(sqlite3.connect(file, isolation_level=None)) as writer:
         writer.execute("BEGIN IMMEDIATE")
