@@ -77,7 +77,8 @@ WORDS: Mapping[Topic, Words] = MappingProxyType(
             "schema changes",
             "What Microsoft changed",
             "Fields, values and operations that came, went or changed their name, in imports or in the vendor's pages.",
-            "Read each; what is understood is closed by extending the format, the values or the operations.",
+            "Extend the format, the values or the operations where something of ours reads it, then close the change.",
+            ("m365dq schema close NUMBER --reason TEXT",),
         ),
         Topic.DARK_RULES: Words(
             "field gone dark",

@@ -13,7 +13,7 @@ from functools import cached_property
 
 from m365dq_dagster.adapters import neighbours
 from m365dq_dagster.adapters.case_store import CaseStore
-from m365dq_dagster.adapters.registry import CodeChange, CodeSighting, Registry, StatusCode
+from m365dq_dagster.adapters.registry import CodeChange, CodeSighting, Registry, SchemaChangeRecord, StatusCode
 from m365dq_dagster.adapters.registry.cycles import FieldUse, SightedValue
 from m365dq_dagster.adapters.rule_pack import RulePack
 from m365dq_dagster.core.alerts import OperationsPolicy
@@ -23,7 +23,6 @@ from m365dq_dagster.core.maintenance_page import cases, evidence, place
 from m365dq_dagster.core.narrative import plural
 from m365dq_dagster.core.outcome import Severity
 from m365dq_dagster.core.profile import Witness
-from m365dq_dagster.core.schema_changes import ChangeKind
 from m365dq_dagster.core.sightings import BY_KEY
 from m365dq_dagster.stages import corrections
 from m365dq_dagster.stages.code_proposals import DESCRIBED_NOW
@@ -206,16 +205,8 @@ def pending_matters(desk: Desk, shown: Iterable[str]) -> list[Matter]:
 
 
 def schema_matters(desk: Desk) -> list[Matter]:
-    """The changes of schemas and of the vendor's documents that are open; a change of wording alone is none."""
-    matters = []
-    for change in desk.registry.open_changes():
-        if change.kind == ChangeKind.TEXT_ONLY:
-            continue
-        when = f" It holds from {change.effective}." if change.effective else ""
-        subject = " -> ".join(filter(None, (change.name, change.became)))
-        facts = (f"{change.detail}{when}", f"{change.kind}, noticed {change.detected_at:%Y-%m-%d} in {change.source}.")
-        matters.append(Matter(subject, change.log_type, facts, severity=Severity(change.severity)))
-    return matters
+    """The changes of exports and of the vendor's documents that are open; a change of wording alone is none."""
+    return [_changed(one) for one in desk.registry.schema_changes("OPEN") if one.kind.alarms]
 
 
 def dark_matters(desk: Desk) -> list[Matter]:
@@ -337,6 +328,17 @@ def _refusal(change: CodeChange | None) -> tuple[str, ...]:
         return ()
     why = f": {change.decision_reason}" if change.decision_reason else ""
     return (f"A proposal was rejected {change.decided_at:%Y-%m-%d} by {change.decider.told}{why}",)
+
+
+def _changed(change: SchemaChangeRecord) -> Matter:
+    when = f" It holds from {change.effective}." if change.effective else ""
+    where = ", ".join(filter(None, (change.log_type, change.api_version)))
+    facts = (
+        f"{change.detail.rstrip('.')}.{when}",
+        f"{change.kind}, noticed {change.detected_at:%Y-%m-%d} in {change.source}; number {change.change_id}.",
+    )
+    subject = " -> ".join(filter(None, (change.before, change.after)))
+    return Matter(subject or change.kind.value, where, facts, severity=change.severity)
 
 
 def _shipped(code: StatusCode) -> Matter:

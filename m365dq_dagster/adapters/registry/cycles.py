@@ -15,7 +15,6 @@ from m365dq_dagster.adapters.registry.tables import (
     code_sightings,
     field_reliability_scores,
     maintenance_cycles,
-    schema_changes,
 )
 
 
@@ -49,23 +48,6 @@ class FieldUse:
     field: str
     cases: int
     heard: int
-
-
-@dataclass(frozen=True)
-class OpenChange:
-    """A change of a schema or of the vendor's documents that nobody has closed yet."""
-
-    log_type: str
-    api_version: str
-    kind: str
-    name: str
-    became: str
-    severity: str
-    detail: str
-    origin: str
-    source: str
-    effective: Any
-    detected_at: datetime
 
 
 class Cycles(RegistryPart):
@@ -120,12 +102,3 @@ class Cycles(RegistryPart):
         )
         with self._reading() as connection:
             return [FieldUse(*row) for row in connection.execute(query)]
-
-    def open_changes(self) -> list[OpenChange]:
-        """The changes that nobody has closed, newest first."""
-        table = schema_changes
-        names = OpenChange.__dataclass_fields__
-        query = sa.select(*(table.c[name] for name in names)).where(table.c.state == "OPEN")
-        query = query.order_by(table.c.detected_at.desc(), table.c.change_id)
-        with self._reading() as connection:
-            return [OpenChange(*row) for row in connection.execute(query)]

@@ -1,10 +1,7 @@
 from datetime import UTC, datetime, timedelta
 
-import sqlalchemy as sa
-
 from m365dq_dagster.adapters.registry import Registry, ScoreRow
 from m365dq_dagster.adapters.registry.cycles import FieldUse
-from m365dq_dagster.adapters.registry.tables import schema_changes
 
 NOW = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
 
@@ -33,22 +30,3 @@ def test_a_field_is_heard_in_a_case_where_its_score_was_above_nothing_once(store
         store.record_scores(case, [ScoreRow("sign_in_logs", "status", score, score)], NOW)
     assert store.field_uses(NOW) == [FieldUse("sign_in_logs", "status", 3, 1)]
     assert store.field_uses(NOW + timedelta(microseconds=1)) == []
-
-
-def test_open_changes_are_those_that_nobody_closed_newest_first(store: Registry) -> None:
-    def row(name: str, state: str, at: datetime) -> dict[str, object]:
-        given = {"log_type": "sign_in_logs", "api_version": "v1", "kind": "FIELD_GONE", "became": "", "detail": "d"}
-        return {
-            **given,
-            "name": name,
-            "severity": "WARNING",
-            "origin": "IMPORT",
-            "source": "s",
-            "state": state,
-            "detected_at": at,
-        }
-
-    with store.engine.begin() as connection:
-        rows = [row("old", "OPEN", NOW), row("done", "CLOSED", NOW), row("new", "OPEN", NOW + timedelta(1))]
-        connection.execute(sa.insert(schema_changes), rows)
-    assert [one.name for one in store.open_changes()] == ["new", "old"]
