@@ -127,6 +127,11 @@ class ReferenceRow:
     state: str = "ACTIVE"
 
     @property
+    def is_in_force(self) -> bool:
+        """Whether the judge goes by it."""
+        return self.state == "ACTIVE"
+
+    @property
     def key(self) -> CodeKey:
         """What the row is about."""
         return CodeKey(self.log_type, self.field_name, self.code_value)
@@ -150,7 +155,9 @@ class ReferenceRow:
 
 @dataclass(frozen=True)
 class Proposal:
-    """A change that somebody wants; `before` is the row in force, None where there is none."""
+    """A change that somebody wants; `before` is the row that the reference holds, in force or shipped as pending, None
+    where there is none.
+    """
 
     action: ChangeAction
     before: ReferenceRow | None
@@ -372,7 +379,7 @@ def is_critical(before: ReferenceRow | None, after: ReferenceRow) -> bool:
     """
     if Severity.CRITICAL in (after.severity, before.severity if before else None):
         return True
-    return before is not None and _judged_as(before) != _judged_as(after)
+    return before is not None and before.is_in_force and _judged_as(before) != _judged_as(after)
 
 
 def _judged_as(row: ReferenceRow) -> tuple[object, ...]:
@@ -386,9 +393,11 @@ def _judged_as(row: ReferenceRow) -> tuple[object, ...]:
 def proposed(
     after: ReferenceRow, before: ReferenceRow | None, proposer: Person, reason: str | None, source: str | None
 ) -> Proposal | None:
-    """The change from what is in force to what is wanted; None where both are equal."""
-    if before is None:
-        return Proposal(ChangeAction.ADD, None, after, proposer, _optional(reason, "reason"), source)
+    """The change from what the reference holds to what is wanted; None where both are equal. What is not in force yet
+    is added.
+    """
+    if before is None or not before.is_in_force:
+        return Proposal(ChangeAction.ADD, before, after, proposer, _optional(reason, "reason"), source)
     if before == after:
         return None
     return Proposal(ChangeAction.CHANGE, before, after, proposer, _optional(reason, "reason"), source)

@@ -84,7 +84,7 @@ class CodeDesk:
     def in_force(self, key: CodeKey) -> ReferenceRow | None:
         """The row that the judge goes by, or None."""
         row = self.rows.get(key)
-        return row if row is not None and row.state == "ACTIVE" else None
+        return row if row is not None and row.is_in_force else None
 
     def draft(self, asked: Asked, reason: str | None = None) -> Proposal | None:
         """The change that would come of what somebody says of a value; None where just that is in force. Keeps nothing.
@@ -95,10 +95,11 @@ class CodeDesk:
         return proposed(after, before, self.person, reason, asked.source)
 
     def row(self, asked: Asked) -> tuple[ReferenceRow | None, ReferenceRow]:
-        """The row in force, if any, and the row that somebody asks for. Raises `BadInput` for what cannot be."""
+        """The row that the reference holds, if any, and the row that somebody asks for. Raises `BadInput` for what
+        cannot be.
+        """
         key = self.key(asked.key.log_type, asked.key.field, asked.key.value)
-        before = self.in_force(key)
-        return before, drafted(replace(asked, key=key), before, self.words)
+        return self.rows.get(key), drafted(replace(asked, key=key), self.in_force(key), self.words)
 
     def propose(self, asked: Asked, reason: str | None = None) -> CodeChange | None:
         """Propose what somebody says of a value; None where just that is in force already."""
@@ -162,7 +163,7 @@ class CodeDesk:
         if row is None or row.state != "PENDING":
             return None
         after = replace(row, state="ACTIVE")
-        return Proposal(ChangeAction.ADD, None, after, RULE_PACK, "shipped as pending", row.sources)
+        return Proposal(ChangeAction.ADD, row, after, RULE_PACK, "shipped as pending", row.sources)
 
     def _nothing_waits(self, key: CodeKey) -> str:
         if self.in_force(key) is not None:
@@ -282,7 +283,8 @@ def sentences(change: CodeChange, cases: Sequence[str], *, critical: bool) -> li
     if change.state is ChangeState.PENDING:
         return _proposed(change, critical=critical)
     if change.state is ChangeState.REJECTED:
-        stays = "stays as it was" if change.before else "stays unknown to the judge"
+        known = change.before is not None and change.before.is_in_force
+        stays = "stays as it was" if known else "stays unknown to the judge"
         return [f"Change {change.id} is rejected; {change.key} {stays}."]
     places = ", ".join(f"{log_type}.{name}" for log_type, name in heard_in(change.key))
     return [f"Change {change.id} is approved: {_meant(change)} is in force for {places}.", _what_now(cases)]

@@ -249,6 +249,10 @@ def test_a_proposal_is_an_addition_a_change_or_nothing() -> None:
     assert added is not None
     assert (added.action, added.reason, added.source, added.is_critical) == (ChangeAction.ADD, "why", "a page", False)
     assert proposed(IN_FORCE, IN_FORCE, ALICE, None, None) is None
+    shipped = replace(IN_FORCE, state="PENDING")
+    put_in_force = proposed(replace(IN_FORCE, category="app_config"), shipped, ALICE, None, None)
+    assert put_in_force is not None
+    assert (put_in_force.action, put_in_force.before, put_in_force.is_critical) == (ChangeAction.ADD, shipped, False)
     changed = proposed(replace(IN_FORCE, category="app_config"), IN_FORCE, ALICE, None, None)
     assert changed is not None
     assert (changed.action, changed.before, changed.is_critical) == (ChangeAction.CHANGE, IN_FORCE, True)

@@ -6,12 +6,14 @@ from typing import Any
 import pytest
 
 from m365dq_dagster.adapters.registry import Registry, StatusCode
+from m365dq_dagster.adapters.settings import Settings
 from m365dq_dagster.core.code_changes import Asked, ChangeAction, ChangeState, CodeKey
 from m365dq_dagster.core.errors import BadInput
 from m365dq_dagster.core.outcome import Severity
 from m365dq_dagster.core.people import Person
 from m365dq_dagster.stages.code_changes import CodeDesk, change_mapping, history, known_words, sentences
-from m365dq_dagster.stages.codes import listing
+from m365dq_dagster.stages.codes import listing, load_codes
+from m365dq_dagster.stages.packs import effective_pack
 from tests.support.case_runs import shipped_pack
 
 ALICE, BOB = Person("alice"), Person("bob", "Bobby")
@@ -207,3 +209,32 @@ def test_the_words_of_the_rule_pack_are_those_that_its_rows_use() -> None:
     assert words.values["sign_in_logs", "status"] == {"SUCCESS", "FAILURE", "INTERRUPTED"}
     assert ("unified_audit_log", "record_type") in words.open_places
     assert ("sign_in_logs", "user_principal_name") not in words.places
+
+
+def test_what_is_decided_reaches_the_rule_pack_that_runs_judge_by_and_the_reference_agrees_with_it(
+    registry: Registry, now: datetime
+) -> None:
+    settings = Settings.load()
+    load_codes(registry, effective_pack(settings, registry), now)
+    ours = CodeDesk(registry, shipped_pack(), ALICE, now)
+    ours.decide(CodeKey(NEW[0], NEW[1], "530031"), ChangeState.APPROVED, None)
+    ours.propose(asked(source="https://learn.microsoft.com/x"))
+    ours.propose(asked(value="50126", meaning="bad password", severity="INFO", source="a blog"))
+    ours.propose(asked("sign_in_logs", "status", "Sucess", category="success"))
+    ours.propose(asked("unified_audit_log", "operation", "Bake cake", category="persistence"))
+    ours.deprecate(CodeKey(NEW[0], NEW[1], "16000"), "withdrawn")
+    again = CodeDesk(registry, shipped_pack(), ALICE, now)
+    for key in list(again.waiting):
+        again.decide(key, ChangeState.APPROVED, None)
+    pack = effective_pack(settings, registry)
+    assert pack.overlay.conflicts == ()
+    known = {code.code: code for code in pack.codes if code.state == "active"}
+    assert (known["530031"].category, known["999999"].category) == ("password_correct_blocked", "bad_credentials")
+    assert known["50126"].meaning == "bad password"
+    assert known["16000"].category == "interrupt"
+    assert "sucess" in pack.vocabulary.words
+    assert "Bake cake" in {row.operation for row in pack.operations}
+    before = registry.reference()
+    load_codes(registry, pack, now)
+    assert registry.reference() == before
+    assert [row.change for row in registry.code_history("50126")] == [3, 3, 3]
