@@ -171,6 +171,11 @@ def concluded_of(document: Mapping[str, Any], subject: str) -> str | None:
     return next((str(row["verdict"]) for row in document.get("accounts") or [] if row.get("account") == subject), None)
 
 
+def claims_nothing(verdict: str) -> bool:
+    """Whether a conclusion was left open: no field misled anybody into it."""
+    return verdict in (CaseVerdict.CANNOT_CONCLUDE, AccountVerdict.CANNOT_CONCLUDE)
+
+
 def leaned_on(document: Mapping[str, Any], subject: str) -> tuple[tuple[str, str], ...]:
     """The (log type, field) that the finding on a subject rests on; empty where there is no such finding."""
     account = None if subject == CASE else subject

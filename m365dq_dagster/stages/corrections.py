@@ -69,6 +69,8 @@ def correct(
     named = None if asked.fields is None else rules.checked_fields(document, asked.fields)
     more = named is not None and last is not None and set(named) != {(one.log_type, one.field) for one in last.fields}
     rules.check_news(subject, verdict, concluded, last, more=more)
+    if named is None and rules.claims_nothing(concluded):
+        named = ()
     fields = () if verdict == concluded else _misled(store, pack, document, subject, named)
     known = _ids(proposals(registry, pack))
     made = registry.record_correction(
@@ -102,7 +104,7 @@ def _misled(
     subject: str,
     named: Sequence[tuple[str, str]] | None,
 ) -> tuple[MisledField, ...]:
-    """The fields given, else those that the finding rests on, each with what its rows were like."""
+    """The fields given, else those that the finding rests on, each with what the rows of the subject were like."""
     path = store.current(str(document["case"]))
     if path is None:  # pragma: no cover  the document was read from it
         return ()

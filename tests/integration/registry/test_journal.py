@@ -1,10 +1,13 @@
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date, datetime, timedelta
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
-from m365dq_dagster.adapters.registry import Registry
+from m365dq_dagster.adapters.registry import Registry, ScoreRow
 from m365dq_dagster.adapters.registry.tables import overrides
+from m365dq_dagster.core.corrections import MisledField
 from m365dq_dagster.core.errors import BadInput
 from m365dq_dagster.core.people import Person
 
@@ -92,6 +95,43 @@ def test_corrections_are_kept_and_audited(store: Registry, now: datetime) -> Non
     assert (found.actor, found.corrected_at) == ("kim", now)
     assert store.corrections_until(now - timedelta(seconds=1)) == []
     assert store.audit_entries()[0].action == "correct"
+
+
+def test_a_correction_keeps_its_fields_with_what_their_rows_were_like(store: Registry, now: datetime) -> None:
+    words = {"rows": 3, "other_rows": 0, "words": {"clients": {"ACTIVESYNC": [3, 0]}}}
+    fields = [MisledField("sign_in_logs", "status", words), MisledField("sign_in_logs", "country")]
+    keys: dict[str, Any] = {"acting_as": "Bob", "subject": "a@x.example", "concluded": "SUSPICIOUS", "generation": "g1"}
+    made = store.record_correction("c", "F-002", "NO_INDICATION", "travel", "kim", now, **keys, fields=fields)
+    store.record_correction("d", "case", "ALL_BLOCKED", "why", "kim", now)
+    (kept,) = store.corrections("c")
+    assert (kept.id, kept.about, kept.told_by, kept.concluded) == (made, "a@x.example", "kim (as Bob)", "SUSPICIOUS")
+    assert [(one.name, one.circumstances) for one in kept.fields] == [
+        ("sign_in_logs.country", {}),
+        ("sign_in_logs.status", words),
+    ]
+    assert [one.case_id for one in store.corrections()] == ["c", "d"]
+    assert store.audit_entries()[0].detail["fields"] == ["sign_in_logs.status", "sign_in_logs.country"]
+
+
+def test_of_two_corrections_that_know_of_no_other_one_is_kept(store: Registry, now: datetime) -> None:
+    store.register_case("c", "/x", {}, now)
+
+    def correct(verdict: str) -> bool:
+        try:
+            store.record_correction("c", "case", verdict, "why", "kim", now, subject="case", after=0)
+        except BadInput:
+            return False
+        return True
+
+    with ThreadPoolExecutor(4) as pool:
+        assert sum(pool.map(correct, ["ALL_BLOCKED", "BREACH_INDICATED"] * 2)) == 1
+    assert len(store.corrections()) == len(store.audit_entries()) == 1
+
+
+def test_cases_that_heard_a_field_are_those_where_it_had_a_score(store: Registry, now: datetime) -> None:
+    for case_id, score in (("a", 0.5), ("b", 0.0), ("c", None), ("d", 1.0), ("a", 0.0)):
+        store.record_scores(case_id, [ScoreRow("sign_in_logs", "status", score, score)], now)
+    assert store.cases_that_heard() == {("sign_in_logs", "status"): {"a", "d"}}
 
 
 def test_decisions_and_deeds_are_logged_in_order(store: Registry, now: datetime) -> None:

@@ -126,6 +126,11 @@ def test_what_was_concluded_is_read_from_the_document() -> None:
     assert rules.leaned_on(DOCUMENT, "a@x.example") == rules.leaned_on(DOCUMENT, "b@x.example") == ()
 
 
+def test_an_open_conclusion_claims_nothing() -> None:
+    assert rules.claims_nothing("CANNOT_CONCLUDE")
+    assert not rules.claims_nothing("NO_INDICATION")
+
+
 def test_a_verdict_is_one_that_fits_what_it_speaks_of() -> None:
     assert rules.checked_verdict("case", "no-breach indicated") == "NO_BREACH_INDICATED"
     assert rules.checked_verdict("a@x.example", "targeted") == "TARGETED"

@@ -97,6 +97,17 @@ def test_the_fields_that_misled_can_be_named_or_denied(registry: Registry, store
     assert correct(registry, store, ACCOUNT, "SUSPICIOUS", fields=("none",)).correction.fields == ()
 
 
+def test_what_was_left_open_misled_nobody_unless_a_field_is_named(
+    registry: Registry, store: CaseStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def left_open(*_: Any) -> dict[str, Any]:
+        return {**read_document(store, "c1"), "status": "CANNOT_CONCLUDE"}
+
+    monkeypatch.setattr(corrections, "read_document", left_open)
+    assert correct(registry, store).correction.fields == ()
+    assert [one.name for one in correct(registry, store, fields=(CODE,)).correction.fields] == [CODE]
+
+
 @pytest.mark.parametrize(
     ("more", "sentence"),
     [
