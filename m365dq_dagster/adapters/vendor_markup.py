@@ -428,7 +428,7 @@ def _json_blocks(data: Any, deadline: float) -> Iterator[Block]:
         yield _objects(data, deadline)
     elif isinstance(data, list):
         yield from (Paragraph(_text(item)) for item in data if isinstance(item, str) and item.strip())
-    elif isinstance(data, Mapping):
+    else:
         for key, value in data.items():
             if isinstance(value, list):
                 yield Heading(2, _text(str(key)) or "-")

@@ -46,6 +46,17 @@ KINDS_OF_KNOWN: Mapping[str, frozenset[ChangeKind]] = {
 SAME_WORDS = 5
 """Words and years that two descriptions of a loss without a date share where they speak of one loss."""
 
+UNDATED = (ChangeKind.LOG_GAP, ChangeKind.DATA_ERROR)
+RENAMED = (
+    ChangeKind.OPERATION_RENAMED,
+    ChangeKind.FIELD_RENAMED,
+    ChangeKind.FIELD_MOVED,
+    ChangeKind.ENUM_VALUE_RENAMED,
+    ChangeKind.RECORD_TYPE_CHANGED,
+)
+"""Kinds whose new name is part of what is known."""
+
+IDENTIFIER_LIKE = re.compile(r"[a-z_][A-Z]|_v\d")
 IDENTIFIER = re.compile(r"[A-Za-z][A-Za-z0-9]*(?:[-_.][A-Za-z0-9]+)*")
 
 
@@ -68,7 +79,7 @@ def _is_known(change: SchemaChange, row: VendorChange) -> bool:
     if change.effective and row.begins:
         if not _same_day(change.effective, row):
             return False
-        if change.kind in (ChangeKind.LOG_GAP, ChangeKind.DATA_ERROR):
+        if change.kind in UNDATED:
             return True
     if change.kind is ChangeKind.RETENTION:
         return _days(change.before) <= _days(row.before) and bool(_days(change.after) & _days(row.after))
@@ -89,11 +100,27 @@ def _words(text: str) -> set[str]:
 
 
 def _shares_name(change: SchemaChange, row: VendorChange) -> bool:
-    """A name of the change stands in the row; where it is written as words, all of them do."""
-    told = " ".join((row.surface, row.before, row.after, *row.operations))
-    held = {word.casefold() for word in IDENTIFIER.findall(told)}
+    """A name of the change stands in the row on the same side, and a new name not beside another one there.
+
+    Names that are written as words are the same where all their words stand there.
+    """
+    around = (row.surface, *row.operations)
+    if change.kind in UNDATED:
+        return len(_words(change.detail) & _words(" ".join((*around, row.before, row.after)))) >= SAME_WORDS
+    if not change.before:
+        return _stands(change.after, (*around, row.after))
+    heirs_differ = change.kind in RENAMED and bool(change.after) and not _may_become(change.after, row)
+    return not heirs_differ and any(_stands(part, (*around, row.before)) for part in change.before.split(","))
+
+
+def _may_become(name: str, row: VendorChange) -> bool:
+    """Whether a row that names what takes the place names this; one that only describes it leaves it open."""
+    named = any(IDENTIFIER_LIKE.search(word) for word in IDENTIFIER.findall(row.after))
+    return not named or _stands(name, (row.after,))
+
+
+def _stands(name: str, texts: Iterable[str]) -> bool:
+    held = {word.casefold() for text in texts for word in IDENTIFIER.findall(text)}
     held |= {part for word in held for part in word.split(".")}
-    parts = [part.strip() for part in change.before.split(",") if part.strip()] or [change.after]
-    if change.kind in (ChangeKind.LOG_GAP, ChangeKind.DATA_ERROR):
-        return len(_words(change.detail) & _words(told)) >= SAME_WORDS
-    return any({word.casefold() for word in IDENTIFIER.findall(part)} <= held for part in parts if part)
+    words = {word.casefold() for word in IDENTIFIER.findall(name)}
+    return bool(words) and words <= held

@@ -38,6 +38,11 @@ _PATTERNS = (_ISO, _AMERICAN, _EUROPEAN, _MONTHLY, _QUARTER, _HALF)
 ANY_DATE = re.compile("|".join(re.sub(r"\?P<\w+>", "?:", p.pattern) for p in _PATTERNS), re.IGNORECASE)
 """Anything that is read as a date, to take it out of a title."""
 
+AROUND_DATES = frozenset(
+    {"published", "posted", "updated", "last", "date", "on", "of", "the", "in", "week", "month", "release", "released"}
+)
+"""Words that may stand beside a date that is a heading."""
+
 _NUMBER_WORDS = {
     word: number
     for number, word in enumerate(
@@ -75,8 +80,8 @@ def only_date(text: str) -> date | None:
     if not dates:
         return None
     rest = text[: dates[0].start] + text[dates[-1].end :]
-    words = re.findall(r"[A-Za-z]+", rest)
-    return dates[0].day if len(words) <= 2 and len(dates) == 1 else None
+    words = {word.casefold() for word in re.findall(r"[A-Za-z]+", rest)}
+    return dates[0].day if len(dates) == 1 and words <= AROUND_DATES else None
 
 
 def days_stated(text: str) -> int | None:

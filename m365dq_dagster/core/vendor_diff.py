@@ -30,6 +30,9 @@ MAY_LOSE = 3
 MAY_LOSE_SHARE = 0.1
 """More entries than the greater of both cannot leave a page at once: such a page is not believed."""
 
+MOST_PAIRS = 20_000
+"""More pairs of names are not held against each other: a page that changed so much was rewritten."""
+
 ALIKE = 0.6
 """Two names of which one went and one came are one renamed from this similarity on (0 to 1)."""
 
@@ -115,6 +118,8 @@ def _pairs(gone: Sequence[str], come: Sequence[str], entries: Mapping[str, Entry
         if told:
             pairs[name] = told
             free.pop(fold(told))
+    if len(gone) * len(free) > MOST_PAIRS:
+        return pairs
     for name in gone:
         best = max(((_likeness(name, other), other) for other in free.values()), default=(0.0, ""))
         if name not in pairs and best[0] >= ALIKE:
@@ -211,7 +216,7 @@ def _went(scope: _Scope, name: str, heir: str | None, before: Entry) -> SchemaCh
 
 def _came(scope: _Scope, name: str, entry: Entry) -> SchemaChange:
     detail = f"The {scope.words.noun} {name} is new in {scope.surface}: {one_line(entry.get('text', ''), 120)}"
-    known = scope.words is not VALUE or scope.touch(name) is not Touch.NONE
+    known = scope.words is not VALUE or fold(name) in scope.reads.values
     return scope.change(
         scope.words.new, "", name, detail.rstrip(": ") + ("" if detail.endswith(".") else "."), harmless=known
     )

@@ -60,32 +60,49 @@ def notes(page: Page) -> Snapshot | None:
     )
 
 
+@dataclass
+class _Reader:
+    """Where in a page the reading is: the dated group, the post that is open, and the levels of their headings."""
+
+    found: list[_Post] = field(default_factory=list)
+    group: date | None = None
+    group_level: int = 0
+    current: _Post | None = None
+    level: int = 0
+
+    def heading(self, heading: Heading) -> None:
+        """A heading opens a group or a post, belongs to the open post, or closes what is above it."""
+        if self.current is not None and heading.level > self.level:
+            return
+        day = only_date(heading.text)
+        if day is not None:
+            self.group, self.group_level, self.current = day, heading.level, None
+            return
+        if heading.level <= self.group_level:
+            self.group = None
+        self.current = _opened(heading, self.group)
+        if self.current is not None:
+            self.level = heading.level
+            self.found.append(self.current)
+
+    def line(self, text: str) -> None:
+        """A line belongs to the open post, or is one itself below a date."""
+        if self.current is not None:
+            _add_line(self.current, text)
+        elif self.group is not None:
+            self.found.append(_Post(_first_sentence(text), self.group, lines=[text]))
+
+
 def _posts(page: Page) -> list[_Post]:
     """The posts that headings open: below a dated heading, with a date of their own, or with a number of a post."""
-    found: list[_Post] = []
-    group: date | None = None
-    level = 7
-    current: _Post | None = _single(page)
-    if current:
-        found.append(current)
+    single = _single(page)
+    reader = _Reader([single] if single else [], current=single, level=1)
     for block in page.blocks:
-        if isinstance(block, Heading):
-            day = only_date(block.text)
-            if day is not None:
-                group, level, current = day, block.level, None
-            elif current is not None and current is found[0] and block.level == 1:
-                continue
-            elif opened := _opened(block, group if block.level > level else None):
-                current = opened
-                found.append(current)
-            elif block.level <= level:
-                group, current = None, None
+        if isinstance(block, Heading) and not (single and block.text == single.title):
+            reader.heading(block)
         elif isinstance(block, Paragraph):
-            if current is not None:
-                _add_line(current, block.text)
-            elif group is not None:
-                found.append(_Post(_first_sentence(block.text), group, lines=[block.text]))
-    return found
+            reader.line(block.text)
+    return reader.found
 
 
 def _opened(heading: Heading, group: date | None) -> _Post | None:

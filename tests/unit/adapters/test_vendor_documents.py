@@ -271,6 +271,11 @@ def test_a_redirect_to_anywhere_else_is_not_followed(server: Pages, target: str)
     assert server.asked["/a"] == 1
 
 
+def test_a_redirect_that_cannot_be_understood_is_an_issue(server: Pages) -> None:
+    server.answers["/a"] = status(302, Location="http://[::1")
+    assert reason(fetch(server.at("/a"))) is DocumentReason.NOT_ALLOWED
+
+
 def test_redirects_without_end_are_given_up(server: Pages) -> None:
     server.answers["/a"] = status(302, Location="/a")
     assert reason(fetch(server.at("/a"))) is DocumentReason.REDIRECTED

@@ -183,7 +183,7 @@ on two lines\.
 | Error | Description |
 |:--|--:|
 | AADSTS50126 | a \| b<br/>c &amp; <b>d</b> |
-| AADSTS50034 |
+| AADSTS50034
 ***
 
 Last@@
@@ -295,6 +295,7 @@ def test_a_page_of_twenty_megabytes_a_million_cells_or_endless_depth_is_an_issue
     assert reason(b"<td>" * 1_000_000) is DocumentReason.TOO_COMPLEX
     assert reason(b"<div>" * 5_000) is DocumentReason.TOO_COMPLEX
     assert reason(b"<p>a\n" * (vendor_markup.MAX_BLOCKS + 1)) is DocumentReason.TOO_COMPLEX
+    assert reason(b"a\n\n" * (vendor_markup.MAX_BLOCKS + 1)) is DocumentReason.TOO_COMPLEX
     assert isinstance(parse(b"[" * 100_000, "page"), Page | DocumentIssue)
     assert isinstance(parse(b'{"a":' * 100_000, "page"), Page | DocumentIssue)
 

@@ -229,6 +229,17 @@ def csv_text(header: list[str], rows: list[list[str]]) -> str:
     return text.getvalue()
 
 
+def test_what_two_copies_of_a_page_say_is_told_once_and_what_is_no_text_is_an_issue(
+    registry: Registry, pack: RulePack, now: datetime
+) -> None:
+    page = code_page(CODES | NEW_CODE)
+    checked = check(registry, pack, now, a__md=page, b__md=page, c__md=b"%PDF-1.7")
+
+    assert len(checked.changes) == 1
+    assert [issue.reason for issue in checked.issues] == [DocumentReason.NOT_TEXT]
+    assert [d.reading for d in checked.documents] == [Reading.FIRST, Reading.CHANGED, Reading.NOT_USED]
+
+
 def test_posts_of_the_message_centre_are_read_from_its_json(registry: Registry, pack: RulePack, now: datetime) -> None:
     post = graph_post(1) | {
         "title": "Search-UnifiedAuditLog will be retired",
