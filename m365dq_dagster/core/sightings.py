@@ -160,10 +160,20 @@ WATCHED: tuple[Watched, ...] = (
 BY_KEY: Mapping[Key, Watched] = {one.key: one for one in WATCHED}
 
 
+HELD: Mapping[Key, Watched] = {one.known_as: one for one in reversed(WATCHED)}
+"""What is watched by where the reference holds its values; the registry keeps sightings under these names."""
+
+
 def is_quiet(log_type: str, name: str) -> bool:
-    """True for a field whose unknown values are shown and raise no alert."""
-    watched = BY_KEY.get((log_type, name))
-    return watched is not None and not watched.kind.alerts
+    """True for values of the reference that are shown where they are unknown and raise no alert."""
+    held = HELD.get((log_type, name))
+    return held is not None and not held.kind.alerts
+
+
+def held_as(log_type: str, name: str, value: str) -> tuple[str, str, str]:
+    """A value under the names of the reference, folded: two that are the same to the judge are the same."""
+    held = HELD.get((log_type, name))
+    return log_type, name, fold(value, held.fold) if held else value
 
 
 @dataclass(frozen=True)

@@ -38,11 +38,13 @@ def unknown(run: CaseRun) -> tuple[Sighted, ...]:
 
 
 def remember(run: CaseRun, found: Iterable[Sighted]) -> None:
-    """Keep sightings in the registry, one row a case and value; those that are unknown now are flagged."""
+    """Keep sightings in the registry, one row a case and value, where the reference holds such values: what stands in
+    the columns of several logs and shares one list is one. Those that are unknown now are flagged.
+    """
     rows: dict[tuple[str, str, str], tuple[int, datetime | None, datetime | None]] = {}
     flagged = set()
     for one in found:
-        key = (one.log_type, one.field, one.value)
+        key = (*one.watched.known_as, one.value)
         count, first, last = rows.get(key, (0, None, None))
         rows[key] = (count + one.rows, _earlier(first, one.first), _later(last, one.last))
         if not one.known:

@@ -23,6 +23,7 @@ from m365dq_dagster.adapters.registry.tables import (
     status_code_details,
     status_code_reference,
 )
+from m365dq_dagster.core.sightings import held_as
 
 if TYPE_CHECKING:
     from m365dq_dagster.core.checks import CheckResult
@@ -137,7 +138,8 @@ class Runs(RegistryPart):
         found = {sighting[:3]: sighting for sighting in sightings}
         with self._writing() as connection:
             if unknown is None:
-                unknown = found.keys() - _known(connection, {key[:2] for key in found})
+                known = _known(connection, {key[:2] for key in found})
+                unknown = {key for key in found if held_as(*key) not in known}
             values = [_sighting_row(case_id, sighting, key in unknown, now) for key, sighting in found.items()]
             upsert(
                 connection,
@@ -156,7 +158,7 @@ class Runs(RegistryPart):
         with self._reading() as connection:
             found = [_sighting(row) for row in connection.execute(query)]
             known = _known(connection, {(s.log_type, s.field) for s in found}) if unknown else set()
-        return [s for s in found if (s.log_type, s.field, s.value) not in known]
+        return [s for s in found if held_as(s.log_type, s.field, s.value) not in known]
 
     def flags_between(self, start: datetime, end: datetime) -> list[CodeSighting]:
         """The codes first sighted in a case from `start` to `end`, both included, that were unknown at that moment."""
@@ -168,14 +170,14 @@ class Runs(RegistryPart):
 
 
 def _known(connection: Connection, fields: set[tuple[str, str]]) -> set[tuple[str, str, str]]:
-    """The codes in force of the given fields, as (log type, field, value)."""
+    """The values in force of the given fields, as (log type, field, folded value)."""
     table, details = status_code_reference, status_code_details
     query = sa.select(table.c.log_type, table.c.field_name, table.c.code_value).select_from(table.outerjoin(details))
     query = query.where(sa.func.coalesce(details.c.state, "ACTIVE") == "ACTIVE")
     known: set[tuple[str, str, str]] = set()
     for log_type, field in sorted(fields):
         rows = connection.execute(query.where(table.c.log_type == log_type, table.c.field_name == field))
-        known.update((row[0], row[1], row[2]) for row in rows)
+        known.update(held_as(row[0], row[1], row[2]) for row in rows)
     return known
 
 

@@ -15,6 +15,7 @@ from m365dq_dagster.core.sightings import (
     Sighted,
     approve,
     fold,
+    held_as,
     is_quiet,
     look_up,
     proposals,
@@ -112,9 +113,14 @@ def test_every_watched_field_has_known_values(reference: Reference) -> None:
 
 
 def test_only_codes_and_words_of_witnesses_alert() -> None:
-    loud = {one.key[1] for one in WATCHED if not is_quiet(*one.key)}
+    loud = {one.key[1] for one in WATCHED if not is_quiet(*one.known_as)}
     assert loud == {CODE, "error_number", "status", "conditional_access_status", "operation_login"}
     assert not is_quiet("any", "thing")
+
+
+def test_values_are_held_under_one_spelling() -> None:
+    assert held_as("sign_in_logs", "risk_state", "At risk") == held_as("sign_in_logs", "risk_state", "atRisk")
+    assert held_as("any", "thing", "At risk") == ("any", "thing", "At risk")
 
 
 @given(st.text("Ab0 -–_.'\"[]", max_size=12), st.sampled_from(Fold))
