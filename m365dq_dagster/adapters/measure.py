@@ -459,7 +459,6 @@ ACCOUNT_COLUMNS = (
     "rejected",
     "unknown",
     "foreign_success",
-    "unknown_codes",
     "foreign_accepted",
     "attempts",
     "unfirm_rows",

@@ -23,6 +23,9 @@ RESIDUAL_RISK = (
 PAGE_ROWS = 300
 """Rows of one table on the report page; the rest is read back with `m365dq show`."""
 
+PAGE_VALUES = 10
+"""Unknown values of one field on the report page that decide no outcome."""
+
 PAGE_LEADS = 50
 """Leads of one kind on the report page."""
 
@@ -485,11 +488,25 @@ def quiet(document: Document) -> list[tuple[str, list[Mapping[str, Any]]]]:
     return list(found.items())
 
 
+def leaned(row: Mapping[str, Any]) -> str:
+    """The unknown values that left sign-ins of an account, a finding or the case open, in one line; empty for none."""
+    found = [
+        f"{elided(one.get('value'))} in {one.get('field')} ({plural(one.get('rows') or 0, 'row')})"
+        for one in items(row, "leaned_on_unknown")
+    ]
+    return some(found, NAMED)
+
+
+def distinct(rows: Iterable[Mapping[str, Any]]) -> int:
+    """How many values stand behind rows of which one may count several."""
+    return sum(row.get("values") or 1 for row in rows)
+
+
 def _quiet(where: str, rows: list[Mapping[str, Any]]) -> str:
-    distinct, counted = sum(row.get("values") or 1 for row in rows), sum(row.get("rows") or 0 for row in rows)
+    values, counted = distinct(rows), sum(row.get("rows") or 0 for row in rows)
     named = listed([f"{elided(row.get('value'))!r} ({count(row.get('rows'))})" for row in rows[:NAMED]])
-    common = "" if distinct <= NAMED else "the commonest "
-    return f"{plural(distinct, 'unknown value')} in {where} ({plural(counted, 'row')}): {common}{named}"
+    common = "" if values <= NAMED else "the commonest "
+    return f"{plural(values, 'unknown value')} in {where} ({plural(counted, 'row')}): {common}{named}"
 
 
 def files_summary(document: Document) -> str:

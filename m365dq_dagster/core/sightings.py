@@ -326,7 +326,7 @@ def approve(log_type: str, name: str, value: str) -> str:
 def propose(log_type: str, name: str, value: str) -> str:
     """The command that proposes a row for an unknown value, under the name at which the reference holds the field."""
     of_log, of_field = BY_KEY[log_type, name].known_as if (log_type, name) in BY_KEY else (log_type, name)
-    return f"m365dq codes add {of_log} {of_field} {argument(value)}"
+    return f"m365dq codes add --category C --severity S --meaning TEXT {of_log} {of_field} {argument(value)}"
 
 
 def look_up(value: str) -> str:

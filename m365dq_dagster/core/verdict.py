@@ -102,7 +102,6 @@ class AccountEvidence:
     rejected: int = 0
     unknown: int = 0
     foreign_success: int = 0
-    unknown_codes: int = 0
     foreign_accepted: int = 0
     attempts: int = 0
     unfirm_rows: int = 0
@@ -328,11 +327,6 @@ def _unclear(evidence: AccountEvidence, homes: Sequence[str], policy: Policy) ->
         it = _verb(len(evidence.open_values.values), "it is", "they are")
         reasons.append(f"{evidence.open_values.sentence}. The account is not cleared until {it} known.")
         reasons += proposals(evidence.open_values.values)
-    elif evidence.unknown_codes:
-        reasons.append(
-            f"{plural(evidence.unknown_codes, 'sign-in')} {_verb(evidence.unknown_codes, 'carries', 'carry')} a code "
-            "that is in no table; the account is not cleared until the code is known."
-        )
     if evidence.refused_yet_active:
         count = evidence.refused_yet_active
         reasons.append(
@@ -657,8 +651,8 @@ def _unknown_values(evidence: CaseEvidence) -> Iterator[str]:
         whose = f" of {plural(evidence.open_accounts, 'account')}" if evidence.open_accounts else ""
         yield (
             f"{found.sentence}{whose and f', on sign-ins{whose}'}. They count neither as success nor as failure: look "
-            "each up with `m365dq codes lookup`, propose what it means with `m365dq codes add`, and run the case again "
-            "once that is approved."
+            "each up (m365dq codes lookup), propose what it means (m365dq codes add), and run the case again once that "
+            "is approved."
         )
         yield from proposals(found.values)
 

@@ -11,7 +11,8 @@ from typing import Any
 
 from m365dq_dagster.adapters import sightings as measured
 from m365dq_dagster.adapters.rule_pack import RulePack
-from m365dq_dagster.core.sightings import OpenValues, Reference, Sighted
+from m365dq_dagster.core.sightings import REST, OpenValues, Reference, Sighted, approve, propose
+from m365dq_dagster.core.sightings import look_up as look_up_command
 from m365dq_dagster.stages.case_run import CaseRun
 
 Row = dict[str, Any]
@@ -94,7 +95,14 @@ def _row(one: Sighted) -> Row:
         "alerts": one.watched.kind.alerts,
         "kind": str(one.watched.kind),
         "known_as": list(one.watched.known_as),
+        **({} if one.value == REST else _commands(one)),
     }
+
+
+def _commands(one: Sighted) -> Row:
+    """What to type next: look it up, and propose what it means or approve what was proposed."""
+    settle = approve if one.proposed else propose
+    return {"look_up": look_up_command(one.value), "settle": settle(one.log_type, one.field, one.value)}
 
 
 def _iso(moment: datetime | None) -> str | None:

@@ -370,7 +370,7 @@ ORDER BY e.session_id
 -- name: accounts
 SELECT
     e.account,
-    e.row_count, e.success, e.blocked, e.rejected, e.unknown, e.foreign_success, e.unknown_codes, e.foreign_accepted, e.attempts,
+    e.row_count, e.success, e.blocked, e.rejected, e.unknown, e.foreign_success, e.foreign_accepted, e.attempts,
     e.unfirm_rows, e.success_untimed, e.any_device,
     coalesce(w.foreign_attempts, 0) AS foreign_attempts,
     coalesce(w.foreign_success_flows, 0) AS foreign_success_flows,
@@ -392,7 +392,6 @@ FROM (
         count(*) FILTER (WHERE outcome = 'REJECTED') AS rejected,
         count(*) FILTER (WHERE outcome IN ('UNKNOWN', 'CONFLICT')) AS unknown,
         count(*) FILTER (WHERE outcome = 'SUCCESS' AND is_foreign) AS foreign_success,
-        count(*) FILTER (WHERE unknown_code) AS unknown_codes,
         count(*) FILTER (WHERE accepted AND is_foreign AND outcome <> 'SUCCESS') AS foreign_accepted,
         count(*) FILTER (WHERE normalized_status <> 'UNKNOWN') AS attempts,
         count(*) FILTER (WHERE NOT firm AND outcome NOT IN ('UNKNOWN', 'CONFLICT')) AS unfirm_rows,

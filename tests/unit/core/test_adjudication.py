@@ -186,6 +186,27 @@ def test_copies_of_the_code_that_differ_are_a_conflict_and_an_unknown_copy_stays
     assert (decision.outcome, decision.contradiction) == (Outcome.CONFLICT, "CODE_COPIES_DIFFER")
     assert not decision.unknown_code
     assert decide(row(Mark.UNKNOWN_CODE, differ=True)).unknown_code
+
+
+@pytest.mark.parametrize(
+    ("combo", "heard", "name"),
+    [
+        (row(Mark.UNKNOWN_CODE, Word.SUCCESS), {CODE, TEXT, CA}, CODE),
+        (row(Mark.UNKNOWN_CODE, differ=True), {CODE, TEXT, CA}, CODE),
+        (row(Mark.OUT_OF_DOMAIN), {CODE, TEXT, CA}, CODE),
+        (row(Mark.BLANK, Mark.OUT_OF_DOMAIN, Access.NOT_APPLIED), {CODE, TEXT, CA}, TEXT),
+        (row(Mark.BLANK, Mark.BLANK, Mark.OUT_OF_DOMAIN), {CODE, TEXT, CA}, CA),
+        (row(Mark.BLANK, Mark.OUT_OF_DOMAIN, Mark.OUT_OF_DOMAIN), {CA}, CA),
+        (row(Mark.BLANK, Mark.OUT_OF_DOMAIN), {CODE, CA}, None),
+        (row(Mark.BLANK, Mark.OUT_OF_DOMAIN, Access.FAILURE), {CODE, TEXT, CA}, None),
+        (row("50126", Mark.OUT_OF_DOMAIN), {CODE, TEXT, CA}, None),
+        (row(Mark.BLANK), {CODE, TEXT, CA}, None),
+    ],
+)
+def test_a_row_is_left_open_by_the_unknown_value_that_would_have_been_heard(
+    combo: Combo, heard: set[str], name: str | None
+) -> None:
+    assert decide(combo, frozenset(heard)).open_by == name
     assert decide(row("0", Word.SUCCESS, differ=True), frozenset({TEXT})).outcome is Outcome.SUCCESS
 
 

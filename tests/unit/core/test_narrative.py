@@ -123,6 +123,39 @@ def test_unknown_codes_and_values_are_listed_with_their_rows() -> None:
     ]
 
 
+def unknown(value: str, rows: int, **more: object) -> dict[str, object]:
+    where = {"log_type": "unified_audit_log", "field": "operations", "canonical_field": "operation"}
+    return {**where, "value": value, "rows": rows, "values": 1, "alerts": False, **more}
+
+
+def test_unknown_values_that_tell_no_outcome_share_a_sentence_a_field() -> None:
+    rows = [unknown(f"Odd{number}", 9 - number) for number in range(4)]
+    rows[3]["values"] = 30
+    few = unknown("999", 1, canonical_field="record_type")
+    assert narrative.unknowns({"unknown_values": [*rows, few]}) == [
+        "33 unknown values in unified_audit_log.operation (30 rows): the commonest 'Odd0' (9), 'Odd1' (8) and 'Odd2' "
+        "(7)",
+        "1 unknown value in unified_audit_log.record_type (1 row): '999' (1)",
+    ]
+
+
+def test_unknown_codes_come_with_their_moments_and_what_waits() -> None:
+    code = {"log_type": "l", "field": "f", "value": "1", "rows": 2, "first": "2026-01-05T09:00:00Z"}
+    found = [{**code, "last": "2026-01-06T09:00:00Z"}, {**code, "last": code["first"], "proposed": True}]
+    assert narrative.unknowns({"unknown_codes": found}) == [
+        "unknown code '1' in l.f (2 rows, 2026-01-05 09:00:00 UTC to 2026-01-06 09:00:00 UTC)",
+        "unknown code '1' in l.f (2 rows, 2026-01-05 09:00:00 UTC); it is a proposal that waits for approval",
+    ]
+
+
+def test_what_a_verdict_leaned_on_is_said_in_one_line() -> None:
+    row = {"field": "status_error_code", "value": "512345", "rows": 2}
+    assert narrative.leaned({}) == ""
+    assert narrative.leaned({"leaned_on_unknown": [row] * 5}) == (
+        ", ".join(["512345 in status_error_code (2 rows)"] * 3) + " and 2 more"
+    )
+
+
 def test_the_ledger_in_one_sentence_balances() -> None:
     assert narrative.files_summary(sample_document.oculus()) == (
         "3 imported, 1 unrecognised; 23,341 rows read = 23,326 kept + 12 duplicate + 3 set aside as unreadable"

@@ -26,6 +26,7 @@ from m365dq_dagster.stages.sightings import reference_of
 from tests.support.judgement import pack
 
 CODE, AUDIT = "status_error_code", "unified_audit_log"
+ADD = "codes add --category C --severity S --meaning TEXT"
 
 
 @pytest.fixture
@@ -159,9 +160,9 @@ def test_a_proposal_says_which_command_approves_it() -> None:
 @pytest.mark.parametrize(
     ("command", "words"),
     [
-        (propose("legacy_auth_logs", "client_app_used", "a b"), "codes add sign_in_logs client_app_used 'a b'"),
-        (propose("entra_audit_logs", "activity", "x;rm"), "codes add unified_audit_log operation 'x;rm'"),
-        (propose("other", "field", "$(id)"), "codes add other field '$(id)'"),
+        (propose("legacy_auth_logs", "client_app_used", "a b"), f"{ADD} sign_in_logs client_app_used 'a b'"),
+        (propose("entra_audit_logs", "activity", "x;rm"), f"{ADD} unified_audit_log operation 'x;rm'"),
+        (propose("other", "field", "$(id)"), f"{ADD} other field '$(id)'"),
         (approve("l", "f", "1"), "codes approve l f 1"),
         (look_up("--help\n"), "codes lookup -- --help"),
         (look_up("it's"), "codes lookup 'it'\"'\"'s'"),

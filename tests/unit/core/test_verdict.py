@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from m365dq_dagster.core.outcome import AccountVerdict, CaseVerdict, Confidence, Outcome
+from m365dq_dagster.core.sightings import NOTHING_OPEN, OpenValue, OpenValues
 from m365dq_dagster.core.verdict import (
     LEAD_SENTENCES,
     AccountEvidence,
@@ -31,6 +32,10 @@ TENANT = CaseHome(("AU",), False)
 NOWHERE = CaseHome((), False)
 HIGH, MEDIUM, LOW = Confidence.HIGH, Confidence.MEDIUM, Confidence.LOW
 BREACH, OPEN = AccountVerdict.COMPROMISE_INDICATED, AccountVerdict.CANNOT_CONCLUDE
+
+
+UNKNOWN = OpenValues((OpenValue("sign_in_logs", "status_error_code", "512345", 2),))
+WAITING = OpenValue("sign_in_logs", "status_error_code", "530031", 1, proposed=True)
 
 
 def abroad(successes: int = 20, failures: int = 0, **more: Any) -> AccountEvidence:
@@ -298,7 +303,7 @@ def test_leads_are_told_beside_a_compromise_too() -> None:
         (abroad(20, leads=(LeadKind.LEGACY_FOREIGN_SUCCESS,)), BREACH),
         (abroad(2, leads=(LeadKind.LEGACY_FOREIGN_SUCCESS,)), AccountVerdict.SUSPICIOUS),
         (abroad(2, foreign_accepted=3), OPEN),
-        (abroad(0, unknown_codes=1, foreign_accepted=3), OPEN),
+        (abroad(0, open_values=UNKNOWN, foreign_accepted=3), OPEN),
         (abroad(0, foreign_accepted=3, success=0), AccountVerdict.CREDENTIAL_EXPOSED),
         (abroad(0, 7, success=0, attempts=7), AccountVerdict.TARGETED),
         (abroad(0, 7), AccountVerdict.NO_INDICATION),
@@ -328,8 +333,6 @@ def test_a_foreign_success_inside_a_flow_that_began_at_home_is_not_cleared() -> 
 
 def test_sentences_are_grammatical_for_one_and_for_many() -> None:
     assert "2 successful sign-ins from outside AU are neither explained" in told(judge(abroad(2)))
-    assert "1 sign-in carries a code that is in no table" in told(judge(abroad(0, unknown_codes=1)))
-    assert "2 sign-ins carry a code that is in no table" in told(judge(abroad(0, unknown_codes=2)))
     exposed = abroad(0, success=0, foreign_accepted=1)
     assert "1 foreign sign-in got past the first factor and no further" in told(judge(exposed))
     assert "unless the owner knows of those sign-ins" in told(judge(replace(exposed, foreign_accepted=2)))
@@ -365,7 +368,7 @@ def test_rates_have_no_value_without_attempts() -> None:
 def test_adding_a_foreign_success_never_lowers_the_verdict_below_open_without_explanation(
     successes: int, failures: int, home: CaseHome, accepted: bool, codes: bool
 ) -> None:
-    more = {"foreign_accepted": int(accepted), "unknown_codes": int(codes)}
+    more: dict[str, Any] = {"foreign_accepted": int(accepted), "open_values": UNKNOWN if codes else NOTHING_OPEN}
     assert judge(abroad(successes + 1, failures, **more), home).verdict in (BREACH, AccountVerdict.SUSPICIOUS, OPEN)
 
 
@@ -435,6 +438,7 @@ def test_without_a_basis_nothing_is_concluded(evidence: CaseEvidence, words: str
         (case(0, 30, failure_codes=1), MEDIUM),
         (case(0, 30, failure_codes=2, weak_basis=True), LOW),
         (case(0, 1), MEDIUM),
+        (case(0, 30, failure_codes=2, open_values=UNKNOWN), MEDIUM),
     ],
 )
 def test_all_blocked_is_as_sure_as_its_rows_and_codes(evidence: CaseEvidence, confidence: Confidence) -> None:
@@ -525,6 +529,67 @@ def test_without_list_and_usable_times_a_journey_cannot_be_ruled_out() -> None:
     )
     assert judge_account(evidence, TENANT, policy()).verdict is AccountVerdict.CANNOT_CONCLUDE
     assert judge_account(evidence, LIST, policy()).verdict is AccountVerdict.COMPROMISE_INDICATED
+
+
+def test_an_account_with_an_unknown_value_is_not_cleared_until_it_is_known() -> None:
+    found = judge(abroad(0, open_values=UNKNOWN))
+    assert found.verdict is OPEN
+    assert found.reasons == (
+        "2 sign-ins carry a value that is in no table: code 512345 (2 rows). The account is not cleared until it is "
+        "known.",
+    )
+    assert "until they are known." in told(judge(abroad(0, open_values=OpenValues((*UNKNOWN.values, WAITING)))))
+
+
+@pytest.mark.parametrize(
+    ("evidence", "verdict"),
+    [
+        (abroad(20, open_values=UNKNOWN), BREACH),
+        (abroad(2, leads=(LeadKind.LEGACY_FOREIGN_SUCCESS,), open_values=UNKNOWN), AccountVerdict.SUSPICIOUS),
+    ],
+)
+def test_what_stands_whatever_an_unknown_value_means_says_it_all_the_same(
+    evidence: AccountEvidence, verdict: AccountVerdict
+) -> None:
+    found = judge(evidence)
+    assert found.verdict is verdict
+    assert found.reasons[-1] == (
+        "Beside that, 2 sign-ins carry a value that is in no table: code 512345 (2 rows). They count neither as "
+        "success nor as failure."
+    )
+    assert found.reasons[:-1] == judge(replace(evidence, open_values=NOTHING_OPEN)).reasons
+
+
+@pytest.mark.parametrize("evidence", [abroad(20), abroad(0)])
+def test_a_code_that_waits_for_approval_is_said_to(evidence: AccountEvidence) -> None:
+    found = judge(replace(evidence, open_values=OpenValues((WAITING,))))
+    assert found.reasons[-1] == (
+        "530031 is known as a proposal and waits for approval: m365dq codes approve sign_in_logs status_error_code "
+        "530031."
+    )
+
+
+def test_a_case_names_the_unknown_values_and_what_to_do() -> None:
+    found = conclude(case(40, 4, open_values=OpenValues((*UNKNOWN.values, WAITING)), open_accounts=2))
+    assert found.verdict is CaseVerdict.CANNOT_CONCLUDE
+    assert found.cannot_conclude == (
+        "3 sign-ins carry values that are in no table: code 512345 (2 rows) and code 530031 (1 row), on sign-ins of 2 "
+        "accounts. They count neither as success nor as failure: look each up (m365dq codes lookup), propose what it "
+        "means (m365dq codes add), and run the case again once that is approved.",
+        "530031 is known as a proposal and waits for approval: m365dq codes approve sign_in_logs status_error_code "
+        "530031.",
+    )
+    nameless = conclude(case(40, 4, open_values=UNKNOWN))
+    assert "code 512345 (2 rows). They count" in nameless.cannot_conclude[0]
+
+
+def test_all_blocked_and_a_breach_stay_what_they_are_and_name_the_unknown_values() -> None:
+    blocked = conclude(case(0, 40, open_values=UNKNOWN))
+    assert blocked.verdict is CaseVerdict.ALL_BLOCKED
+    assert "Not settled by that: 2 sign-ins carry a value that is in no table: code 512345" in blocked.headline
+    breach = conclude(case(40, 4, open_values=UNKNOWN), judge(abroad(20)))
+    assert breach.verdict is CaseVerdict.BREACH_INDICATED
+    assert "code 512345 (2 rows)" in breach.cannot_conclude[0]
 
 
 def test_all_blocked_hides_no_doubt() -> None:
