@@ -60,24 +60,37 @@ def compare(new: Snapshot, old: Snapshot | None, reads: Reads, source: Source, *
     return Comparison(changes, tuple(_twice(new, source.document)))
 
 
-def previous(new: Snapshot, held: Sequence[Snapshot]) -> Snapshot | None:
-    """The last reading of the same document among those of all documents, the oldest first.
+def previous(new: Snapshot, held: Sequence[Snapshot], own: Snapshot | None = None) -> Snapshot | None:
+    """The last reading of the same document among those of all documents, the oldest first. `own` is the last reading
+    under the same name.
 
-    Announcements come from many pages and leave them again, so all that were read count as one. A page of codes or of a
-    resource is told by its subject. Others by what they hold: the one with most entries in common, at least half.
+    Announcements come from many pages and leave them again, so all that were read count as one. Of other documents it
+    is the one under the same name where the subject is the same, else the one most alike, with at least half of the
+    smaller one's entries in common, else the last of the same subject. A resource is told by its subject alone; lists
+    of codes all have the same.
     """
     same = [snapshot for snapshot in held if snapshot.kind is new.kind]
     if new.kind is PageKind.NOTES:
         entries = {key: entry for snapshot in same for key, entry in snapshot.entries.items()}
         return Snapshot(new.kind, new.subject, entries) if same else None
-    named = [snapshot for snapshot in same if snapshot.subject == new.subject]
-    if named or new.kind in (PageKind.CODES, PageKind.RESOURCE):
-        return named[-1] if named else None
-    near = [(len(new.entries.keys() & s.entries.keys()), place, s) for place, s in enumerate(same)]
-    best = max(near, default=None, key=lambda item: (item[0], item[1]))
-    if best is None or 2 * best[0] < min(len(new.entries), len(best[2].entries)):
-        return None
-    return best[2]
+    if own is not None and own.kind is new.kind and own.subject == new.subject:
+        return own
+    if new.kind is PageKind.RESOURCE:
+        same = [snapshot for snapshot in same if snapshot.subject == new.subject]
+    near = [(_common(new, snapshot), place) for place, snapshot in enumerate(same)]
+    best = max((item for item in near if item[0] > 0), default=None)
+    if best is not None:
+        return same[best[1]]
+    named = [snapshot for snapshot in same if snapshot.subject == new.subject and new.kind is not PageKind.CODES]
+    return named[-1] if named else None
+
+
+def _common(new: Snapshot, old: Snapshot) -> float:
+    """The share of all entries that both have; 0 where it is less than half of the smaller one."""
+    both = len(new.entries.keys() & old.entries.keys())
+    if 2 * both < min(len(new.entries), len(old.entries)):
+        return 0.0
+    return both / len(new.entries.keys() | old.entries.keys())
 
 
 def _shrunk(new: Snapshot, old: Snapshot, document: str) -> DocumentIssue | None:

@@ -15,7 +15,8 @@ from m365dq_dagster.core.vendor_tables import cell_of, column_of, kept_text
 
 POST = re.compile(r"\bMC\d{5,7}\b")
 LABEL = re.compile(r"^\W*(?P<label>type|service category|product capability|category|status|message id)\W*:\W*", re.I)
-OPENING = re.compile(r"^\W*(?:published|posted|last updated|updated|date)\b", re.IGNORECASE)
+OPENING = re.compile(r"^\W*(?:published|posted|date)\b", re.IGNORECASE)
+UPDATED = re.compile(r"\bupdated\b", re.IGNORECASE)
 
 
 @dataclass
@@ -116,7 +117,8 @@ def _opened(heading: Heading, group: date | None) -> _Post | None:
 def _single(page: Page) -> _Post | None:
     """The page as one post: its title has a post's number, or a date stands right below it."""
     opening = [block.text for block in page.blocks[:8] if isinstance(block, Paragraph)]
-    day = next((only_date(text) or _published(text) for text in opening[:4] if len(text) < 80), None)
+    short = [text for text in opening[:4] if len(text) < 80 and not UPDATED.search(text)]
+    day = next((day for text in short if (day := only_date(text) or _published(text))), None)
     post = POST.search(" ".join([page.name, *(t for t in opening if LABEL.match(t))]))
     if not page.name or only_date(page.name) or (post is None and (day is None or _is_dated_list(page))):
         return None

@@ -137,7 +137,7 @@ class _Work:
         if self._held.get(name) == new:
             self.documents.append(DocumentRead(name, new.kind, len(new.entries), Reading.UNCHANGED))
             return
-        old = previous(new, list(self._held.values()))
+        old = previous(new, list(self._held.values()), self._held.get(name))
         source = Source(name, self._now.astimezone(UTC).date())
         compared = compare(new, old, self._reads, source, believed=found.document.believed)
         if not compared.believed:

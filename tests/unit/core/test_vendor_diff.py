@@ -321,18 +321,22 @@ def snapshot(kind: PageKind, subject: str, *keys: str) -> Snapshot:
     return Snapshot(kind, subject, {key: {} for key in keys})
 
 
-def test_the_last_reading_is_found_by_subject_else_by_what_is_common() -> None:
+def test_the_last_reading_is_the_one_under_the_same_name_else_the_one_most_alike() -> None:
     held = [
         snapshot(PageKind.AUDIT, "a", "1", "2", "3"),
         snapshot(PageKind.AUDIT, "b", "3", "4"),
         snapshot(PageKind.RESOURCE, "signIn", "x"),
     ]
-    assert previous(snapshot(PageKind.AUDIT, "a", "9"), held) == held[0]
+    assert previous(snapshot(PageKind.AUDIT, "a", "9"), held, own=held[0]) == held[0]
+    assert previous(snapshot(PageKind.AUDIT, "b", "3", "4"), held, own=held[0]) == held[1]
     assert previous(snapshot(PageKind.AUDIT, "new title", "1", "2", "7"), held) == held[0]
     assert previous(snapshot(PageKind.AUDIT, "new title", "3", "4", "7", "8"), held) == held[1]
-    assert previous(snapshot(PageKind.AUDIT, "other", "7", "8", "9"), held) is None
+    assert previous(snapshot(PageKind.AUDIT, "a", "7", "8", "9"), held) == held[0]
+    assert previous(snapshot(PageKind.AUDIT, "c", "7", "8", "9"), held) is None
+    assert previous(snapshot(PageKind.CODES, "a", "7"), [snapshot(PageKind.CODES, "a", "8")]) is None
     assert previous(snapshot(PageKind.AUDIT, "other", "7"), []) is None
     assert previous(snapshot(PageKind.RESOURCE, "signIn beta", "x"), held) is None
+    assert previous(snapshot(PageKind.RESOURCE, "signIn", "x", "y"), held) == held[2]
     assert previous(snapshot(PageKind.NOTES, "n", "x"), held) is None
 
 

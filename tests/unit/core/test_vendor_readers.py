@@ -165,6 +165,12 @@ def test_retention_is_read_from_tables_and_sentences() -> None:
     }
 
 
+@pytest.mark.parametrize("line", ["Last updated on January 6, 2026", "Updated: 2026-01-06"])
+def test_a_page_that_says_when_it_was_updated_is_no_announcement_for_that(line: str) -> None:
+    text = f"# Data retention\n\n{line}\n\n" + table(["Report", "Free"], [["Sign-ins", "Seven days"]])
+    assert read(text).kind is PageKind.RETENTION
+
+
 def test_a_table_of_lengths_of_something_else_is_no_retention() -> None:
     assert (
         problem("# Bread\n\n" + table(["Loaf", "Baking"], [["Rye", "2 days"]])).reason is DocumentReason.NOT_RECOGNISED

@@ -137,6 +137,18 @@ def test_a_page_that_lost_most_of_its_codes_is_not_believed(registry: Registry, 
     assert len(registry.vendor_documents()[0].snapshot.entries) == len(many)
 
 
+def test_two_lists_of_codes_side_by_side_are_each_held_against_themselves(
+    registry: Registry, pack: RulePack, now: datetime
+) -> None:
+    many = {code.code: code.meaning for code in pack.codes if len(code.code) > 3}
+    few = dict(list(many.items())[:300])
+    check(registry, pack, now, many__md=code_page(many), few__md=code_page(few))
+    again = check(registry, pack, now, renamed__md=code_page(few | NEW_CODE), many__md=code_page(many))
+
+    assert again.issues == ()
+    assert [c.after for c in again.changes] == ["530777"]
+
+
 def test_a_page_that_comes_back_after_it_had_changed_is_a_change_again(
     registry: Registry, pack: RulePack, now: datetime
 ) -> None:
