@@ -14,7 +14,7 @@ from m365dq_dagster.adapters.rule_pack import RulePack
 from m365dq_dagster.core.code_changes import CODE_FIELDS, ChangeState, CodeKey, ReferenceRow, places_of
 from m365dq_dagster.core.outcome import Severity
 from m365dq_dagster.core.reference import Origin, spread
-from m365dq_dagster.core.sightings import BY_KEY
+from m365dq_dagster.core.sightings import BY_KEY, is_quiet
 
 
 def load_codes(registry: Registry, pack: RulePack, now: datetime) -> int:
@@ -149,14 +149,15 @@ def unknown_codes(registry: Registry, since: datetime) -> dict[tuple[str, str, s
 
 
 def unknown_listing(registry: Registry, since: datetime) -> list[dict[str, Any]]:
-    """The unknown codes as rows for people and JSON, the commonest first. `state` is UNKNOWN where nobody has proposed
-    anything, PENDING where a proposal waits (`pending_change` is its number, None where the rule pack ships it so), and
-    REJECTED where one was turned down.
+    """The unknown codes and values as rows for people and JSON, those that tell outcomes first, the commonest first.
+    `state` is UNKNOWN where nobody has proposed anything, PENDING where a proposal waits (`pending_change` is its
+    number, None where the rule pack ships it so), and REJECTED where one was turned down.
     """
     held = {_folded(row["log_type"], row["field_name"], row["code_value"]): row for row in listing(registry)}
     found = unknown_codes(registry, since).items()
     rows = [_unknown(key, cases, held.get(_folded(*key), {})) for key, cases in found]
-    return sorted((row for row in rows if row["state"] != "ACTIVE"), key=lambda row: -row["rows"])
+    found_so = (row for row in rows if row["state"] != "ACTIVE")
+    return sorted(found_so, key=lambda row: (is_quiet(row["log_type"], row["field"]), -row["rows"]))
 
 
 def _folded(log_type: str, field: str, value: str) -> CodeKey:

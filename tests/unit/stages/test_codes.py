@@ -5,7 +5,16 @@ from m365dq_dagster.adapters.registry import Registry, StatusCode
 from m365dq_dagster.adapters.rule_pack import load_rule_pack
 from m365dq_dagster.core.code_changes import CODE_FIELDS
 from m365dq_dagster.core.outcome import Severity
-from m365dq_dagster.stages.codes import code_mapping, load_codes, look_up, look_up_seen, unknown_codes
+from m365dq_dagster.stages.codes import (
+    code_mapping,
+    load_codes,
+    look_up,
+    look_up_seen,
+    unknown_codes,
+    unknown_listing,
+)
+
+WORD = ("sign_in_logs", "status", "Sucess")
 
 
 def test_the_rule_packs_codes_are_loaded_once_for_every_field_that_holds_them(
@@ -74,6 +83,12 @@ def test_every_code_of_a_case_is_joined_to_its_meaning(registry: Registry, now: 
     assert meaning is not None
     assert meaning.category == "success"
     assert (unknown.value, nothing) == ("512345", None)
+
+
+def test_what_tells_outcomes_is_listed_before_what_does_not(registry: Registry, now: datetime) -> None:
+    seen = [("unified_audit_log", "operation", "PageViewed", 900, None, None), (*WORD, 3, None, None)]
+    registry.record_sightings("c", [*seen, ("sign_in_logs", "status_error_code", "512345", 1, None, None)], now)
+    assert [row["value"] for row in unknown_listing(registry, now)] == ["Sucess", "512345", "PageViewed"]
 
 
 def test_unknown_codes_are_summed_up_by_case_from_a_moment_on(registry: Registry, now: datetime) -> None:
