@@ -32,7 +32,7 @@ def move(engine: sa.Engine, revision: str) -> None:
         config = migrate._config()
         config.attributes["connection"] = connection
         known = revisions()
-        found = migrate._revision(connection)
+        found = migrate.revision_of(connection)
         down = found is not None and known.index(found) > known.index(revision)
         (command.downgrade if down else command.upgrade)(config, revision)
 
@@ -118,4 +118,4 @@ def cut(now: Rows, then: Rows) -> Rows:
 def revision_of(engine: sa.Engine) -> str | None:
     """The revision that the tables are of."""
     with engine.connect() as connection:
-        return migrate._revision(connection)
+        return migrate.revision_of(connection)

@@ -179,14 +179,14 @@ from m365dq_dagster.adapters.registry import Registry, migrate
 
 whole, place = migrate._run, int(sys.argv[2])
 
-def killed(connection):
+def killed(connection, *given):
     seen = []
     def count(*_):
         seen.append(1)
         if len(seen) == place:
             os.kill(os.getpid(), signal.SIGKILL)
     sa.event.listen(connection, "after_cursor_execute", count)
-    whole(connection)
+    whole(connection, *given)
     os.kill(os.getpid(), signal.SIGKILL)
 
 migrate._run = killed
