@@ -134,7 +134,9 @@ def _decoded(content: bytes) -> str | None:
 
 
 def _text(raw: str) -> str:
-    return " ".join(raw.replace("\u200b", "").split())[:MAX_CELL]
+    """Seen text with single blanks, bounded: nothing in it steers a display or is refused by a database."""
+    text = " ".join(raw.replace("\u200b", "").split())[:MAX_CELL]
+    return text if text.isprintable() else one_line(text, MAX_CELL)
 
 
 def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
@@ -315,9 +317,8 @@ def _markdown(text: str, deadline: float) -> Page:
     front, lines = _front_matter(lines)
     blocks = _bounded(_markdown_blocks(lines, deadline))
     first = next((b.text for b in blocks if isinstance(b, Heading)), "")
-    return Page(
-        title=front.get("title", "") or first, blocks=blocks, stated=_day(front.get("ms.date", front.get("date", "")))
-    )
+    stated = _day(front.get("ms.date", front.get("date", "")))
+    return Page(title=_text(front.get("title", "")) or first, blocks=blocks, stated=stated)
 
 
 def _front_matter(lines: list[str]) -> tuple[dict[str, str], list[str]]:

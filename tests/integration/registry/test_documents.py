@@ -5,9 +5,11 @@ from datetime import date, datetime, timedelta
 
 from m365dq_dagster.adapters.registry import Registry
 from m365dq_dagster.adapters.registry.documents import KeptDocument, change_key
+from m365dq_dagster.adapters.vendor_markup import parse
 from m365dq_dagster.core.outcome import Severity
 from m365dq_dagster.core.schema_changes import ChangeKind, SchemaChange
-from m365dq_dagster.core.vendor_pages import PageKind, Snapshot
+from m365dq_dagster.core.vendor_pages import Page, PageKind, Snapshot
+from m365dq_dagster.core.vendor_readers import read_page
 
 SNAPSHOT = Snapshot(PageKind.CODES, "sign-in codes", {"50126": {"text": "é"}})
 CHANGE = SchemaChange(
@@ -48,6 +50,20 @@ def test_of_several_readings_of_a_document_the_last_counts_also_when_an_old_one_
 
     store.keep_document("a.md", "1" * 64, SNAPSHOT, [], now + timedelta(hours=3))
     assert [(kept.name, kept.sha256) for kept in store.vendor_documents()] == [("b.md", "3" * 64), ("a.md", "1" * 64)]
+
+
+def test_hostile_pages_can_be_kept_and_read_back(store: Registry, now: datetime) -> None:
+    pages = [
+        b"# Audit log activities\n\n| Operation | Description |\n|---|---|\n| Done\x00Thing\xe2\x80\xae | \x1b[31m |\n",
+        b'{"value": [{"code": "50126", "message": "\\ud800\\u0000"}, {"code": "50034"}, {"code": "50035"}]}',
+    ]
+    for number, content in enumerate(pages):
+        page = parse(content, "a")
+        assert isinstance(page, Page)
+        snapshot = read_page(page, "a")
+        assert isinstance(snapshot, Snapshot)
+        store.keep_document(f"{number}.md", "1" * 64, snapshot, [replace(CHANGE, detail=page.name)], now)
+        assert store.vendor_documents()[-1].snapshot == snapshot
 
 
 def test_names_that_would_not_fit_are_cut_and_still_told_apart_from_others(store: Registry, now: datetime) -> None:

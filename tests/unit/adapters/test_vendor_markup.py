@@ -273,6 +273,22 @@ def test_prose_with_commas_is_no_csv() -> None:
     assert page('a,"' + "x" * 200_000 + "\nb,c").blocks
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        "---\ntitle: A\x1b[1m\u202e\n---\n\n# A\x07B\u202e\n\nC\x00\n\n| E\x9bF |\n|---|\n| \u2066I\ue000 |\n".encode(),
+        b"<html><title>A\x1b[31m</title><h1>A\xe2\x80\xaeB</h1><p>C&#0;&#x202e;D</p></html>",
+        b'{"title": "A\\u0000\\ud800", "value": [{"k\\u202e": "C\\ud800D\\u0000"}]}',
+        b"code,te\xe2\x80\xaext\n50126,\x01A\n",
+    ],
+)
+def test_text_that_steers_a_display_or_no_database_takes_is_made_harmless(content: bytes) -> None:
+    found = page(content)
+    cells = [c for b in found.blocks for c in ([*b.header, *sum(b.rows, ())] if isinstance(b, Table) else [b.text])]
+    assert cells
+    assert all(text.isprintable() for text in [found.title, *cells])
+
+
 # What is no document
 
 
