@@ -87,7 +87,10 @@ def lookup(
     bench = workbench(ctx)
     rows = bench.codes(value, {"log_type": log_type, "field_name": field})
     if not rows:
-        raise BadInput(f"Code {value[:40]!r} is in no table; it is not guessed, look it up in the vendor's reference.")
+        raise BadInput(
+            f"Code {value[:40]!r} is in no table and is not guessed; look it up in the vendor's reference, then "
+            "propose it with m365dq codes add."
+        )
     _print(rows, bench.owner(), as_json=as_json)
 
 
