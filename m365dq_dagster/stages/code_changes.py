@@ -37,6 +37,7 @@ from m365dq_dagster.core.code_changes import (
 from m365dq_dagster.core.errors import BadInput
 from m365dq_dagster.core.outcome import Role
 from m365dq_dagster.core.people import Person
+from m365dq_dagster.stages.codes import listing
 
 ENUMERATED = (Role.OUTCOME, Role.EVENT)
 """Roles of fields that hold values out of a closed list."""
@@ -227,15 +228,14 @@ def history(registry: Registry, value: str) -> list[dict[str, Any]]:
     share one vocabulary are told once. Empty for what stands as it was first loaded. Raises `BadInput` for what nothing
     is known of.
     """
-    changes = [c for c in registry.code_changes() if c.key.value.lower() == value.strip().lower()]
-    values = {change.key.value for change in changes} | {value.strip()}
+    values = {row["code_value"] for row in listing(registry, value)}
+    if not values:
+        raise BadInput(f"Nothing is known of {value[:40]!r}; m365dq codes list shows what is.")
+    changes = [change for change in registry.code_changes() if change.key.value in values]
     told = [entry for change in changes for entry in _told(change)]
     packs = [row for one in sorted(values) for row in registry.code_history(one) if row.change is None]
     homes = [row for row in packs if row.key.place not in CODE_FIELDS[1:]]
-    found = sorted([*told, *map(_from_pack, homes)], key=lambda entry: str(entry["at"]))
-    if not found and not registry.status_codes(value.strip()):
-        raise BadInput(f"Nothing is known of {value[:40]!r}; m365dq codes list shows what is.")
-    return found
+    return sorted([*told, *map(_from_pack, homes)], key=lambda entry: str(entry["at"]))
 
 
 def _told(change: CodeChange) -> Iterable[dict[str, Any]]:
@@ -257,17 +257,16 @@ def _told(change: CodeChange) -> Iterable[dict[str, Any]]:
 
 def _from_pack(row: CodeHistory) -> dict[str, Any]:
     before = ReferenceRow.from_mapping(row.before) if row.before else None
-    after = ReferenceRow.from_mapping(row.after) if row.after else None
     return {
         "log_type": row.key.log_type,
         "field_name": row.key.field,
         "code_value": row.key.value,
         "change": None,
         "at": row.changed_at.isoformat(),
-        "what": "rule pack loaded" if after else "gone from the rule pack",
+        "what": "rule pack loaded",
         "who": row.actor,
         "why": row.pack_hash,
-        "differences": _columns(before, after) if after else [],
+        "differences": _columns(before, ReferenceRow.from_mapping(row.after)),
     }
 
 

@@ -95,11 +95,13 @@ class CodeChange:
 
 @dataclass(frozen=True)
 class CodeHistory:
-    """How one row of the reference became another: by a rule pack, or by an approved change. None where it was not."""
+    """How one row of the reference became another: by a rule pack, or by an approved change. `before` is None where
+    there was none; rows are never removed.
+    """
 
     key: CodeKey
     before: Mapping[str, Any] | None
-    after: Mapping[str, Any] | None
+    after: Mapping[str, Any]
     origin: str
     actor: str
     change: int | None

@@ -238,3 +238,18 @@ def test_what_is_decided_reaches_the_rule_pack_that_runs_judge_by_and_the_refere
     load_codes(registry, pack, now)
     assert registry.reference() == before
     assert [row.change for row in registry.code_history("50126")] == [3, 3, 3]
+
+
+def test_what_a_rule_pack_changed_is_told_once_for_all_places(registry: Registry, now: datetime) -> None:
+    first = replace(KNOWN, origin="PACK")
+    twin = replace(first, log_type="unified_audit_log", field="error_number")
+    registry.load_status_codes([first, twin], now, "sha256:a")
+    newer = [replace(code, meaning="bad password") for code in (first, twin)]
+    registry.load_status_codes(newer, now.replace(year=2027), "sha256:b")
+    registry.load_status_codes([WORD], now.replace(year=2028), "sha256:c")
+    told = history(registry, "50126")
+    assert [(row["what"], row["who"], row["why"]) for row in told] == [
+        ("rule pack loaded", "rule pack", "sha256:b"),
+        ("rule pack loaded", "rule pack", "sha256:c"),
+    ]
+    assert told[0]["differences"] == [{"column": "meaning", "before": "wrong password", "after": "bad password"}]
