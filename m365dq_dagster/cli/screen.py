@@ -56,9 +56,7 @@ def _head(document: Mapping[str, Any], footer: Footer) -> list[RenderableType]:
     lines: list[RenderableType] = []
     if footer.unchanged_since is not None:
         lines.append(cell(f"Nothing has changed since {narrative.moment(footer.unchanged_since)}; nothing was done."))
-    confidence = narrative.confidence(document)
-    verdict = narrative.verdict_word(document) + (f", confidence {confidence}" if confidence else "")
-    line = cell(verdict, COLOURS.get(str(document.get("status")), "bold"))
+    line = cell(narrative.verdict_line(document), COLOURS.get(str(document.get("status")), "bold"))
     line.append(f"   case {printable(document.get('case'))}", style="dim")
     lines += [line, cell(narrative.why(document))]
     corrected = narrative.correction_banners(document)

@@ -91,10 +91,7 @@ def _other_pack(document: Document, installed: str) -> str:
 
 def _summary(document: Document, installed: str) -> RenderableType:
     lines: list[RenderableType] = []
-    confidence = narrative.confidence(document)
-    lines.append(
-        cell(f"{narrative.verdict_word(document)}" + (f", confidence {confidence}" if confidence else ""), "bold")
-    )
+    lines.append(cell(narrative.verdict_line(document), "bold"))
     lines.append(cell(narrative.why(document)))
     banners = (
         narrative.override_banner(document),

@@ -207,6 +207,21 @@ def verdict_word(document: Document) -> str:
     return VERDICTS.get(status, status)
 
 
+def standing(document: Document) -> str:
+    """What lessens a verdict beside its confidence: `not verified`, `no longer stands`, or nothing."""
+    quality = part(document, "quality")
+    if lapse(part(quality, "override")):
+        return "no longer stands"
+    return "not verified" if quality.get("status") == "OVERRIDDEN" else ""
+
+
+def verdict_line(document: Document) -> str:
+    """The verdict with how far it may be leaned on."""
+    sure = confidence(document)
+    words = (verdict_word(document), f"confidence {sure}" if sure else "", standing(document))
+    return ", ".join(word for word in words if word)
+
+
 def why(document: Document) -> str:
     """The sentence that gives the reason of the case verdict, without the words that stand above it anyway."""
     text = unnamed(document, document.get("headline") or "")
@@ -833,8 +848,14 @@ def passed_over(document: Document) -> list[Mapping[str, Any]]:
 def switched_off(document: Document) -> list[Mapping[str, Any]]:
     """The checks that the policy has switched off, those that block first."""
     rows = items(part(document, "quality"), "switched_off")
-    told = [{**row, "reason": unnamed(document, row.get("reason") or "It was not asked.")} for row in rows]
+    told = [{**row, "reason": _unsaid(document, row)} for row in rows]
     return sorted(told, key=lambda row: (not row.get("blocking"), str(row.get("check"))))
+
+
+def _unsaid(document: Document, row: Mapping[str, Any]) -> str:
+    """What a check that is off would have said, where it was asked."""
+    said = unnamed(document, row.get("reason") or "It was not asked.")
+    return said.removeprefix(f"{row.get('check')} is switched off by policy. ")
 
 
 def switch_banner(document: Document) -> str:

@@ -403,7 +403,7 @@ def test_what_was_passed_over_is_told_with_what_stands_in_for_it() -> None:
 def test_checks_that_are_switched_off_are_told_those_that_block_first() -> None:
     document = sample_document.switched_off()
     gate, suite = narrative.switched_off(document)
-    assert gate["reason"].startswith("quarantine_share is switched off by policy.")
+    assert gate["reason"] == "It would have failed: 60 rows."
     assert suite["reason"] == "It was not asked."
     assert narrative.switch_banner(document) == (
         "NOT VERIFIED: switched off by policy, though nothing may be concluded without it: quarantine_share. "
@@ -412,3 +412,13 @@ def test_checks_that_are_switched_off_are_told_those_that_block_first() -> None:
     document["quality"]["switched_off"].pop()
     assert narrative.switch_banner(document) == "Switched off by policy: sign_in_logs_as_expected."
     assert narrative.switch_banner(sample_document.oculus()) == ""
+
+
+def test_a_verdict_that_is_not_verified_or_no_longer_stands_says_so_beside_its_confidence() -> None:
+    found = [narrative.verdict_line(getattr(sample_document, name)()) for name in ("oculus", "overridden", "lapsed")]
+    assert found == [
+        "BREACH INDICATED, confidence MEDIUM",
+        "BREACH INDICATED, confidence MEDIUM, not verified",
+        "BREACH INDICATED, confidence MEDIUM, no longer stands",
+    ]
+    assert narrative.verdict_line(sample_document.blocked()) == "CANNOT CONCLUDE"
