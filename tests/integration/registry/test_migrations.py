@@ -86,26 +86,26 @@ def test_what_only_grows_cannot_be_changed_after_the_migration(address: str, rev
         assert rows_of(registry.engine) == rows
 
 
-@pytest.mark.parametrize(
-    "statement",
-    [
-        "UPDATE case_status SET stage = 'DONE'",
-        "UPDATE imports SET status = 'MAYBE'",
-        "UPDATE status_code_reference SET severity = 'FATAL'",
-        "UPDATE status_code_details SET state = 'PERHAPS'",
-        "UPDATE alerts SET state = 'LOST'",
-        "INSERT INTO cases SELECT * FROM cases",
-        "UPDATE case_tasks SET case_id = 'ghost'",
-        "UPDATE corrections SET reason = NULL",
-        "UPDATE overrides SET actor = NULL",
-    ],
+REFUSED = (
+    "UPDATE case_status SET stage = 'DONE'",
+    "UPDATE imports SET status = 'MAYBE'",
+    "UPDATE status_code_reference SET severity = 'FATAL'",
+    "UPDATE status_code_details SET state = 'PERHAPS'",
+    "UPDATE alerts SET state = 'LOST'",
+    "INSERT INTO cases SELECT * FROM cases",
+    "UPDATE case_tasks SET case_id = 'ghost'",
+    "UPDATE corrections SET reason = NULL",
+    "UPDATE overrides SET actor = NULL",
 )
-def test_constraints_hold_on_a_registry_that_was_migrated(address: str, statement: str) -> None:
+
+
+def test_constraints_hold_on_a_registry_that_was_migrated(address: str) -> None:
     at_revision(address, FIRST).dispose()
     with Registry.open(address) as registry:
         before = rows_of(registry.engine)
-        with pytest.raises(sa.exc.DatabaseError), registry.engine.begin() as connection:
-            connection.exec_driver_sql(statement)
+        for statement in REFUSED:
+            with pytest.raises(sa.exc.DatabaseError), registry.engine.begin() as connection:
+                connection.exec_driver_sql(statement)
         assert rows_of(registry.engine) == before
 
 

@@ -18,6 +18,7 @@ from m365dq_dagster.adapters import circumstances, measure
 from m365dq_dagster.adapters.case_store import CONNECT_CONFIG, CaseStore, create_schema
 from m365dq_dagster.adapters.registry import Registry
 from m365dq_dagster.adapters.rule_pack import load_rule_pack
+from m365dq_dagster.adapters.settings import Settings
 from m365dq_dagster.core.context_rules import ContextRule, parse_rules
 from m365dq_dagster.core.errors import BadInput
 from m365dq_dagster.core.learned_rules import FACT
@@ -26,6 +27,7 @@ from m365dq_dagster.stages import corrections
 from m365dq_dagster.stages.corrections import Asked, Corrected
 from m365dq_dagster.stages.document import read_document
 from m365dq_dagster.stages.metrics import compute_dashboard
+from m365dq_dagster.stages.packs import effective_pack
 from tests.support.case_runs import NOW, run_folder, shipped_pack
 from tests.support.evidence import Row, load, logon, sign_in
 from tests.support.rule_examples import assert_examples_hold
@@ -361,5 +363,26 @@ def test_a_log_without_the_field_tells_no_circumstances() -> None:
         told = circumstances.count_circumstances(con, shipped_pack(), "unified_audit_log", "operation", None)
         assert (told["rows"], told["other_rows"]) == (1, 0)
         assert told["words"]["record_types"] == {"15": [1, 0]}
+    finally:
+        con.close()
+
+
+def test_a_rule_that_somebody_adopts_is_judged_by_and_no_longer_proposed(
+    registry: Registry, store: CaseStore, home: Path
+) -> None:
+    correct(registry, store)
+    found = correct(registry, store, case_id="c2").proposals
+    (home / "rule_pack").mkdir()
+    (home / "rule_pack" / "context_rules.yaml").write_text(corrections.entries_text(found), encoding="utf-8")
+    pack = effective_pack(Settings.load(), registry)
+    assert pack.content_hash != shipped_pack().content_hash
+    assert corrections.proposals(registry, pack) == ()
+    con = duckdb.connect(":memory:", config={**CONNECT_CONFIG, "threads": 1})
+    try:
+        create_schema(con)
+        load(con, [sign_in(status_error_code="0")])
+        con.execute("INSERT INTO file_formats VALUES (1, 'sign_in_logs', 'sentinel_signinlogs_csv')")
+        measure.count_rule_matches(con, pack, None)
+        assert measure.rule_matches(con)[found[0].rule.id, "sign_in_logs", "status_error_code"] == (1, 1)
     finally:
         con.close()
