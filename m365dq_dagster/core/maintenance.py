@@ -13,6 +13,7 @@ from math import ceil
 from types import MappingProxyType
 
 from m365dq_dagster.core.errors import BadInput
+from m365dq_dagster.core.narrative import plural
 from m365dq_dagster.core.outcome import Severity
 
 MINUTES_A_SITTING = 30
@@ -165,7 +166,7 @@ def what_stands_beside(beside: Sequence[Beside]) -> str:
         return "No row of a published case shows what stands beside it."
     told = [f"{_said(one)} on {one.rows}" for one in beside[:OUTCOMES_SHOWN]]
     rest = total - sum(one.rows for one in beside[:OUTCOMES_SHOWN])
-    return f"Beside it, of {total} rows: {'; '.join([*told, *([f'other on {rest}'] if rest else [])])}."
+    return f"Beside it, of {plural(total, 'row')}: {'; '.join([*told, *([f'other on {rest}'] if rest else [])])}."
 
 
 SAYS: Mapping[str, str] = MappingProxyType(

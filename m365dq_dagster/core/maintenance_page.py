@@ -24,6 +24,7 @@ from m365dq_dagster.core.maintenance import (
 )
 from m365dq_dagster.core.narrative import plural
 from m365dq_dagster.core.plain_text import one_line
+from m365dq_dagster.core.sightings import BY_KEY
 
 ROWS_SHOWN = 25
 """Matters of one step on the page; all of them stand in report.json."""
@@ -217,6 +218,8 @@ def seen(value: UnknownValue) -> str:
 
 def evidence(value: UnknownValue) -> tuple[str, ...]:
     """What speaks for an unknown value's meaning: where it was seen, what stands beside it, what that looks like."""
+    if not any(field in BY_KEY and BY_KEY[field].kind.alerts for field in value.fields):
+        return (seen(value),)
     return tuple(filter(None, (seen(value), what_stands_beside(value.beside), what_it_looks_like(value.beside))))
 
 

@@ -23,9 +23,13 @@ from m365dq_dagster.core.maintenance import UnknownValue
 from m365dq_dagster.core.maintenance_page import evidence, seen
 from m365dq_dagster.core.outcome import Severity
 from m365dq_dagster.core.plain_text import one_line
+from m365dq_dagster.core.sightings import REST
 from m365dq_dagster.core.vendor_pages import PageKind
 from m365dq_dagster.stages.code_changes import CodeDesk
 from m365dq_dagster.stages.decisions import DecisionRow
+
+MOST_LINES = 1000
+"""Unknown values that the file of decisions lists: the commonest."""
 
 UNREVIEWED = "Approved without a review, as asked."
 DESCRIBED_NOW = "A page of the vendor describes it now; proposed anew with its text."
@@ -142,13 +146,16 @@ def to_decide(desk: CodeDesk, unknown: Sequence[UnknownValue]) -> list[DecisionR
     first, then the other proposals. A value that nobody proposed yet has blanks to fill in.
     """
     waiting = {change.key: change for change in desk.registry.code_changes(ChangeState.PENDING)}
-    wanted = {key: one for one in unknown if (key := _key(desk, one)) is not None}
+    wanted = {key: one for one in unknown[:MOST_LINES] if (key := _key(desk, one)) is not None}
     shipped = {desk.key(*key.place, key.value) for key, row in desk.rows.items() if row.state == "PENDING"}
     keys = dict.fromkeys([*wanted, *waiting, *sorted(shipped)])
     return [_line(desk, key, waiting.get(key), wanted.get(key)) for key in keys]
 
 
 def _key(desk: CodeDesk, value: UnknownValue) -> CodeKey | None:
+    """What a decision would be about; None for what stands for several values or in no field of the reference."""
+    if value.value == REST:
+        return None
     try:
         return desk.key(*value.fields[0], value.value)
     except BadInput:

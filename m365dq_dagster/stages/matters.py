@@ -5,7 +5,7 @@ Their order and their time are judged in `core.maintenance`; the cycle itself is
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from difflib import get_close_matches
@@ -114,14 +114,9 @@ def unknown_sightings(
     """What was sighted in the last days and is not in force in the rule pack, in whichever spelling. Values of a field
     that is not looked up are compared with the reference as they stand.
     """
-    reference, since = reference_of(pack), looked_back(policy, now)
-    elsewhere = {(one.log_type, one.field, one.value) for one in registry.sightings(since, unknown=True)}
-    return [
-        one
-        for one in registry.sightings(since)
-        if not reference.knows(one.log_type, one.field, one.value)
-        and ((one.log_type, one.field) in BY_KEY or (one.log_type, one.field, one.value) in elsewhere)
-    ]
+    reference = reference_of(pack)
+    found = registry.sightings(looked_back(policy, now), unknown=True)
+    return [one for one in found if not reference.knows(one.log_type, one.field, one.value)]
 
 
 def unknown_values(sightings: Iterable[CodeSighting]) -> tuple[UnknownValue, ...]:
@@ -147,17 +142,27 @@ def with_neighbours(desk: Desk, unknown: Sequence[UnknownValue]) -> tuple[Unknow
     """The unknown values with what stands beside them in the published cases that hold most of their rows."""
     rows: dict[str, int] = defaultdict(int)
     wanted: dict[str, dict[tuple[str, str], set[str]]] = defaultdict(lambda: defaultdict(set))
-    named = {(*field, one.value) for one in unknown for field in one.fields}
     for sighting in desk.recent:
-        if (sighting.log_type, sighting.field, sighting.value) in named:
+        if column := _witness(sighting.log_type, sighting.field):
             rows[sighting.case_id] += sighting.rows
-            wanted[sighting.case_id][sighting.log_type, sighting.field].add(sighting.value)
+            wanted[sighting.case_id][sighting.log_type, column].add(sighting.value)
     beside: dict[Key, list[Beside]] = defaultdict(list)
     for case_id in sorted(rows, key=lambda case: (-rows[case], case))[:CASES_READ]:
         published = desk.store.current(case_id)
         for key, found in (neighbours.beside(published, wanted[case_id]) if published else {}).items():
             beside[key] += found
-    return tuple(replace(one, beside=_summed(beside[*field, one.value] for field in one.fields)) for one in unknown)
+    return tuple(replace(one, beside=_summed(_of(beside, one))) for one in unknown)
+
+
+def _witness(log_type: str, field: str) -> str:
+    """The column of a field that tells outcomes; '' for one that does not, which has no neighbours to compare."""
+    watched = BY_KEY.get((log_type, field))
+    return watched.source if watched and watched.kind.alerts else ""
+
+
+def _of(beside: Mapping[Key, list[Beside]], value: UnknownValue) -> Iterable[list[Beside]]:
+    for log_type, field in value.fields:
+        yield beside.get((log_type, _witness(log_type, field), value.value), [])
 
 
 def unknown_matters(desk: Desk, unknown: Sequence[UnknownValue], *, codes: bool) -> list[Matter]:

@@ -8,6 +8,7 @@ from m365dq_dagster.adapters.registry import Registry
 from m365dq_dagster.core.code_changes import ChangeState
 from m365dq_dagster.core.maintenance import UnknownValue
 from m365dq_dagster.core.people import Person
+from m365dq_dagster.core.sightings import REST
 from m365dq_dagster.stages.code_changes import CodeDesk
 from m365dq_dagster.stages.code_proposals import DESCRIBED_NOW, Known, ProposedCode, propose_codes, to_decide
 from m365dq_dagster.stages.codes import load_codes
@@ -88,7 +89,8 @@ def test_without_a_review_the_proposal_is_in_force_at_once_and_audited(desk: Cod
 
 
 def test_what_waits_is_a_file_to_fill_in_that_can_be_carried_out(desk: CodeDesk, now: datetime, tmp_path: Path) -> None:
-    found = [unknown("512345", now), unknown("Sucess", now, "sign_in_logs.status"), unknown("x", now, "a.b")]
+    rest, elsewhere = unknown(REST, now, "sign_in_logs.status"), unknown("x", now, "a.b")
+    found = [unknown("512345", now), unknown("Sucess", now, "sign_in_logs.status"), elsewhere, rest]
     propose_codes(desk, ["512345", "512346"], found)
     rows = to_decide(again(desk), found)
     assert [row.code_value for row in rows] == ["512345", "Sucess", "512346", "530031"]

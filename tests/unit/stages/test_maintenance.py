@@ -363,3 +363,14 @@ def test_a_quarter_that_is_none_is_refused_before_anything_is_done(
         cycle(settings, registry, now, quarter="../../etc")
     assert registry.cycles() == []
     assert not (settings.home / "maintenance").exists()
+
+
+def test_only_fields_that_tell_outcomes_are_compared_with_their_neighbours(
+    settings: Settings, registry: Registry, now: datetime
+) -> None:
+    publish_sign_ins(settings.cases_dir, "c", [("0", "Sucess", "success")])
+    sight(registry, "Sucess", now, place="sign_in_logs.status")
+    sight(registry, "Telex", now, place="sign_in_logs.client_app_used")
+    found = matters(cycle(settings, registry, now), Topic.UNKNOWN_VALUES)
+    assert "Beside it, of 1 row: Conditional Access success on 1." in found["Sucess"].facts
+    assert len(found["Telex"].facts) == 1
