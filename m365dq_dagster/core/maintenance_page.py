@@ -82,8 +82,8 @@ WORDS: Mapping[Topic, Words] = MappingProxyType(
             ("m365dq schema close NUMBER --reason TEXT",),
         ),
         Topic.DARK_RULES: Words(
-            "field gone dark",
-            "fields gone dark",
+            "entry on dark fields",
+            "entries on dark fields",
             "Rules whose fields went dark",
             "Fields that rules and verifiers look at, and that no case of the last days could hear although it held "
             "their log.",

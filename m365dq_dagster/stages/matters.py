@@ -215,15 +215,20 @@ def schema_matters(desk: Desk) -> list[Matter]:
 
 
 def dark_matters(desk: Desk) -> list[Matter]:
-    """Fields that rules and verifiers look at and that no case of the last days could hear, though it held the log."""
+    """Fields that rules and verifiers look at and that no case of the last days could hear, though it held the log.
+
+    Each that was heard within the year is a matter; those that never were, by design or licence most often, are one.
+    """
     uses = desk.registry.field_uses(desk.since)
     logs = {use.table for use in uses if use.heard}
     before = {(use.table, use.field): use for use in desk.registry.field_uses(desk.year_ago)}
     looked_at = _looked_at(desk.pack)
+    dark = [use for use in uses if not use.heard and use.table in logs and (use.table, use.field) in looked_at]
+    went = [use for use in dark if before[use.table, use.field].heard]
+    never = [use for use in dark if use not in went]
     return [
-        _dark(use, before[use.table, use.field], looked_at[use.table, use.field], desk.policy.sighting_days)
-        for use in uses
-        if not use.heard and use.table in logs and (use.table, use.field) in looked_at
+        *(_dark(use, before[use.table, use.field], looked_at[use.table, use.field], desk.policy) for use in went),
+        *([_never_heard(never)] if never else []),
     ]
 
 
@@ -372,16 +377,28 @@ def _looked_at(pack: RulePack) -> dict[tuple[str, str], list[str]]:
     return found
 
 
-def _dark(use: FieldUse, before: FieldUse, users: Sequence[str], days: int) -> Matter:
-    judged = f"Not heard in any of {plural(use.cases, 'case')} judged in the last {days} days."
-    went = f"Within a year it was heard in {before.heard} of {before.cases}." if before.heard else "It never was, here."
+def _dark(use: FieldUse, before: FieldUse, users: Sequence[str], policy: OperationsPolicy) -> Matter:
+    judged = f"Not heard in any of {plural(use.cases, 'case')} judged in the last {policy.sighting_days} days."
     return Matter(
         subject=use.field,
         where=use.table,
-        facts=(judged, went, f"Looked at by: {cases(users)}."),
+        facts=(
+            judged,
+            f"Within the year it was heard in {before.heard} of {plural(before.cases, 'case')}.",
+            f"Looked at by: {cases(users)}.",
+        ),
         weight=use.cases,
-        severity=Severity.WARNING if before.heard else Severity.INFO,
+        severity=Severity.WARNING,
     )
+
+
+def _never_heard(uses: Sequence[FieldUse]) -> Matter:
+    names = [f"{use.table}.{use.field}" for use in uses]
+    facts = (
+        f"Rules look at them, their logs were there, and no case within the year could hear them: {', '.join(names)}.",
+        "Most often by design or licence. Look again where one of them used to be filled.",
+    )
+    return Matter(f"{plural(len(uses), 'field')} never heard here", "", facts, weight=max(use.cases for use in uses))
 
 
 def _used(code: StatusCode, found: SightedValue, other: Matter | None) -> Matter:

@@ -178,11 +178,13 @@ def test_a_witness_that_no_case_could_hear_although_its_log_was_there_went_dark(
     score("b", now, status=0.0, conditional_access_status=None, status_error_code=None)
     registry.record_scores("u", [ScoreRow("unified_audit_log", "operation", None, None)], now)
     dark = matters(cycle(settings, registry, now), Topic.DARK_RULES)
-    assert set(dark) == {"status", "conditional_access_status"}
+    assert set(dark) == {"status", "1 field never heard here"}
     assert dark["status"].severity is Severity.WARNING
-    assert "heard in 1 of 3" in dark["status"].facts[1]
-    assert dark["conditional_access_status"].severity is Severity.INFO
-    assert "context rule conditional-access-on-legacy-clients" in dark["conditional_access_status"].facts[2]
+    assert dark["status"].facts[1] == "Within the year it was heard in 1 of 3 cases."
+    assert dark["status"].facts[2].startswith("Looked at by: witness of outcomes (primary)")
+    never = dark["1 field never heard here"]
+    assert never.severity is Severity.INFO
+    assert "sign_in_logs.conditional_access_status." in never.facts[0]
 
 
 def test_overrides_in_force_are_asked_about(settings: Settings, registry: Registry, now: datetime) -> None:
