@@ -33,6 +33,9 @@ VALUES_ALIKE = 0.50
 MOST_CUT = 0.25
 """Share of a header's names above which somebody chose columns: a vendor takes out a few at a time."""
 
+MOST_PAIRED = 100
+"""Names, gone and new, that are compared with each other; records may make up any number of names."""
+
 REGULAR_WORD = 0.02
 """Share of a field's values from which a word is regular."""
 
@@ -115,7 +118,7 @@ def compare(known: FieldList, seen: FieldList, reading: Reading, source: str) ->
     pairs = _pairs(gone, new, known, seen)
     judge = _Judge(known, seen, reading, source, cut=_is_cut(gone, pairs, known))
     told = [judge.became(old, became) for old, became in pairs.items() if not _covered(old, pairs)]
-    loose = translated or judge.cut or reading.chosen
+    loose = translated or reading.chosen
     told += [judge.gone(name) for name in _topmost(gone, pairs, reading) if reading.of(name) or not loose]
     stated = (name for name in new if seen.fields[name].stated and name not in pairs.values() and not loose)
     told += [judge.new(name) for name in stated]
@@ -215,15 +218,15 @@ def _is_cut(gone: Iterable[str], pairs: Mapping[str, str], known: FieldList) -> 
 
 def _pairs(gone: Iterable[str], new: Iterable[str], known: FieldList, seen: FieldList) -> dict[str, str]:
     """Gone name -> the new one that took its place: what is most alike first, each once."""
-    fresh = list(new)
+    fresh = list(new)[:MOST_PAIRED]
     ranked = [
-        (_likeness(old, name), old, name)
-        for old in gone
+        (-_likeness(old, name), old, name)
+        for old in list(gone)[:MOST_PAIRED]
         for name in fresh
-        if _likeness(old, name) >= NAMES_ALIKE and same_values(known.fields[old], seen.fields[name])
+        if same_values(known.fields[old], seen.fields[name])
     ]
     pairs: dict[str, str] = {}
-    for _, old, name in sorted(ranked, key=lambda found: (-found[0], found[1], found[2])):
+    for _, old, name in sorted(one for one in ranked if -one[0] >= NAMES_ALIKE):
         if old not in pairs and name not in pairs.values():
             pairs[old] = name
     return pairs
