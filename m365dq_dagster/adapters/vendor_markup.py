@@ -10,6 +10,7 @@ import json
 import re
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import date
 from email import message_from_bytes
 from email.policy import default
@@ -37,7 +38,7 @@ from m365dq_dagster.core.vendor_pages import (
 MAX_BYTES = 8 << 20
 """A document of more bytes is not read; the longest real page has about 300 thousand."""
 
-MAX_ELEMENTS = 300_000
+MAX_ELEMENTS = 150_000
 MAX_DEPTH = 2_000
 MAX_BLOCKS = 50_000
 MAX_CELL = 4_000
@@ -52,6 +53,12 @@ HEADINGS = {f"h{level}": level for level in range(1, 7)}
 LINES = frozenset({"p", "li", "dt", "dd", "blockquote", "pre", "figcaption", "summary"})
 BREAKS = LINES | frozenset(HEADINGS) | {"br", "div", "tr", "td", "th", "ul", "ol", "table", "section"}
 UNREAD = (Comment, Declaration, Doctype, ProcessingInstruction)
+DECLARED = re.compile(
+    rb"(?i)charset\s*=\s*[\"']?(iso-8859-(?:1|2|5|7|9|15)|windows-125[0-8]|shift_jis|euc-jp|euc-kr|gb2312|gbk|gb18030|big5|"
+    rb"koi8-r)\b"
+)
+"""Encodings that a page may declare; any other is not trusted."""
+
 BOMS = (b"\xff\xfe", b"\xfe\xff")
 BINARY = (
     b"\x89PNG",
@@ -79,13 +86,13 @@ def parse(content: bytes, name: str, seconds: float = SECONDS) -> Page | Documen
         return _issue(DocumentReason.TOO_LARGE, name, f"has {len(content):,} bytes, and {MAX_BYTES:,} are read at most")
     if content.startswith(BINARY):
         return _issue(DocumentReason.NOT_TEXT, name, "is no text")
-    text = _decoded(content)
-    if text is None:
+    text, encoding = _decoded(content)
+    if _is_binary(text):
         return _issue(DocumentReason.NOT_TEXT, name, "is no text")
     if not text.strip():
         return _issue(DocumentReason.EMPTY, name, "holds no text")
     try:
-        return _page(content, text, time.monotonic() + seconds)
+        return replace(_page(content, text, time.monotonic() + seconds), encoding=encoding)
     except (_TooMuch, RecursionError) as error:
         what = str(error) if isinstance(error, _TooMuch) else "is nested deeper than any real page"
         return _issue(DocumentReason.TOO_COMPLEX, name, what)
@@ -113,24 +120,31 @@ def _page(content: bytes, text: str, deadline: float) -> Page:
 
 
 def _is_html(head: str) -> bool:
-    """A page by its first tag, or by many tags: Markdown may begin with one as well."""
+    """A page by its first tag after comments, or by many tags: Markdown may begin with one as well."""
+    head = re.sub(r"(?s)\A(?:\s*<!--.*?-->)+\s*", "", head)
     if not head.startswith("<"):
         return False
     opens = re.match(r"(?i)<(!doctype\s+html|html|head|body|\?xml|table|div|h[1-6]|p|main|article)\b", head)
     return bool(opens) or len(re.findall(r"(?i)<(p|div|table|tr|t[dh]|li|h[1-6]|span|b|i)\b", head)) > 3
 
 
-def _decoded(content: bytes) -> str | None:
-    """Text in UTF-8, or UTF-16 with its mark; bytes that are neither are read as Windows-1252, where they are text."""
+def _decoded(content: bytes) -> tuple[str, str]:
+    """The text and its encoding: UTF-8, UTF-16 with its mark, else the one that a page declares, else Windows-1252."""
     if content.startswith(BOMS):
-        return content.decode("utf-16", "replace")
+        return content.decode("utf-16", "replace"), "utf-16"
     try:
-        text = content.decode("utf-8-sig")
+        return content.decode("utf-8-sig"), "utf-8"
     except UnicodeDecodeError:
-        text = content.decode("cp1252", "replace")
+        declared = DECLARED.search(content[:4096])
+        encoding = declared[1].decode("ascii").casefold() if declared else "windows-1252"
+        return content.decode(encoding, "replace"), encoding
+
+
+def _is_binary(text: str) -> bool:
+    """More than a few control characters at its beginning."""
     start = text[:4096]
     controls = sum(1 for char in start if ord(char) < 32 and char not in "\t\r\n\f\x1b")
-    return None if controls > max(2, len(start) // 50) else text
+    return controls > max(2, len(start) // 50)
 
 
 def _text(raw: str) -> str:
@@ -160,10 +174,8 @@ class _BoundedSoup(BeautifulSoup):
     """A soup that gives up where a document has more elements, goes deeper or takes longer than any real one."""
 
     deadline = 0.0
-    elements = 0
 
     def handle_starttag(self, *args: Any, **more: Any) -> Tag | None:
-        self.elements += 1
         if len(self.tagStack) > MAX_DEPTH:
             raise _TooMuch("is nested deeper than any real page")
         self._in_time()
@@ -296,7 +308,7 @@ def _mhtml(content: bytes) -> str | None:
         for part in islice(message.walk(), 200):
             if part.get_content_type() == "text/html":
                 payload = part.get_payload(decode=True)
-                return _decoded(payload) if isinstance(payload, bytes) else None
+                return _decoded(payload)[0] if isinstance(payload, bytes) else None
     except (LookupError, ValueError, TypeError, AttributeError, IndexError, RecursionError):
         return None
     return None

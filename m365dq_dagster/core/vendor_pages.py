@@ -56,6 +56,7 @@ class DocumentReason(StrEnum):
     CUT_SHORT = "CUT_SHORT"
     SHRUNK = "SHRUNK"
     CODE_TWICE = "CODE_TWICE"
+    OTHER_ENCODING = "OTHER_ENCODING"
     NOT_ALLOWED = "NOT_ALLOWED"
     REDIRECTED = "REDIRECTED"
     UNREACHABLE = "UNREACHABLE"
@@ -106,7 +107,8 @@ Block = Heading | Paragraph | Table
 @dataclass(frozen=True)
 class Page:
     """A document as plain blocks in their order. `stated` is the day that it gives as its own; `cut` says that it ends
-    in the middle, `asks_password` that it holds a form for one, `failure` what an answer that is an error says.
+    in the middle, `asks_password` that it holds a form for one, `failure` what an answer that is an error says,
+    `encoding` how its bytes were read.
     """
 
     title: str
@@ -115,6 +117,7 @@ class Page:
     asks_password: bool = False
     cut: bool = False
     failure: str = ""
+    encoding: str = "utf-8"
 
     @property
     def tables(self) -> tuple[Table, ...]:

@@ -17,15 +17,15 @@ from m365dq_dagster.adapters.registry import Registry
 from m365dq_dagster.adapters.registry.documents import change_key
 from m365dq_dagster.adapters.rule_pack import RulePack, load_operations_policy
 from m365dq_dagster.adapters.settings import Settings
-from m365dq_dagster.adapters.vendor_documents import Document, DocumentSource, FetchedPages, SavedPages
+from m365dq_dagster.adapters.vendor_documents import Document, DocumentSource, FetchedPages, SavedPages, issue
 from m365dq_dagster.adapters.vendor_markup import parse
 from m365dq_dagster.core.document_policy import DocumentPolicy
-from m365dq_dagster.core.outcome import LogType
+from m365dq_dagster.core.outcome import LogType, Severity
 from m365dq_dagster.core.profile import Witness
 from m365dq_dagster.core.schema_changes import SchemaChange
 from m365dq_dagster.core.vendor_announcements import names_in
 from m365dq_dagster.core.vendor_diff import compare, previous
-from m365dq_dagster.core.vendor_pages import DocumentIssue, PageKind, Snapshot
+from m365dq_dagster.core.vendor_pages import DocumentIssue, DocumentReason, PageKind, Snapshot
 from m365dq_dagster.core.vendor_readers import read_page
 from m365dq_dagster.core.vendor_reads import Reads, Source, fold
 
@@ -101,6 +101,7 @@ class _Found:
     sha256: str
     snapshot: Snapshot
     stated: date | None
+    encoding: str
 
     @property
     def order(self) -> tuple[date, datetime, str]:
@@ -129,6 +130,7 @@ class _Work:
                     self._refuse(read, None, 0)
                 else:
                     found.append(read)
+                    self.issues += _other_encoding(read)
         return found
 
     def compare(self, found: _Found) -> None:
@@ -173,7 +175,15 @@ def _read(document: Document) -> _Found | DocumentIssue:
     snapshot = read_page(page, document.name, document.kind)
     if isinstance(snapshot, DocumentIssue):
         return snapshot
-    return _Found(document, hashlib.sha256(document.content).hexdigest(), snapshot, page.stated)
+    return _Found(document, hashlib.sha256(document.content).hexdigest(), snapshot, page.stated, page.encoding)
+
+
+def _other_encoding(found: _Found) -> Iterable[DocumentIssue]:
+    """That a document is in no Unicode, and as what it was read."""
+    if found.encoding not in ("utf-8", "utf-16"):
+        name = found.document.name
+        what = f"the document is not in UTF-8 and was read as {found.encoding}"
+        yield issue(DocumentReason.OTHER_ENCODING, name, what, "if letters are wrong, save it as UTF-8", Severity.INFO)
 
 
 # What the product reads, by the vendor's names

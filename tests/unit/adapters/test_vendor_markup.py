@@ -117,6 +117,15 @@ def test_a_page_in_another_encoding_is_read() -> None:
     assert page("<p>né</p>".encode("utf-16")).blocks == (Paragraph("né"),)
     assert page("<p>né</p>".encode("cp1252")).blocks == (Paragraph("né"),)
     assert page(b"\xef\xbb\xbf<p>a</p>").blocks == (Paragraph("a"),)
+    greek = '<html><head><meta charset="iso-8859-7"></head><body><p>αβγ</p></body></html>'.encode("iso-8859-7")
+    assert (page(greek).blocks, page(greek).encoding) == ((Paragraph("αβγ"),), "iso-8859-7")
+    odd = '<html><meta charset="utf-7"><p>né</p></html>'.encode("cp1252")
+    assert (page(odd).blocks, page(odd).encoding) == ((Paragraph("né"),), "windows-1252")
+
+
+def test_a_page_that_begins_with_the_remark_of_who_saved_it_is_a_page() -> None:
+    found = page("<!-- saved from url=(0014)about:internet -->\n<!DOCTYPE html><html><body><p>a</p></body></html>")
+    assert found.blocks == (Paragraph("a"),)
 
 
 def test_long_cells_and_wide_rows_are_bounded() -> None:

@@ -252,6 +252,16 @@ def test_what_two_copies_of_a_page_say_is_told_once_and_what_is_no_text_is_an_is
     assert [d.reading for d in checked.documents] == [Reading.FIRST, Reading.CHANGED, Reading.NOT_USED]
 
 
+def test_a_page_that_is_in_no_unicode_is_read_and_said_to_be(registry: Registry, pack: RulePack, now: datetime) -> None:
+    page = code_page(CODES | {"50055": "Mot de passe expiré."}).encode("cp1252")
+    checked = check(registry, pack, now, codes__md=page)
+
+    assert [(problem.reason, problem.severity) for problem in checked.issues] == [
+        (DocumentReason.OTHER_ENCODING, Severity.INFO)
+    ]
+    assert registry.vendor_documents()[0].snapshot.entries["50055"] == {"text": "Mot de passe expiré."}
+
+
 def test_posts_of_the_message_centre_are_read_from_its_json(registry: Registry, pack: RulePack, now: datetime) -> None:
     post = graph_post(1) | {
         "title": "Search-UnifiedAuditLog will be retired",
