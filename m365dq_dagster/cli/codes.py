@@ -263,7 +263,7 @@ def _what_next(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     if waiting:
         row = waiting[0]
         key = CodeKey(row["log_type"], row["field"], row["value"])
-        first = [f"What is PENDING waits for approval: m365dq codes approve {key.words}"]
+        first = [f"What is PENDING waits for approval: {key.command('approve')}"]
     if len(waiting) == len(rows):
         return first
     return [

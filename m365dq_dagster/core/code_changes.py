@@ -16,7 +16,7 @@ from m365dq_dagster.core.errors import BadInput
 from m365dq_dagster.core.outcome import LogType, Outcome, Severity
 from m365dq_dagster.core.people import Person
 from m365dq_dagster.core.plain_text import one_line
-from m365dq_dagster.core.sightings import BY_KEY, REST, WATCHED, Fold, fold
+from m365dq_dagster.core.sightings import BY_KEY, REST, WATCHED, Fold, argument, fold
 
 CODE_FIELDS = (
     (LogType.SIGN_IN.value, "status_error_code"),
@@ -93,11 +93,14 @@ class CodeKey:
         """The key with its value as the judge compares it: two that are the same to the judge are the same."""
         return CodeKey(self.log_type, self.field, fold(self.value, FOLDS.get(self.place, Fold.WORD)))
 
-    @property
-    def words(self) -> str:
-        """As a command names it, quoted where a shell would part it."""
-        value = self.value if re.fullmatch(r"[\w.:@/+-]+", self.value) else "'" + self.value.replace("'", "'\\''") + "'"
-        return f"{self.log_type} {self.field} {value}"
+    def command(self, verb: str, options: str = "") -> str:
+        """The command that does something about it. Values come from evidence: none can end the command, and one that
+        begins like an option stands last.
+        """
+        value = argument(self.value)
+        if value.startswith("--"):
+            return " ".join(filter(None, ("m365dq codes", verb, options, self.log_type, self.field, value)))
+        return " ".join(filter(None, ("m365dq codes", verb, self.log_type, self.field, value, options)))
 
     def __str__(self) -> str:
         return f"{self.log_type}.{self.field} {self.value!r}"

@@ -169,9 +169,8 @@ class CodeDesk:
     def _nothing_waits(self, key: CodeKey) -> str:
         if self.in_force(key) is not None:
             return f"{key} is in force and nothing waits for a decision on it; m365dq codes add proposes a change."
-        return (
-            f"Nothing waits for {key}; propose it first: m365dq codes add {key.words} --category CATEGORY "
-            "--severity SEVERITY --meaning TEXT."
+        return f"Nothing waits for {key}; propose it first: " + key.command(
+            "add", "--category CATEGORY --severity SEVERITY --meaning TEXT"
         )
 
     def _allow(self, key: CodeKey, proposer: Person, state: ChangeState, number: int | None, *, critical: bool) -> None:
@@ -299,8 +298,8 @@ def _proposed(change: CodeChange, *, critical: bool) -> list[str]:
 def next_step(key: CodeKey, *, critical: bool) -> str:
     """How what waits is approved, as the end of a sentence."""
     if critical:
-        return f", as another user of this machine: m365dq codes approve {key.words} --reason TEXT"
-    return f" for approval: m365dq codes approve {key.words}"
+        return f", as another user of this machine: {key.command('approve', '--reason TEXT')}"
+    return f" for approval: {key.command('approve')}"
 
 
 def _meant(change: CodeChange) -> str:

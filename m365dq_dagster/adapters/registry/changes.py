@@ -123,7 +123,7 @@ def _waits_already(connection: Connection, key: CodeKey) -> str:
     change = _change(connection.execute(query).one())
     return (
         f"Change {change.id} of {change.proposer.told} already waits for {key}; decide on it first: "
-        f"m365dq codes approve {key.words}, or reject with --reason."
+        f"{key.command('approve')}, or reject it with --reason."
     )
 
 
@@ -172,7 +172,7 @@ def _decide(connection: Connection, number: int, settlement: Settlement, decider
         by = change.decider.told if change.decider else "somebody"
         raise BadInput(
             f"Change {number} for {change.key} was {change.state.value.lower()} by {by} in the meantime; nothing was "
-            "done. See it: m365dq codes history " + change.key.words.rpartition(" ")[2] + "."
+            "done. m365dq codes history tells more."
         )
     return change
 

@@ -68,9 +68,11 @@ def test_entra_codes_are_one_vocabulary_wherever_they_stand(place: tuple[str, st
 
 
 def test_a_key_is_written_as_a_shell_takes_it_and_compared_without_regard_to_case() -> None:
-    assert CodeKey("l", "f", "Add user.").words == "l f 'Add user.'"
-    assert CodeKey("l", "f", "it's").words == "l f 'it'\\''s'"
-    assert CODE.words == "sign_in_logs status_error_code 999999"
+    assert CodeKey("l", "f", "Add user.").command("approve") == "m365dq codes approve l f 'Add user.'"
+    assert CodeKey("l", "f", "-x").command("approve", "--reason TEXT") == "m365dq codes approve --reason TEXT l f -- -x"
+    assert CODE.command("approve", "--reason TEXT") == (
+        "m365dq codes approve sign_in_logs status_error_code 999999 --reason TEXT"
+    )
     assert WORD.folded == CodeKey("sign_in_logs", "status", "sucess")
     assert CodeKey("unified_audit_log", "operation", "Add user. ").folded == replace(OPERATION, value="add user").folded
 
