@@ -7,7 +7,7 @@ import dagster as dg
 from m365dq_dagster.adapters.clock import Clock, SystemClock
 from m365dq_dagster.adapters.settings import Settings
 from m365dq_dagster.defs import assets, checks, jobs, launch, schedules, sensors
-from m365dq_dagster.defs.resources import case_workspace
+from m365dq_dagster.defs.resources import PACK_TAG, case_workspace
 from m365dq_dagster.defs.services import Services, Stages
 from m365dq_dagster.stages.case_run import Progress, Silent
 
@@ -33,12 +33,21 @@ def build_definitions(
 
 
 def run_case(
-    settings: Settings, case_id: str, *, progress: Progress | None = None, clock: Clock | None = None, **stages: Any
+    settings: Settings,
+    case_id: str,
+    *,
+    progress: Progress | None = None,
+    clock: Clock | None = None,
+    rejudge_by: str | None = None,
+    **stages: Any,
 ) -> launch.RunOutcome:
-    """Run a registered case in this process, recorded where Dagster's pages find it."""
+    """Run a registered case in this process, recorded where Dagster's pages find it. With `rejudge_by`, the name of a
+    rule pack, what was taken in before is judged again by that pack, and the evidence is not read.
+    """
     definitions = build_definitions(settings, clock=clock, progress=progress, **stages)
+    tags, assets = ({PACK_TAG: rejudge_by}, jobs.CASE_ASSETS[1:]) if rejudge_by else (None, None)
     with launch.open_instance(settings) as instance:
-        return launch.run_case(instance, definitions.resolve_job_def("case_job"), case_id)
+        return launch.run_case(instance, definitions.resolve_job_def("case_job"), case_id, tags=tags, assets=assets)
 
 
 @dg.definitions

@@ -135,6 +135,16 @@ class CaseStore:
         path = folder / Path(name).name
         return path if path.is_file() else None
 
+    def case_dirs(self) -> list[Path]:
+        """The folders of all cases, by name."""
+        return sorted(path for path in self.cases_dir.glob("*") if path.is_dir())
+
+    def generations(self, case_id: str) -> list[Path]:
+        """The published generations of a case that are kept, oldest first; none for a case that was never judged."""
+        folder, current = self._folder(case_id), self.current(case_id)
+        kept = [path for path in _listed(folder) if path.is_file() and path != current]
+        return [*kept, *([current] if current else [])]
+
     def _folder(self, case_id: str) -> Path:
         return self.cases_dir / valid_case_id(case_id)
 

@@ -50,6 +50,8 @@ REFERENCE, EXPECTATIONS = "reference_data", "expectations"
 SUFFIXES = frozenset({".csv", ".toml", ".yaml", ".json"})
 CODES, VALUES, OPERATIONS = (FILES[kind] for kind in (Kind.CODE, Kind.VALUE, Kind.OPERATION))
 POLICY = "policy.toml"
+INTAKE_FILES = ("retention.csv", "vendor_changes.csv")
+"""What intake reads of a pack, besides the formats."""
 
 DEPRECATED = "deprecated"
 TRUE = frozenset({"true", "yes", "1"})
@@ -169,6 +171,16 @@ class RulePack:
     def _content(self, name: str, shipped: Mapping[str, Path]) -> bytes:
         laid = self.overlay.files.get(name)
         return shipped[name].read_bytes() if laid is None else laid
+
+    @cached_property
+    def intake_hash(self) -> str:
+        """One hash over the files that say how evidence is read and what is missing from it: rows that were taken in by
+        a pack with the same one would be taken in alike by this one.
+        """
+        digest = hashlib.sha256()
+        for name in (*self._names(f"{REFERENCE}/formats/", ".yaml"), *INTAKE_FILES):
+            digest.update(name.encode() + b"\0" + self._read(name).replace(b"\r\n", b"\n") + b"\0")
+        return "sha256:" + digest.hexdigest()
 
     @cached_property
     def codes(self) -> tuple[CodeRow, ...]:

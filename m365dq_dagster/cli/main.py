@@ -25,6 +25,7 @@ from m365dq_dagster.cli import (
     correct,
     dashboard,
     generate,
+    judge_again,
     logs,
     maintain,
     overrides,
@@ -140,6 +141,8 @@ def program(
 
 app.command("demo")(run.demo)
 app.command("run")(run.run)
+app.command("rejudge")(judge_again.rejudge)
+app.command("diff")(judge_again.diff)
 app.command("cases")(cases.cases)
 app.command("show")(show.show)
 app.command("correct")(correct.correct)

@@ -109,6 +109,11 @@ def finish(bench: Workbench, result: RunResult, *, as_json: bool) -> None:
     else:
         out = terminal.console(width=terminal.SCREEN_WIDTH)
         out.print(screen.compose(result.document, footer, width=out.width))
+    leave(result)
+
+
+def leave(result: RunResult) -> None:
+    """Leave with 1 where a blocking check withheld the verdict."""
     if result.document.get("quality", {}).get("status") == "FAIL":
         raise typer.Exit(1)
 

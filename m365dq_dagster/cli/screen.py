@@ -65,6 +65,7 @@ def _head(document: Mapping[str, Any], footer: Footer) -> list[RenderableType]:
         narrative.switch_banner(document),
         *map(_two_lines, corrected[:CORRECTIONS]),
         narrative.stale(document),
+        narrative.rejudged_banner(document),
     )
     lines += [cell(banner, "bold yellow") for banner in banners if banner]
     lines += _bullets("What cannot be concluded:", narrative.open_points(document), 3)

@@ -55,8 +55,8 @@ def show(
     """Read the results of a case back.
 
     Views: summary, files, quality, fields, accounts, findings, conflicts, indicators, completeness, schema, quarantine
-    (with the raw rows), provenance, corrections, progress; and `evidence F-001`, which prints the raw lines of a
-    finding.
+    (with the raw rows), provenance, corrections, progress, runs (all judgements of the case); and `evidence F-001`,
+    which prints the raw lines of a finding.
     """
     bench = workbench(ctx)
     if view not in KEYS and view not in READERS and view != "evidence":
@@ -86,7 +86,10 @@ def _view(bench: Workbench, document: Document, view: str, *, as_json: bool) -> 
 def _other_pack(document: Document, installed: str) -> str:
     if document.get("rule_pack") == installed:
         return ""
-    return "Judged by another rule pack than the installed one; run the case again to judge it by that."
+    return (
+        "Judged by another rule pack than the one in force; judge it by that with `m365dq rejudge "
+        f"{document.get('case')}`, or run the case again."
+    )
 
 
 def _summary(document: Document, installed: str) -> RenderableType:
@@ -98,6 +101,7 @@ def _summary(document: Document, installed: str) -> RenderableType:
         narrative.switch_banner(document),
         *(narrative.elided(text, CORRECTION) for text in narrative.correction_banners(document)[:NAMED]),
         narrative.stale(document),
+        narrative.rejudged_banner(document),
         _other_pack(document, installed),
     )
     lines += [cell(banner, "yellow") for banner in banners if banner]
@@ -583,10 +587,41 @@ VIEWS: dict[str, Callable[[Document], RenderableType]] = {
     "schema": _schema,
 }
 
+
+def _runs(bench: Workbench, case: str, *, as_json: bool) -> None:
+    rows = bench.runs(case)
+    if as_json:
+        terminal.emit({"runs": rows})
+        return
+    shown = (
+        (
+            row["generation"],
+            narrative.moment(row["started_at"]),
+            str(row["rule_pack"])[:19],
+            narrative.VERDICTS.get(str(row["status"]), row["status"]),
+            row["confidence"],
+            _kind_of_run(row),
+        )
+        for row in rows
+    )
+    titles = ("Run", "Judged at", "Rule pack", "Verdict", "Conf.", "What is kept")
+    hint = cell(f"Compare two of them: m365dq diff {case} --before RUN --after RUN")
+    terminal.console().print(Group(table("Judgements, oldest first", titles, shown, free=("What is kept",)), hint))
+
+
+def _kind_of_run(row: Mapping[str, Any]) -> str:
+    words = [
+        "judged again" if row["rejudged"] else "",
+        "published" if row["published"] else "rows and report" if row["rows_kept"] else "the report alone",
+    ]
+    return ", ".join(filter(None, words))
+
+
 READERS: dict[str, Callable[..., None]] = {
     "quarantine": _quarantine,
     "provenance": _provenance,
     "progress": _progress,
+    "runs": _runs,
 }
 """The views that read more than the document of the case."""
 

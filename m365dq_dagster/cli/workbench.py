@@ -5,6 +5,7 @@ Every heavy import of the command line is in here. Nothing is printed and nothin
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import asdict, dataclass
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from m365dq_dagster.adapters.registry import Registry
     from m365dq_dagster.adapters.rule_pack import RulePack
     from m365dq_dagster.adapters.settings import Settings
+    from m365dq_dagster.core.differences import Difference
     from m365dq_dagster.core.metrics import Dashboard
     from m365dq_dagster.core.overrides import Override
     from m365dq_dagster.stages.case import PreparedCase
@@ -345,6 +347,34 @@ class Workbench:
         document = self.document(prepared.case_id)
         return RunResult(document, self.report_path(document))
 
+    def rejudge(self, case_id: str, pack: str) -> RunResult:
+        """Judge what was taken in before by the rule pack that is named; the evidence is not read."""
+        from m365dq_dagster.core.context import valid_case_id
+        from m365dq_dagster.stages.packs import open_pack
+
+        name = pack if not Path(pack).expanduser().exists() else str(Path(pack).expanduser().resolve())
+        self.document(valid_case_id(case_id))
+        with self.registry() as registry:
+            open_pack(self.settings, registry, case_id, name)
+        with terminal.StderrProgress(sys.stderr).shown() as progress:
+            self._execute(case_id, progress, name)
+        self._deliver()
+        document = self.document(case_id)
+        return RunResult(document, self.report_path(document))
+
+    def difference(self, case_id: str, before: str | None, after: str | None) -> Difference:
+        """What two judgements of a case say differently, and why."""
+        from m365dq_dagster.stages.differences import difference
+
+        with self.registry() as registry:
+            return difference(self.settings, registry, case_id, before, after)
+
+    def runs(self, case_id: str) -> list[dict[str, Any]]:
+        """The judgements of a case, oldest first."""
+        from m365dq_dagster.stages.differences import runs
+
+        return runs(self.store, case_id)
+
     def _prepared(self, registry: Registry, request: RunRequest) -> PreparedCase:
         from m365dq_dagster.core.outcome import DateOrder
         from m365dq_dagster.stages.case import prepare_case
@@ -375,12 +405,12 @@ class Workbench:
             with self.store.lock(case_id, seconds):
                 return True
 
-    def _execute(self, case_id: str, progress: Progress) -> None:
+    def _execute(self, case_id: str, progress: Progress, rejudge_by: str | None = None) -> None:
         """Run the asset graph in this process; what its libraries print goes to a log under the home."""
         with self._quiet():
             from m365dq_dagster.definitions import run_case
 
-            outcome = run_case(self.settings, case_id, progress=progress)
+            outcome = run_case(self.settings, case_id, progress=progress, rejudge_by=rejudge_by)
         if isinstance(outcome.error, InternalFault):
             if any(word in f"{outcome.error} {outcome.details}" for word in INTERRUPTED):
                 raise KeyboardInterrupt

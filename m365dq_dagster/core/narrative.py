@@ -759,6 +759,17 @@ def stale(document: Document) -> str:
     return f"STALE: {', '.join(tables)} were made from other evidence, context or rules; run the whole case again."
 
 
+def rejudged_banner(document: Document) -> str:
+    """The sentence on a judgement by another rule pack than the one that was in force, or nothing."""
+    again = part(document, "rejudged")
+    if not again or document.get("rule_pack") == again.get("in_force"):
+        return ""
+    return (
+        f"Judged again by rule pack {str(document.get('rule_pack'))[:19]}, which was not the one in force "
+        f"({str(again.get('in_force'))[:19]}); nobody was alerted, and the next run goes by the one in force."
+    )
+
+
 def _order(rows: Iterable[Mapping[str, Any]]) -> list[str]:
     known = ("IMPORTED", "ALREADY_IMPORTED", "UNRECOGNISED", "REFUSED", "EMPTY")
     present = {str(row.get("status")) for row in rows}

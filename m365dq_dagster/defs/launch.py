@@ -94,8 +94,11 @@ def run_case(
     case_id: str,
     run_config: Mapping[str, Any] | None = None,
     tags: Mapping[str, str] | None = None,
+    assets: Sequence[str] | None = None,
 ) -> RunOutcome:
-    """Run the whole of `job` for one case and say how it ended; never raises for what a step raised."""
+    """Run the whole of `job`, or only some of its assets, for one case and say how it ended; never raises for what a
+    step raised.
+    """
     instance.add_dynamic_partitions(cases.name or "case", [case_id])
     result = job.execute_in_process(
         run_config={**QUIET, **(run_config or {})},
@@ -103,6 +106,7 @@ def run_case(
         partition_key=case_id,
         tags={**(tags or {}), **left_behind.signature()},
         raise_on_error=False,
+        asset_selection=[dg.AssetKey(name) for name in assets] if assets else None,
     )
     if result.success:
         return RunOutcome(result.run_id, True)

@@ -20,13 +20,20 @@ from m365dq_dagster.adapters.case_store import CONNECT_CONFIG, CaseStore, create
 from m365dq_dagster.adapters.registry import CaseRecord, Registry
 from m365dq_dagster.core.checks import CheckResult, failed_blocking
 from m365dq_dagster.core.errors import BadInput, InternalFault
+from m365dq_dagster.core.known_checks import BY_HAND, OUTCOME_GATE
 from m365dq_dagster.core.outcome import DateOrder
 from m365dq_dagster.core.overrides import Override
 from m365dq_dagster.defs import left_behind, warming
 from m365dq_dagster.defs.services import Services
-from m365dq_dagster.stages.case_run import CaseRun
+from m365dq_dagster.stages.case_run import CaseRun, Rejudged
 
-FIRST = "raw_logs"
+FIRST, SECOND = "raw_logs", "quality_report"
+PACK_TAG = "m365dq/pack"
+"""The tag of a run that judges evidence again by another rule pack than the one in force."""
+
+QUALITY_GATES = frozenset(OUTCOME_GATE.format(log_type) for log_type in BY_HAND)
+"""The gates that a run asks which judges evidence again."""
+
 STAGE_OF = {
     "raw_logs": "intake",
     "quality_report": "quality",
@@ -145,7 +152,7 @@ class CaseWorkspace:
         left_behind.bury(self.instance)
         registry = Registry.open(settings.registry_url)
         self._held.callback(registry.close)
-        pack = self.services.stages["packs"].effective_pack(settings, registry)
+        pack, rejudged = self._pack(registry)
         prepared = self._prepared(registry, pack, form)
         case = self.services.stages["case"]
         override = case.override_in_force(registry, self.case_id, self.services.clock.now())
@@ -164,12 +171,30 @@ class CaseWorkspace:
             more_folders=prepared.more_folders,
             options=prepared.options,
             country_database=prepared.country_database,
+            rejudged=rejudged,
         )
+
+    @property
+    def _rejudges(self) -> bool:
+        """Whether evidence is judged again that was taken in before."""
+        return FIRST not in self.planned and SECOND in self.planned
+
+    def _pack(self, registry: Registry) -> tuple[Any, Rejudged | None]:
+        """The rule pack in force, or the one that the run is tagged with; and what is judged again by it."""
+        packs, settings = self.services.stages["packs"], self.services.settings
+        effective = packs.effective_pack(settings, registry)
+        current = self.store.current(self.case_id)
+        if not self._rejudges or current is None:
+            return effective, None
+        ref = self.dagster_run.tags.get(PACK_TAG, packs.EFFECTIVE)
+        pack = packs.open_pack(settings, registry, self.case_id, ref)
+        return pack, Rejudged(ref, current.stem, effective.content_hash)
 
     def _prepared(self, registry: Registry, pack: Any, form: CaseForm) -> Any:
         """The case as it is registered, or registered anew with what the launch form adds."""
         case, settings = self.services.stages["case"], self.services.settings
-        prepared = case.open_case(settings, registry, self.store, self.case_id, pack)
+        reads = FIRST in self.planned
+        prepared = case.open_case(settings, registry, self.store, self.case_id, pack, reads_evidence=reads)
         if form == CaseForm():
             return prepared
         return case.prepare_case(
@@ -187,7 +212,7 @@ class CaseWorkspace:
 
     def _working_generation(self, record: CaseRecord | None, override: Override | None) -> duckdb.DuckDBPyConnection:
         from_current = FIRST not in self.planned
-        if from_current and record and record.blocked_by and override is None:
+        if from_current and record and self._is_held_back(record) and override is None:
             raise BadInput(
                 f"Case {self.case_id} is blocked ({record.blocked_by}); mend that and run it from raw_logs, or give an "
                 "override with reason, actor and expiry on the launch form of raw_logs."
@@ -202,6 +227,10 @@ class CaseWorkspace:
         if not from_current:
             create_schema(con)
         return con
+
+    def _is_held_back(self, record: CaseRecord) -> bool:
+        """Whether a gate holds the case that this run does not ask again."""
+        return bool(record.blocked_by) and not (self._rejudges and record.blocked_by in QUALITY_GATES)
 
     @contextmanager
     def _thrown_away_on_failure(self) -> Iterator[None]:

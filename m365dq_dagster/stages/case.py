@@ -34,7 +34,7 @@ from m365dq_dagster.stages import document, report
 from m365dq_dagster.stages.case_run import CaseRun
 from m365dq_dagster.stages.indicators import verifiers_ran
 from m365dq_dagster.stages.intake import FORGET_MISSING
-from m365dq_dagster.stages.packs import effective_pack
+from m365dq_dagster.stages.packs import effective_pack, keep_pack
 
 CONTEXT_FILE = "case.toml"
 MAX_CONTEXT_BYTES = 1 << 20
@@ -118,10 +118,16 @@ def _register(
 
 
 def open_case(
-    settings: Settings, registry: Registry, store: CaseStore, case_id: str, pack: RulePack | None = None
+    settings: Settings,
+    registry: Registry,
+    store: CaseStore,
+    case_id: str,
+    pack: RulePack | None = None,
+    *,
+    reads_evidence: bool = True,
 ) -> PreparedCase:
     """A case that is registered already, as it was registered; a `case.toml` that has changed since is read over it.
-    To be judged by the pack in force unless another is given.
+    To be judged by the pack in force unless another is given. A run that does not read the evidence asks for no folder.
 
     Raises `BadInput` where the case is unknown.
     """
@@ -130,7 +136,8 @@ def open_case(
         raise BadInput(
             f"There is no case {case_id!r}; register it with `m365dq run FOLDER`, or put its folder into the inbox."
         )
-    folders = tuple(_readable(Path(text)) for text in record.folder.split(FOLDER_SEPARATOR))
+    named = tuple(Path(text) for text in record.folder.split(FOLDER_SEPARATOR))
+    folders = tuple(_readable(one) for one in named) if reads_evidence else named
     kept = dict(record.context)
     options = kept.pop(OPTIONS, {})
     same_toml = kept.pop(TOML_DIGEST, None) == _toml_digest(folders[0])
@@ -141,6 +148,9 @@ def open_case(
     override = override_in_force(registry, case_id, SystemClock().now())
     places = CountryDatabase.open(settings.country_database)
     pack = pack or effective_pack(settings, registry)
+    if not reads_evidence:
+        current, more = store.current(case_id), folders[1:]
+        return PreparedCase(case_id, folders[0], context, "", False, current, record.last_run, more, options, places)
     return _prepared(registry, store, pack, case_id, folders, context, override, options, places)
 
 
@@ -260,6 +270,7 @@ def finish_run(run: CaseRun, failed_checks: Sequence[CheckResult] = ()) -> dict[
     if not report.is_made(run):
         report.run(run)
     measure.note(run.con, IDENTITY, identity_judged(run))
+    keep_pack(run.case_dir, run.pack)
     return document.kept(run.con)
 
 
@@ -275,6 +286,10 @@ def remember(registry: Registry, store: CaseStore, case_id: str, now: datetime) 
         body, identity = document.kept(con), measure.noted(con, IDENTITY) or ""
         verifiers = verifiers_ran(con)
     quality = body["quality"]
+    if body.get("rejudged"):  # nothing was imported
+        _set_stage(registry, case_id, body, now)
+        registry.set_verdict(case_id, body["status"], identity, now)
+        return
     registry.record_import(
         case_id,
         body["generation"],
@@ -346,10 +361,13 @@ def _is_remembered(registry: Registry, store: CaseStore, case_id: str) -> bool:
 
 
 def identity_judged(run: CaseRun) -> str:
-    """The identity of what was judged, or an empty text where the folder changed while it was read, so that the next
-    run reads it again.
+    """The identity of what was judged, or an empty text where the folder changed since it was read or is not there, so
+    that the next run reads it again.
     """
-    found = case_files(run.folders)
+    try:
+        found = case_files(run.folders)
+    except BadInput:
+        return ""
     read: dict[str, str] = dict(measure.run_named(run.con, "read_files", file="document"))
     if any(file.sha256 != read.get(file.path) for file in found if file.sha256):
         return ""

@@ -39,6 +39,17 @@ class Silent:
 
 
 @dataclass(frozen=True)
+class Rejudged:
+    """Evidence that was judged again without being read again: the pack as it was named, the generation that was taken
+    up, and the hash of the pack in force at the time.
+    """
+
+    pack: str
+    of: str
+    in_force: str
+
+
+@dataclass(frozen=True)
 class CaseRun:
     """One run of one case, from evidence to verdict."""
 
@@ -56,6 +67,7 @@ class CaseRun:
     options: Mapping[str, str] = field(default_factory=dict)
     more_folders: tuple[Path, ...] = ()
     country_database: CountryDatabase | None = None
+    rejudged: Rejudged | None = None
     begun: float = field(default_factory=time.monotonic)
 
     @property

@@ -24,7 +24,7 @@ from m365dq_dagster.core.overrides import Override
 from m365dq_dagster.stages import places, schema, sightings
 from m365dq_dagster.stages.case_run import CaseRun
 from m365dq_dagster.stages.indicators import VERIFIERS
-from m365dq_dagster.stages.stamps import stale_tables
+from m365dq_dagster.stages.stamps import stale_tables, taken_in_by
 
 JUDGED = (LogType.SIGN_IN, LogType.LEGACY, LogType.UAL)
 """The logs that hold logons, whose outcomes a verdict rests on."""
@@ -77,8 +77,18 @@ def build(run: CaseRun, *, stage: str) -> dict[str, Any]:
         "context": run.context.as_mapping(),
         "generation": run.run_id,
         "stale": stale_tables(run),
+        "rejudged": _rejudged(run),
+        "rule_pack_conflicts": [one.sentence for one in run.pack.overlay.conflicts],
     }
     return {**body, "not_tested": [*body["not_tested"], *narrative.unjudged(body)]}
+
+
+def _rejudged(run: CaseRun) -> dict[str, Any] | None:
+    """How evidence came to be judged again without being read again; None for an ordinary run."""
+    one = run.rejudged
+    if one is None:
+        return None
+    return {"pack": one.pack, "of": one.of, "in_force": one.in_force, "taken_in_by": taken_in_by(run)}
 
 
 def _verdict(run: CaseRun, blocking: Sequence[CheckResult], *, blocked: bool) -> dict[str, Any]:

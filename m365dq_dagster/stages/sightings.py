@@ -29,7 +29,8 @@ def look_up(run: CaseRun) -> tuple[Sighted, ...]:
     reference = reference_of(run.pack)
     measured.look_up(run.con, reference)
     found = measured.sighted(run.con, reference, known=True)
-    remember(run, found)
+    if run.pack.in_force:
+        remember(run, found)
     return tuple(one for one in found if not one.known)
 
 

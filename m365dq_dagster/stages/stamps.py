@@ -9,6 +9,10 @@ from collections.abc import Mapping
 from m365dq_dagster.adapters import measure
 from m365dq_dagster.stages.case_run import CaseRun
 
+INTAKE = "intake"
+INTAKE_RULES = "intake_rules"
+"""The note on the rules that the evidence was taken in by."""
+
 TABLES: Mapping[str, tuple[str, ...]] = {
     "intake": ("files", "quarantine", "completeness", "sign_in_logs", "legacy_auth_logs", "unified_audit_log"),
     "quality": ("logons", "witness_days", "column_counts", "rule_matches", "field_profiles"),
@@ -21,16 +25,33 @@ TABLES: Mapping[str, tuple[str, ...]] = {
 def stamp(run: CaseRun, stage: str) -> None:
     """Mark the tables of a stage as made from what this run is made from."""
     evidence, context, pack = _made_from(run)
+    if stage == INTAKE:
+        measure.note(run.con, INTAKE_RULES, run.pack.intake_hash)
     with measure.together(run.con):
-        others = measure.event_tables(run.con) if stage == "intake" else ()
+        others = measure.event_tables(run.con) if stage == INTAKE else ()
         for table in dict.fromkeys((*TABLES[stage], *others)):
             measure.stamp(run.con, table, evidence, context, pack, run.clock.now())
 
 
 def stale_tables(run: CaseRun) -> list[str]:
-    """Tables that were made from other evidence, context or rules than this run has; a run of all assets has none."""
-    now = _made_from(run)
-    return [table for table, *made_from in measure.stamps(run.con) if tuple(made_from) != now]
+    """Tables that were made from other evidence, context or rules than this run has; a run of all assets has none.
+
+    What was taken in by another pack is not stale where that pack says the same of how evidence is read.
+    """
+    evidence, context, pack = _made_from(run)
+    later = {table for stage, tables in TABLES.items() if stage != INTAKE for table in tables}
+    read_alike = measure.noted(run.con, INTAKE_RULES) == run.pack.intake_hash
+    found = []
+    for table, of_evidence, of_context, of_pack in measure.stamps(run.con):
+        same_pack = of_pack == pack or (read_alike and table not in later)
+        if (of_evidence, of_context) != (evidence, context) or not same_pack:
+            found.append(table)
+    return found
+
+
+def taken_in_by(run: CaseRun) -> str | None:
+    """The hash of the rule pack that the evidence was taken in by, or None where that was not kept."""
+    return next((pack for table, _, _, pack in measure.stamps(run.con) if table == "files"), None)
 
 
 def _made_from(run: CaseRun) -> tuple[str, str, str]:

@@ -58,6 +58,12 @@ ORDER BY kind, log_type, from_time, detail
 -- name: outcomes_by_log_type
 SELECT log_type, outcome, count(*) AS row_count FROM events GROUP BY log_type, outcome ORDER BY log_type, outcome
 
+-- name: outcomes_by_code
+-- Adjudicated rows by log, code and outcome; a row without a code has a blank one.
+SELECT log_type, coalesce(code, '') AS code, outcome, count(*) AS row_count
+FROM events
+GROUP BY log_type, coalesce(code, ''), outcome
+
 -- name: read_files
 SELECT path, sha256 FROM files WHERE sha256 IS NOT NULL
 
