@@ -118,6 +118,7 @@ def _summary(document: Document, installed: str) -> RenderableType:
         ("Files", narrative.files_summary(document)),
         ("Logs", narrative.logs_summary(document)),
         *([("Countries", narrative.places(document))] if narrative.places(document) else []),
+        *_first("Rule conflict", narrative.texts(document, "rule_pack_conflicts"), "see the document (--json)"),
         *_first("Not read", narrative.unread(document), f"m365dq show {document.get('case')} files"),
         *_first("Missing?", narrative.gaps(document), f"m365dq show {document.get('case')} completeness"),
         *(("Not tested", text) for text in narrative.texts(document, "not_tested")),

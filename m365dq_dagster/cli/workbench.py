@@ -333,6 +333,7 @@ class Workbench:
     def run(self, request: RunRequest, progress: Progress) -> RunResult:
         """Judge a folder of evidence, or say since when nothing has changed."""
         with self.registry() as registry:
+            self._tell_conflicts()
             prepared = self._prepared(registry, request)
             if not prepared.unchanged and self._waited(prepared.case_id):
                 prepared = self._prepared(registry, request)
@@ -346,6 +347,11 @@ class Workbench:
         self._deliver()
         document = self.document(prepared.case_id)
         return RunResult(document, self.report_path(document))
+
+    def _tell_conflicts(self) -> None:
+        """Say what of this home's own rules has to be looked at."""
+        for conflict in self.pack().overlay.conflicts:
+            terminal.note(f"m365dq: {conflict.sentence}")
 
     def rejudge(self, case_id: str, pack: str) -> RunResult:
         """Judge what was taken in before by the rule pack that is named; the evidence is not read."""
@@ -496,10 +502,9 @@ class Workbench:
 
     def pack(self) -> RulePack:
         """The rule pack in force."""
-        from m365dq_dagster.stages.packs import effective_pack
+        from m365dq_dagster.stages.packs import pack_at_rest
 
-        with self.registry() as registry:
-            return effective_pack(self.settings, registry)
+        return pack_at_rest(self.settings)
 
     def pack_hash(self) -> str:
         """The content hash of the rule pack in force."""

@@ -1,0 +1,117 @@
+"""A case is judged again by a rule pack that is named, without its evidence; the next run goes by the one in force."""
+
+import shutil
+from datetime import datetime
+from pathlib import Path
+
+from m365dq_dagster.adapters.case_store import CaseStore
+from m365dq_dagster.adapters.registry import Registry
+from m365dq_dagster.adapters.settings import Settings
+from m365dq_dagster.core.code_changes import ChangeAction, ChangeState, Proposal, ReferenceRow, Settlement
+from m365dq_dagster.core.errors import BadInput
+from m365dq_dagster.core.people import Person
+from m365dq_dagster.definitions import run_case
+from m365dq_dagster.stages.differences import difference
+from m365dq_dagster.stages.document import read_document
+from tests.defs.conftest import Register
+
+ROW = ReferenceRow(
+    "sign_in_logs", "status_error_code", "512345", "wrong password, a new way", "WARNING", category="bad_credentials",
+    outcome="failure", first_factor="rejected", provenance="unverified", method="hand",
+)  # fmt: skip
+
+
+def never_seen(row: int) -> str:
+    return "512345" if row % 10 == 9 else "0"
+
+
+def approve(registry: Registry, now: datetime) -> None:
+    proposal = Proposal(ChangeAction.ADD, None, ROW, Person("ann"))
+    registry.settle_codes([Settlement(proposal, ChangeState.APPROVED)], Person("bob"), now)
+
+
+def test_approving_a_code_and_judging_again_changes_exactly_what_leaned_on_it(
+    settings: Settings, registry: Registry, store: CaseStore, register: Register, tmp_path: Path, now: datetime
+) -> None:
+    case_id = register(code=never_seen)
+    assert run_case(settings, case_id).success
+    first = read_document(store, case_id)
+    assert [(row["value"], row["rows"]) for row in first["unknown_codes"]] == [("512345", 4)]
+    approve(registry, now)
+    shutil.rmtree(tmp_path / "evidence" / case_id)
+    assert run_case(settings, case_id, rejudge_by="effective").success
+    second = read_document(store, case_id)
+    assert second["unknown_codes"] == []
+    assert second["rejudged"] == {
+        "pack": "effective",
+        "of": first["generation"],
+        "in_force": second["rule_pack"],
+        "taken_in_by": first["rule_pack"],
+    }
+    assert second["stale"] == []
+    assert {one["rule_pack"] for one in second["findings"]} == {second["rule_pack"]}
+    found = difference(settings, registry, case_id)
+    assert found.outcomes
+    assert [(one.code, dict(one.before), dict(one.after)) for one in found.outcomes] == [
+        ("512345", {"UNKNOWN": 4}, {"REJECTED": 4})
+    ]
+    assert found.rules
+    assert [(one.key, one.rows) for one in found.rules] == [("512345", 4)]
+    leaned = {row["account"] for row in first["accounts"] if row["unknown"]}
+    assert {one.what for one in found.accounts} == leaned
+
+
+def test_a_case_can_be_judged_by_an_old_pack_and_the_registry_goes_on_by_the_one_in_force(
+    settings: Settings, registry: Registry, store: CaseStore, register: Register, now: datetime
+) -> None:
+    case_id = register(code=never_seen)
+    run_case(settings, case_id)
+    first = read_document(store, case_id)
+    approve(registry, now)
+    run_case(settings, case_id)
+    second = read_document(store, case_id)
+    alerts = len(registry.alerts(case_id=case_id))
+    record = registry.case(case_id)
+    assert run_case(settings, case_id, rejudge_by=first["rule_pack"][:20]).success
+    third = read_document(store, case_id)
+    assert third["rule_pack"] == first["rule_pack"]
+    assert third["rejudged"]["in_force"] == second["rule_pack"]
+    assert [row["value"] for row in third["unknown_codes"]] == ["512345"]
+    assert registry.loaded_pack() == second["rule_pack"]
+    assert {code.state for code in registry.status_codes("512345")} == {"ACTIVE"}
+    assert registry.sightings(unknown=True) == []
+    assert len(registry.alerts(case_id=case_id)) == alerts
+    again = registry.case(case_id)
+    assert record
+    assert again
+    assert again.last_run == record.last_run
+    assert run_case(settings, case_id).success
+    fourth = read_document(store, case_id)
+    assert (fourth["rule_pack"], fourth["rejudged"]) == (second["rule_pack"], None)
+    assert difference(settings, registry, case_id, second["generation"], fourth["generation"]).is_empty
+
+
+def test_a_pack_that_is_not_there_leaves_the_case_as_it_was(
+    settings: Settings, store: CaseStore, register: Register
+) -> None:
+    case_id = register()
+    run_case(settings, case_id)
+    before = store.current(case_id)
+    outcome = run_case(settings, case_id, rejudge_by="nonsense")
+    assert isinstance(outcome.error, BadInput)
+    assert "There is no rule pack 'nonsense'" in str(outcome.error)
+    assert store.current(case_id) == before
+
+
+def test_a_gate_that_is_asked_again_does_not_keep_the_case_from_being_judged_again(
+    settings: Settings, registry: Registry, store: CaseStore, register: Register, home: Path
+) -> None:
+    case_id = register(access="")
+    (home / "rule_pack").mkdir()
+    words = "".join(f"{code},pending\n" for code in ("0", "50126"))
+    (home / "rule_pack" / "status_codes.csv").write_text("code,state\n" + words)
+    run_case(settings, case_id)
+    assert read_document(store, case_id)["quality"]["status"] == "FAIL"
+    shutil.rmtree(home / "rule_pack")
+    assert run_case(settings, case_id, rejudge_by="effective").success
+    assert read_document(store, case_id)["quality"]["status"] == "PASS"
