@@ -333,10 +333,10 @@ class Workbench:
     def run(self, request: RunRequest, progress: Progress) -> RunResult:
         """Judge a folder of evidence, or say since when nothing has changed."""
         with self.registry() as registry:
-            self._tell_conflicts()
-            prepared = self._prepared(registry, request)
+            pack = self._pack_for(registry)
+            prepared = self._prepared(registry, pack, request)
             if not prepared.unchanged and self._waited(prepared.case_id):
-                prepared = self._prepared(registry, request)
+                prepared = self._prepared(registry, pack, request)
             if prepared.unchanged:
                 self._deliver()
                 document = self.document(prepared.case_id)
@@ -348,10 +348,14 @@ class Workbench:
         document = self.document(prepared.case_id)
         return RunResult(document, self.report_path(document))
 
-    def _tell_conflicts(self) -> None:
-        """Say what of this home's own rules has to be looked at."""
-        for conflict in self.pack().overlay.conflicts:
+    def _pack_for(self, registry: Registry) -> RulePack:
+        """The rule pack in force for a run; says what of this home's own rules has to be looked at."""
+        from m365dq_dagster.stages.packs import effective_pack
+
+        pack = effective_pack(self.settings, registry)
+        for conflict in pack.overlay.conflicts:
             terminal.note(f"m365dq: {conflict.sentence}")
+        return pack
 
     def rejudge(self, case_id: str, pack: str) -> RunResult:
         """Judge what was taken in before by the rule pack that is named; the evidence is not read."""
@@ -381,16 +385,15 @@ class Workbench:
 
         return runs(self.store, case_id)
 
-    def _prepared(self, registry: Registry, request: RunRequest) -> PreparedCase:
+    def _prepared(self, registry: Registry, pack: RulePack, request: RunRequest) -> PreparedCase:
         from m365dq_dagster.core.outcome import DateOrder
         from m365dq_dagster.stages.case import prepare_case
-        from m365dq_dagster.stages.packs import effective_pack
 
         return prepare_case(
             self.settings,
             registry,
             self.store,
-            effective_pack(self.settings, registry),
+            pack,
             request.folder,
             request.case,
             add=request.add,
