@@ -115,8 +115,11 @@ def test_every_known_code_is_there_and_judged_as_its_table_says(source_tables: P
 
 def test_every_known_value_operation_and_vendor_change_is_there(source_tables: Path) -> None:
     values = {(row.log_type, row.field, row.value): row for row in PACK.values}
+    cited = {(row.log_type, row.field_name, row.code_value) for row in PACK.reference if row.sources}
     for row in rows_of(source_tables, "value_tables.csv"):
-        assert values[(row["log_type"], row["field"], row["value"])].normalised == row["normalised"], row
+        key = (row["log_type"], row["field"], row["value"])
+        assert values[key].normalised == row["normalised"], row
+        assert key in cited, row
     operations = {row.operation: row for row in PACK.operations}
     assert [
         row["operation"] for row in rows_of(source_tables, "ual_operations.csv") if row["operation"] not in operations

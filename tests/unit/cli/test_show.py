@@ -97,7 +97,7 @@ def test_what_is_stale_or_judged_by_another_pack_is_said() -> None:
     document = {**sample_document.oculus(), "stale": ["findings"]}
     out = call("show", "c", bench=HandedWorkbench(document)).stdout
     assert "STALE: findings were made from other evidence" in out
-    assert "Judged by another rule pack than the installed one" in out
+    assert "Judged by another rule pack than the one in force" in out
     document["rule_pack"] = HandedWorkbench().pack_hash()
     assert "another rule pack" not in call("show", "c", bench=HandedWorkbench(document)).stdout
 
