@@ -76,6 +76,7 @@ def look_up_seen(registry: Registry, case_id: str) -> tuple[tuple[CodeSighting, 
 def code_mapping(code: StatusCode) -> dict[str, Any]:
     """For JSON: the specification's columns and what this product adds."""
     return {
+        "code_id": code.code_id,
         "log_type": code.log_type,
         "field_name": code.field,
         "code_value": code.value,
@@ -132,7 +133,7 @@ def _listed(code: StatusCode, waiting: CodeChange | None, last: CodeChange | Non
 def _not_held(change: CodeChange) -> list[dict[str, Any]]:
     """Rows for a proposal that the reference does not hold: it waits, or was turned down."""
     number = change.id if change.state is ChangeState.PENDING else None
-    more = {"first_seen": None, "last_validated": None, "state": change.state.value, "origin": None}
+    more = {"code_id": None, "first_seen": None, "last_validated": None, "state": change.state.value, "origin": None}
     return [
         {**change.after.as_mapping(), "log_type": log_type, "field_name": name, **more, "pending_change": number}
         for log_type, name in places_of(change.key)

@@ -176,5 +176,6 @@ def _code(row: AnyRow) -> StatusCode:
         first_seen=row.first_seen,
         last_validated=row.last_validated,
         origin=row.origin,
+        code_id=row.code_id,
         **{name: getattr(row, name) for name in EXTRA},
     )

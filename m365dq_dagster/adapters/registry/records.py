@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -69,6 +70,7 @@ class StatusCode:
     symbolic_name: str | None = None
     sources: str | None = None
     origin: str | None = None
+    code_id: int | None = dataclasses.field(default=None, compare=False)
 
 
 @dataclass(frozen=True)

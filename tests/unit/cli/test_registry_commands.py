@@ -132,9 +132,9 @@ def test_codes_are_looked_up_and_never_guessed() -> None:
 def test_the_list_of_codes_has_the_columns_of_the_specification() -> None:
     rows = call_json("codes", "list", "--log-type", "sign_in_logs")
     assert len(rows) > 50
-    assert {"log_type", "field_name", "code_value", "meaning", "severity", "category", "first_factor", "state"} <= set(
-        rows[0]
-    )
+    columns = ("code_id", "log_type", "field_name", "code_value", "meaning", "severity", "first_seen", "last_validated")
+    assert {*columns, "deprecated", "category", "outcome", "first_factor", "state"} <= set(rows[0])
+    assert len({row["code_id"] for row in rows}) == len(rows)
 
 
 @pytest.mark.usefixtures("filled")
