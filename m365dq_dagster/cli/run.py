@@ -6,9 +6,9 @@ import os
 import sys
 import time
 from collections.abc import Mapping
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
@@ -17,9 +17,6 @@ from m365dq_dagster.cli.options import AsJson
 from m365dq_dagster.cli.workbench import RunRequest, RunResult, Workbench, workbench
 from m365dq_dagster.core import overrides
 from m365dq_dagster.core.errors import BadInput
-
-if TYPE_CHECKING:
-    from m365dq_dagster.core.overrides import Override
 
 STARTED = time.monotonic()
 """When this process began to load the program: the zero of the total time that a run reports."""
@@ -62,7 +59,7 @@ def run(
 ) -> None:
     """Judge a folder of evidence; running it again on the same evidence changes nothing and says so."""
     bench = workbench(ctx)
-    override = override_of(skip_quality_check, reason, actor, expires, datetime.now(UTC).date())
+    override = overrides.asked_for(skip_quality_check, reason, actor, expires, datetime.now(UTC).date())
     if date_order is not None and date_order.upper() not in DATE_ORDERS:
         raise BadInput(f"--date-order {date_order[:20]!r} is not known; give MDY (month first) or DMY (day first).")
     request = RunRequest(
@@ -142,15 +139,3 @@ def readable_folder(folder: Path) -> Path:
     if not any(name not in NO_EVIDENCE for _, _, names in os.walk(path) for name in names):
         raise BadInput(f"{path} is empty; put the exports into it and run again.")
     return path
-
-
-def override_of(
-    asked: bool, reason: str | None, actor: str | None, expires: str | None, today: date
-) -> Override | None:
-    """The override that was asked for, complete and within its bounds; None where none was asked for."""
-    if asked:
-        return overrides.override_of(reason, actor, expires, today)
-    given = {"--reason": reason, "--actor": actor, "--expires": expires}
-    if stray := next((name for name, value in given.items() if value is not None), None):
-        raise BadInput(f"{stray} belongs to --skip-quality-check; give both or neither.")
-    return None

@@ -77,6 +77,20 @@ def override_of(
     return Override(told[entrance.reason], told[entrance.actor], day.isoformat())
 
 
+def asked_for(
+    asked: bool, reason: str | None, actor: str | None, expires: str | None, today: date, entrance: Entrance = COMMAND
+) -> Override | None:
+    """The override where one was asked for, else None. Raises `BadInput` as `override_of` does, and for parts of one
+    that nobody asked for.
+    """
+    if asked:
+        return override_of(reason, actor, expires, today, entrance)
+    given = {entrance.reason: reason, entrance.actor: actor, entrance.expires: expires}
+    if stray := next((name for name, value in given.items() if value), None):
+        raise BadInput(f"{stray} belongs to {entrance.skip}; give both or neither.")
+    return None
+
+
 def _last_day(text: str, today: date, name: str) -> date:
     last = today + timedelta(days=MOST_DAYS)
     try:

@@ -13,7 +13,7 @@ from m365dq_dagster.adapters.operating_user import operating_person
 from m365dq_dagster.core.checks import CheckResult
 from m365dq_dagster.core.errors import BadInput
 from m365dq_dagster.core.outcome import DateOrder
-from m365dq_dagster.core.overrides import FORM, Override, override_of
+from m365dq_dagster.core.overrides import FORM, asked_for
 from m365dq_dagster.defs import checks, metadata, shown
 from m365dq_dagster.defs.partitions import cases
 from m365dq_dagster.defs.resources import CaseForm, CaseWorkspace
@@ -44,12 +44,9 @@ class LaunchForm(dg.Config):
         order = self.date_order.strip().upper()
         if order not in ("", DateOrder.MDY, DateOrder.DMY):
             raise BadInput(f"date_order {self.date_order[:20]!r} is not known; give MDY, DMY or leave it blank.")
-        return CaseForm(tuple(self.home_countries), DateOrder(order) if order else None, self._override(today))
-
-    def _override(self, today: date) -> Override | None:
-        if not self.skip_quality_check:
-            return None
-        return override_of(self.reason, self.actor, self.expires, today, FORM)
+        given = (self.reason.strip(), self.actor.strip(), self.expires.strip())
+        override = asked_for(self.skip_quality_check, *given, today, FORM)
+        return CaseForm(tuple(self.home_countries), DateOrder(order) if order else None, override)
 
 
 def case_assets() -> list[dg.AssetsDefinition]:

@@ -1,18 +1,15 @@
 """`run` and `demo`: what they ask for, what they print, with which code they leave."""
 
 import json
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from m365dq_dagster.cli.run import override_of
-from m365dq_dagster.core.errors import BadInput
 from tests.support import sample_document
 from tests.support.handed_workbench import HandedWorkbench
 from tests.support.program import call, call_json
 
-TODAY = date(2026, 3, 2)
 LAST = datetime.now(UTC).date() + timedelta(days=30)
 
 
@@ -137,15 +134,6 @@ def test_a_folder_that_is_missing_empty_a_file_or_closed_is_exit_2(
 
     monkeypatch.setattr("os.scandir", closed)
     assert "cannot be read (Permission denied)" in call("run", str(tmp_path / "empty")).stderr
-
-
-def test_an_override_may_end_today_and_in_thirty_days() -> None:
-    for day in ("2026-03-02", "2026-04-01"):
-        override = override_of(True, "r", "a", day, TODAY)
-        assert override is not None
-        assert override.expires == day
-    with pytest.raises(BadInput, match="lies in the past"):
-        override_of(True, "r", "a", "2026-03-01", TODAY)
 
 
 def test_demo_judges_the_synthetic_case_and_opens_its_report(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,6 +11,7 @@ from m365dq_dagster.core.overrides import (
     FORM,
     MOST_DAYS,
     Override,
+    asked_for,
     end_of,
     holds_until,
     not_verified,
@@ -59,6 +60,15 @@ def test_a_part_that_is_missing_is_named(given_parts: tuple[str | None, ...], mi
 def test_a_form_is_told_in_its_own_words() -> None:
     with pytest.raises(BadInput, match=r"^skip_quality_check needs actor too"):
         override_of("why", "", "2026-03-09", TODAY, FORM)
+
+
+def test_parts_of_an_override_that_nobody_asked_for_are_refused() -> None:
+    assert asked_for(False, None, "", None, TODAY) is None
+    assert asked_for(True, "no second export", "jo", "2026-03-09", TODAY) == SKIP
+    with pytest.raises(BadInput, match=r"^--actor belongs to --skip-quality-check; give both or neither\.$"):
+        asked_for(False, None, "jo", None, TODAY)
+    with pytest.raises(BadInput, match=r"^reason belongs to skip_quality_check"):
+        asked_for(False, "why", "", "", TODAY, FORM)
 
 
 @given(st.integers(-400, 400))
