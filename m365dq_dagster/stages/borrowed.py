@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -85,8 +86,9 @@ def profile(db_path: str | Path) -> Profile:
 def examine(db_path: str | Path, home_countries: Sequence[str] = ()) -> Examination:
     """Judge a database to the end, as a run would.
 
-    A published generation is judged with the context and the override it was judged with; `home_countries`, where
-    given, replace its home countries. Raises `BadInput` where it cannot be read or holds no log.
+    A published generation is judged with the context it was judged with, and with its override until that ends by its
+    last day; `home_countries`, where given, replace its home countries. Raises `BadInput` where it cannot be read or
+    holds no log.
     """
     with _opened(db_path, home_countries) as (run, found):
         _holds_a_log(found)
@@ -119,9 +121,11 @@ def _opened(db_path: str | Path, home_countries: Sequence[str]) -> Iterator[tupl
 
 
 def _run(found: Borrowed, pack: RulePack, home_countries: Sequence[str]) -> CaseRun:
-    """A run on the copy, with the context and override that a published generation was judged with."""
+    """A run on the copy, with the context that a published generation was judged with, and its override while that
+    holds.
+    """
     body, place = found.document, found.path.parent
-    skipped = (body.get("quality") or {}).get("override")
+    clock = SystemClock()
     return CaseRun(
         case_id=str(body.get("case") or CASE),
         run_id=str(body.get("generation") or CASE),
@@ -131,10 +135,17 @@ def _run(found: Borrowed, pack: RulePack, home_countries: Sequence[str]) -> Case
         pack=pack,
         con=found.con,
         registry=cast("Registry", Unrecorded()),
-        clock=SystemClock(),
-        override=Override.of(skipped) if skipped else None,
+        clock=clock,
+        override=_override(body, clock.now()),
         country_database=CountryDatabase.open(Settings.load().country_database),
     )
+
+
+def _override(body: Mapping[str, Any], now: datetime) -> Override | None:
+    """The override of a published generation, until the end of its last day."""
+    kept = (body.get("quality") or {}).get("override")
+    override = Override.of(kept) if kept else None
+    return override if override and now < override.ends else None
 
 
 def _context(body: Mapping[str, Any], where: str, home_countries: Sequence[str]) -> CaseContext:
