@@ -16,7 +16,7 @@ from email import message_from_bytes
 from email.policy import default
 from html import unescape
 from itertools import islice
-from typing import Any
+from typing import Any, TypeVar
 from warnings import catch_warnings, simplefilter
 
 from bs4 import BeautifulSoup, Tag
@@ -71,6 +71,9 @@ BINARY = (
     b"MZ",
     b"\xd0\xcf\x11\xe0",
 )
+
+
+T = TypeVar("T")
 
 
 class _TooMuch(Exception):
@@ -321,6 +324,7 @@ FENCE = re.compile(r"^\s*(```|~~~)")
 MARK_HEADING = re.compile(r"^ {0,3}(?P<marks>#{1,6})\s+(?P<text>.*?)\s*#*\s*$")
 RULER = re.compile(r"^\s*\|?\s*:?-{1,}:?\s*(\|\s*:?-{1,}:?\s*)*\|?\s*$")
 RULE = re.compile(r"^\s*([-*_])(\s*\1){2,}\s*$")
+LIST_ITEM = re.compile(r"^\s*([-*+]|\d+[.)])\s+")
 CELL_END = re.compile(r"(?<!\\)\|")
 
 
@@ -344,51 +348,70 @@ def _front_matter(lines: list[str]) -> tuple[dict[str, str], list[str]]:
 
 
 def _markdown_blocks(lines: list[str], deadline: float) -> Iterator[Block]:
-    fenced = False
+    """Lines that follow one another are one paragraph, unless one begins an item of a list or ends in two blanks."""
     held: list[str] = []
-    number = 0
-    while number < len(lines):
-        line = lines[number]
-        if number % 1000 == 0 and time.monotonic() > deadline:
-            raise _TooMuch("takes longer to read than any real page")
-        fence = bool(FENCE.match(line))
-        table = (
-            not fenced
-            and "|" in line
-            and number + 1 < len(lines)
-            and "-" in lines[number + 1]
-            and bool(RULER.match(lines[number + 1][:400]))
-        )
-        heading = None if fenced or len(line) > MAX_CELL else MARK_HEADING.match(line)
-        if not fenced and RULE.match(line[:100]):
-            line, heading = "", None
-        plain = not (fence or table or heading) and line.strip() and not fenced
-        begins = bool(re.match(r"^\s*([-*+]|\d+[.)])\s+", line))
-        if held and (not plain or begins):
+    for piece in _pieces(lines, deadline):
+        if not isinstance(piece, str) or not piece.strip() or LIST_ITEM.match(piece):
             yield from _paragraph(held)
             held = []
-        if fence:
-            fenced = not fenced
-        elif table:
-            rows = _table_lines(lines, number + 2)
-            yield _table(_split(line), [_split(row) for row in rows])
-            number += 1 + len(rows)
-        elif heading:
-            yield from _non_empty(Heading(len(heading["marks"]), _inline(heading["text"])))
-        elif plain:
-            held.append(line)
-            if line.endswith("  "):
+        if not isinstance(piece, str):
+            yield piece
+        elif piece.strip():
+            held.append(piece)
+            if piece.endswith("  "):
                 yield from _paragraph(held)
                 held = []
-        number += 1
     yield from _paragraph(held)
+
+
+def _pieces(lines: list[str], deadline: float) -> Iterator[Block | str]:
+    """Tables and headings as blocks, every other line as it is; fences, what they hold, and rulers as empty lines."""
+    fenced, at = False, 0
+    while at < len(lines):
+        line = lines[at]
+        _in_time(deadline, at)
+        if FENCE.match(line):
+            fenced = not fenced
+            yield ""
+        elif fenced or RULE.match(line[:100]):
+            yield ""
+        elif _is_table(lines, at):
+            rows = _table_lines(lines, at + 2)
+            yield _table(_split(line), [_split(row) for row in rows])
+            at += 1 + len(rows)
+        else:
+            yield _heading(line) or line
+        at += 1
+
+
+def _in_time(deadline: float, at: int) -> None:
+    if at % 1000 == 0 and time.monotonic() > deadline:
+        raise _TooMuch("takes longer to read than any real page")
+
+
+def _heading(line: str) -> Heading | None:
+    found = MARK_HEADING.match(line) if len(line) <= MAX_CELL else None
+    text = _inline(found["text"]) if found else ""
+    return Heading(len(found["marks"]), text) if found and text else None
+
+
+def _is_table(lines: list[str], at: int) -> bool:
+    """A line with bars above a ruler."""
+    below = lines[at + 1][:400] if at + 1 < len(lines) else ""
+    return "|" in lines[at] and "-" in below and bool(RULER.match(below))
 
 
 def _table_lines(lines: list[str], start: int) -> list[str]:
     end = start
     while end < len(lines) and "|" in lines[end] and lines[end].strip():
         end += 1
-    return lines[start:end]
+    return _few(lines[start:end])
+
+
+def _few(rows: list[T]) -> list[T]:
+    if len(rows) > MAX_ELEMENTS:
+        raise _TooMuch(f"has more than {MAX_ELEMENTS:,} rows")
+    return rows
 
 
 def _split(line: str) -> list[str]:
@@ -451,7 +474,7 @@ def _json_blocks(data: Any, deadline: float) -> Iterator[Block]:
 
 
 def _objects(items: Sequence[Mapping[str, Any]], deadline: float) -> Table:
-    flat = [dict(islice(_flat(item, deadline), MAX_COLUMNS)) for item in items]
+    flat = [dict(islice(_flat(item, deadline), MAX_COLUMNS)) for item in _few(list(items))]
     header = list(islice(dict.fromkeys(key for row in flat for key in row), MAX_COLUMNS))
     return _table(header, ([row.get(key, "") for key in header] for row in flat))
 
@@ -482,10 +505,12 @@ def _csv(text: str) -> list[list[str]] | None:
     if first.count(mark) < 1 or first.lstrip().startswith(("#", "|", "-", "*", "<")):
         return None
     try:
-        rows = list(islice(csv.reader(io.StringIO(text.lstrip("\ufeff"), newline=""), delimiter=mark), MAX_ELEMENTS))
+        rows = list(
+            islice(csv.reader(io.StringIO(text.lstrip("\ufeff"), newline=""), delimiter=mark), MAX_ELEMENTS + 1)
+        )
     except csv.Error:
         return None
-    rows = [row for row in rows if row]
+    rows = [row for row in _few(rows) if row]
     wide = [row for row in rows[:50] if len(row) == len(rows[0])]
     return rows if len(rows) > 1 and len(rows[0]) > 1 and len(wide) >= 0.9 * len(rows[:50]) else None
 

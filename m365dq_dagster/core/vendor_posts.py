@@ -5,7 +5,7 @@ What an announcement changes is read in `vendor_announcements`.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 
@@ -146,33 +146,31 @@ def _first_sentence(text: str) -> str:
     return re.split(r"(?<=[.!?])\s", text.strip())[0][:200]
 
 
+COLUMNS: Mapping[str, tuple[str, ...]] = {
+    "title": ("title", "functionality", "feature", "announcement", "change description"),
+    "published": ("startdatetime", "published", "date", "created", "lastmodifieddatetime", "last updated"),
+    "due": ("actionrequiredbydatetime", "retirement date", "effective", "change date", "end of support", "act by"),
+    "text": ("body.content", "body", "description", "details", "summary", "message", "text"),
+    "kind": ("category", "type", "change"),
+    "number": ("id", "message id"),
+}
+"""How tables of announcements head their columns."""
+
+
 def _table_posts(table: Table) -> Iterator[_Post]:
-    title = column_of(table.header, "title", "functionality", "feature", "announcement", "change description", "name")
-    dated = column_of(
-        table.header, "startdatetime", "published", "date", "created", "lastmodifieddatetime", "last updated"
-    )
-    due = column_of(
-        table.header,
-        "actionrequiredbydatetime",
-        "retirement date",
-        "effective",
-        "change date",
-        "end of support",
-        "act by",
-    )
-    if title is None or (dated is None and due is None):
+    """One post a row with a title and a day, in a table that has columns for both."""
+    columns = {name: column_of(table.header, *words) for name, words in COLUMNS.items()}
+    if columns["title"] is None or (columns["published"] is None and columns["due"] is None):
         return
-    text = column_of(table.header, "body.content", "body", "description", "details", "summary", "message", "text")
-    kind, number = column_of(table.header, "category", "type", "change"), column_of(table.header, "id", "message id")
     for row in table.rows:
-        days = stated_dates(cell_of(row, dated))
-        until = stated_dates(cell_of(row, due))
-        if cell_of(row, title).strip() and (days or until):
+        cells = {name: cell_of(row, column) for name, column in columns.items()}
+        published, due = stated_dates(cells["published"]), stated_dates(cells["due"])
+        if cells["title"].strip() and (published or due):
             yield _Post(
-                cell_of(row, title),
-                days[0].day if days else None,
-                cell_of(row, kind),
-                until[0].day.isoformat() if until else "",
-                cell_of(row, number),
-                [cell_of(row, text)],
+                cells["title"],
+                published[0].day if published else None,
+                cells["kind"],
+                due[0].day.isoformat() if due else "",
+                cells["number"],
+                [cells["text"]],
             )

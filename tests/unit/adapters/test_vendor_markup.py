@@ -321,6 +321,10 @@ def test_a_page_of_twenty_megabytes_a_million_cells_or_endless_depth_is_an_issue
     assert reason(b"<div>" * 5_000) is DocumentReason.TOO_COMPLEX
     assert reason(b"<p>a\n" * (vendor_markup.MAX_BLOCKS + 1)) is DocumentReason.TOO_COMPLEX
     assert reason(b"a\n\n" * (vendor_markup.MAX_BLOCKS + 1)) is DocumentReason.TOO_COMPLEX
+    many = vendor_markup.MAX_ELEMENTS + 1
+    assert reason(b"|a|b|\n|-|-|\n" + b"|c|\n" * many) is DocumentReason.TOO_COMPLEX
+    assert reason(b"code,text\n" + b"1,2\n" * many) is DocumentReason.TOO_COMPLEX
+    assert reason(b"[" + b"{}," * many + b"{}]") is DocumentReason.TOO_COMPLEX
     assert isinstance(parse(b"[" * 100_000, "page"), Page | DocumentIssue)
     assert isinstance(parse(b'{"a":' * 100_000, "page"), Page | DocumentIssue)
 

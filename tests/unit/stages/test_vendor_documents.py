@@ -14,10 +14,12 @@ from m365dq_dagster.adapters.registry import Registry
 from m365dq_dagster.adapters.rule_pack import RulePack, load_rule_pack
 from m365dq_dagster.adapters.settings import Settings
 from m365dq_dagster.adapters.vendor_documents import Document, FetchedPages, SavedPages
+from m365dq_dagster.core.document_policy import DocumentPolicy, PageAddress
 from m365dq_dagster.core.outcome import Severity
 from m365dq_dagster.core.schema_changes import ChangeKind
 from m365dq_dagster.core.vendor_pages import DocumentIssue, DocumentReason, PageKind
 from m365dq_dagster.stages.vendor_documents import Checked, Reading, check_documents, document_sources
+from tests.support.page_server import page, page_server, status
 from tests.support.vendor_pages import (
     activity_page,
     code_page,
@@ -244,8 +246,8 @@ def csv_text(header: list[str], rows: list[list[str]]) -> str:
 def test_what_two_copies_of_a_page_say_is_told_once_and_what_is_no_text_is_an_issue(
     registry: Registry, pack: RulePack, now: datetime
 ) -> None:
-    page = code_page(CODES | NEW_CODE)
-    checked = check(registry, pack, now, a__md=page, b__md=page, c__md=b"%PDF-1.7")
+    text = code_page(CODES | NEW_CODE)
+    checked = check(registry, pack, now, a__md=text, b__md=text, c__md=b"%PDF-1.7")
 
     assert len(checked.changes) == 1
     assert [issue.reason for issue in checked.issues] == [DocumentReason.NOT_TEXT]
@@ -253,8 +255,8 @@ def test_what_two_copies_of_a_page_say_is_told_once_and_what_is_no_text_is_an_is
 
 
 def test_a_page_that_is_in_no_unicode_is_read_and_said_to_be(registry: Registry, pack: RulePack, now: datetime) -> None:
-    page = code_page(CODES | {"50055": "Mot de passe expiré."}).encode("cp1252")
-    checked = check(registry, pack, now, codes__md=page)
+    text = code_page(CODES | {"50055": "Mot de passe expiré."}).encode("cp1252")
+    checked = check(registry, pack, now, codes__md=text)
 
     assert [(problem.reason, problem.severity) for problem in checked.issues] == [
         (DocumentReason.OTHER_ENCODING, Severity.INFO)
@@ -303,3 +305,21 @@ def test_a_login_page_in_place_of_the_codes_removes_nothing(registry: Registry, 
 
     assert checked.changes == ()
     assert [issue.reason for issue in checked.issues] == [DocumentReason.SIGN_IN_PAGE]
+
+
+def test_pages_from_a_server_are_checked_like_saved_ones_and_one_that_fails_spoils_no_other(
+    registry: Registry, pack: RulePack, now: datetime
+) -> None:
+    with page_server() as server:
+        server.answers["/codes"] = page(code_page_html(CODES | NEW_CODE))
+        server.answers["/broken"] = status(500)
+        pages = (PageAddress(server.at("/broken"), PageKind.NOTES), PageAddress(server.at("/codes"), PageKind.CODES))
+        policy = DocumentPolicy(pages, ("127.0.0.1",), attempts=2)
+        source = FetchedPages(policy, lambda: now, lambda seconds: None)
+        checked = check_documents(registry, pack, [source], now)
+        again = check_documents(registry, pack, [source], now)
+
+    assert [c.after for c in checked.changes] == ["530777"]
+    assert [problem.reason for problem in checked.issues] == [DocumentReason.REFUSED]
+    assert again.changes == ()
+    assert server.asked == {"/codes": 2, "/broken": 4}
