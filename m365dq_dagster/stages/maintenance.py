@@ -155,7 +155,7 @@ def _matters(
     found = {
         Topic.UNKNOWN_CODES: matters.unknown_matters(desk, unknown, codes=True),
         Topic.UNKNOWN_VALUES: matters.unknown_matters(desk, unknown, codes=False),
-        Topic.PENDING: matters.pending_matters(desk, [one.value for one in unknown]),
+        Topic.PENDING: matters.pending_matters(desk, unknown),
         Topic.SCHEMA: matters.schema_matters(desk),
         Topic.DARK_RULES: matters.dark_matters(desk),
         Topic.LOCAL: matters.local_matters(desk),

@@ -17,7 +17,7 @@ from m365dq_dagster.adapters import storage_faults, templates
 from m365dq_dagster.adapters.edited_tables import read_table
 from m365dq_dagster.core import maintenance_page
 from m365dq_dagster.core.errors import BadInput
-from m365dq_dagster.core.maintenance import MaintenanceReport
+from m365dq_dagster.core.maintenance import MaintenanceReport, Step
 from m365dq_dagster.core.narrative import plural
 from m365dq_dagster.stages.decisions import DecisionRow, decisions_text
 from m365dq_dagster.stages.report import write_text
@@ -104,8 +104,7 @@ def markdown(report: MaintenanceReport, told: Path) -> str:
 
 def as_mapping(report: MaintenanceReport) -> dict[str, Any]:
     """The report for programs: all matters, with the sentences that the pages say."""
-    body: dict[str, Any] = asdict(report)
-    steps = [_step(one, asdict(one)) for one in report.steps]
+    body: dict[str, Any] = asdict(replace(report, steps=()))
     return {
         **body,
         "generated_at": report.generated_at.isoformat(),
@@ -113,9 +112,9 @@ def as_mapping(report: MaintenanceReport) -> dict[str, Any]:
         "again": maintenance_page.again(report) or None,
         "minutes": report.minutes,
         "counts": report.counts,
-        "steps": steps,
+        "steps": [_step(one) for one in report.steps],
     }
 
 
-def _step(step: Any, body: Mapping[str, Any]) -> dict[str, Any]:
-    return {**body, "told": maintenance_page.told(step), "left": step.left}
+def _step(step: Step) -> dict[str, Any]:
+    return {**asdict(step), "told": maintenance_page.told(step), "left": step.left}

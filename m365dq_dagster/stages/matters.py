@@ -28,6 +28,9 @@ from m365dq_dagster.stages import corrections
 from m365dq_dagster.stages.code_proposals import DESCRIBED_NOW
 from m365dq_dagster.stages.sightings import reference_of
 
+COMPARED = 200
+"""Unknown words that are compared with the known ones of their field: the commonest."""
+
 CASES_READ = 20
 """Cases that are opened to see what stands beside unknown values: those with most rows of them."""
 
@@ -79,16 +82,20 @@ class Desk:
         """The rows that the rule pack ships as waiting for approval."""
         return [code for code in self.reference if code.state == "PENDING"]
 
+    @cached_property
+    def spelled(self) -> dict[tuple[str, str], dict[str, str]]:
+        """The known words of each field as they are spelled, by their letters."""
+        found: dict[tuple[str, str], dict[str, str]] = defaultdict(dict)
+        for code in self.reference:
+            found[code.log_type, code.field][code.value.lower()] = code.value
+        return found
+
     def alike(self, unknown: UnknownValue) -> tuple[str, ...]:
         """Which known word of its field an unknown one reads like, for a person to judge; codes read like nothing."""
         log_type, field = unknown.fields[0]
         if is_code(log_type, field):
             return ()
-        known = {
-            code.value.lower(): code.value
-            for code in self.reference
-            if (code.log_type, code.field) == (log_type, field)
-        }
+        known = self.spelled.get((log_type, field), {})
         found = get_close_matches(unknown.value.lower(), known, 1, 0.8)
         return (f"It reads like {known[found[0]]!r}, which is known; nothing is guessed from that.",) if found else ()
 
@@ -167,21 +174,30 @@ def _of(beside: Mapping[Key, list[Beside]], value: UnknownValue) -> Iterable[lis
 
 def unknown_matters(desk: Desk, unknown: Sequence[UnknownValue], *, codes: bool) -> list[Matter]:
     """The unknown codes, or the other unknown values, each with its evidence and what is proposed."""
-    waiting = {change.key.value: proposal_words(change) for change in desk.waiting}
-    proposed = {code.value: shipped_words(code) for code in desk.shipped} | waiting
-    refused = {one.key.value: one for one in desk.changes if one.state is ChangeState.REJECTED}
+    waiting = {_name(*change.key.place, change.key.value): proposal_words(change) for change in desk.waiting}
+    proposed = {_name(code.log_type, code.field, code.value): shipped_words(code) for code in desk.shipped} | waiting
+    refused = {_name(*one.key.place, one.key.value): one for one in desk.changes if one.state is ChangeState.REJECTED}
+    found = [one for one in unknown if is_unknown_code(one) == codes]
     return [
         Matter(
             subject=one.value,
             where=place(one.fields),
-            facts=(*evidence(one), *desk.alike(one), *_refusal(refused.get(one.value))),
-            proposal=proposed.get(one.value, ""),
+            facts=(
+                *evidence(one),
+                *(desk.alike(one) if number < COMPARED else ()),
+                *_refusal(refused.get(_name(*one.fields[0], one.value))),
+            ),
+            proposal=proposed.get(_name(*one.fields[0], one.value), ""),
             weight=one.rows,
             severity=Severity.WARNING,
         )
-        for one in unknown
-        if is_unknown_code(one) == codes
+        for number, one in enumerate(found)
     ]
+
+
+def _name(log_type: str, field: str, value: str) -> tuple[str, str]:
+    """What a value is for those who decide on it: a code is one wherever it stands, a word one in fields of a name."""
+    return ("" if is_code(log_type, field) else field, value)
 
 
 def proposal_words(change: CodeChange) -> str:
@@ -198,14 +214,14 @@ def shipped_words(code: StatusCode) -> str:
     return f"category {code.category}, {code.severity}: {code.meaning.rstrip('.')}."
 
 
-def pending_matters(desk: Desk, shown: Iterable[str]) -> list[Matter]:
+def pending_matters(desk: Desk, shown: Iterable[UnknownValue]) -> list[Matter]:
     """What waits for a decision and is not shown as unknown already: proposals, and rows shipped as pending."""
-    told = set(shown)
-    waiting = {change.key.value: change for change in desk.waiting}
-    shipped = {code.value: code for code in desk.shipped if code.value not in waiting}
+    told = {_name(*one.fields[0], one.value) for one in shown}
+    waiting = {_name(*change.key.place, change.key.value): change for change in desk.waiting}
+    shipped = {_name(code.log_type, code.field, code.value): code for code in desk.shipped}
     return [
-        *(_pending(change, desk.now) for value, change in waiting.items() if value not in told),
-        *(_shipped(code) for value, code in shipped.items() if value not in told),
+        *(_pending(change, desk.now) for name, change in waiting.items() if name not in told),
+        *(_shipped(code) for name, code in shipped.items() if name not in told and name not in waiting),
     ]
 
 
