@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.support.case_runs import Bench
+from tests.support.case_runs import Bench, judged
 from tests.support.drawn_cases import ANN, BOB, CASES, CY, SHARED, UNKNOWN_CODE, healthy
 from tests.support.evidence import EVE, Row, abroad, at, at_home, legacy, logon, operation, rejected, sign_in
 
@@ -66,6 +66,23 @@ def test_rows_of_an_unknown_code_count_for_nobody_and_clear_nothing(
         assert after["sign_ins"]["normalized"][key] == before["sign_ins"]["normalized"][key]
     coloured = {row["account"] for row in after["accounts"] if row["leaned_on_unknown"]}
     assert {row.columns["account"] for row in more} - {None} <= coloured
+
+
+def test_no_view_counts_an_unknown_code_as_success_or_failure() -> None:
+    rows = [
+        *healthy(),
+        *[sign_in(CY, at(9, n), code=UNKNOWN_CODE, status="Success", access="success") for n in range(3)],
+    ]
+    with Bench().run(rows, home=HOME) as run:
+        judged(run)
+        query = (
+            "SELECT normalized_status, count(*) FROM v_normalized_status WHERE user_id = ? GROUP BY ALL ORDER BY ALL"
+        )
+        found = run.con.execute(query, [CY]).fetchall()
+        flows = run.con.execute("SELECT count(*) FROM flows WHERE outcome = 'UNKNOWN' AND NOT is_attempt").fetchone()
+    assert [status for status, _ in found] == ["FAILURE", "SUCCESS", "UNKNOWN"]
+    assert dict(found)["UNKNOWN"] == 3
+    assert flows == (3,)
 
 
 def told(found: dict[str, Any]) -> list[tuple[str, str, str, int]]:
