@@ -71,7 +71,7 @@ class Unrecorded:
     def __getattr__(self, name: str) -> Callable[..., None]:
         return lambda *given, **more: None
 
-    def schema_changes(self, **_: object) -> list[Any]:
+    def schema_changes_of_case(self, *_: object) -> list[Any]:
         """None are remembered."""
         return []
 

@@ -42,6 +42,9 @@ FREE_TEXT = frozenset({"user_agent", "failure_reason"})
 MOST_LISTS = 40
 """Field lists of one import that are compared; a folder whose files all differ is no export of one kind."""
 
+MOST_TOLD = 100
+"""Changes of one field list that are kept, the gravest first; records may make up any number of names."""
+
 OPERATIONS = "operations"
 
 
@@ -123,7 +126,8 @@ def _new_word(one: Sighted) -> SchemaChange:
 
 
 def _keep_changes(run: CaseRun, seen: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    found = [_row(one, run.case_id) for one in _of_case(run, {int(row["version"]) for row in seen})]
+    kept = run.registry.schema_changes_of_case(run.case_id, {int(row["version"]) for row in seen})
+    found = [_row(one, run.case_id) for one in kept]
     measure.keep_json(run.con, CHANGES, found)
     return found
 
@@ -140,6 +144,7 @@ def _compared(run: CaseRun, one: Observed, now: datetime) -> dict[str, Any]:
         told += () if same else compare(before, seen, one.reading, one.path)
         seen = seen if is_older(before, seen) and not same else merged(before, seen)
     version_id, is_new = run.registry.keep_field_list(seen, run.case_id, now)
+    told = told[:MOST_TOLD]
     run.registry.record_schema_changes(told, seen.api_version, IMPORT, now, case_id=run.case_id, version_id=version_id)
     return {
         "version": version_id,
@@ -171,7 +176,9 @@ def _operations(run: CaseRun, now: datetime) -> None:
     if not seen:
         return
     known = Known(frozenset(row.operation for row in run.pack.operations))
-    told = operation_changes(run.registry.operations_of_cases(log_type), seen, known, log_type)
+    tenants = {one.tenant for one in seen if one.tenant}
+    earlier = run.registry.operations_of_cases(log_type, tenants)
+    told = operation_changes(earlier, seen, known, log_type)[:MOST_TOLD]
     run.registry.record_schema_changes(told, OPERATIONS, IMPORT, now, case_id=run.case_id)
     run.registry.record_operations(seen, log_type, now)
 
@@ -195,15 +202,6 @@ def _reach(run: CaseRun, direct: Sequence[Observed], now: datetime) -> None:
         change = retention_change(run.registry.spans(log_type), longest, log_type, log_type)
         if change:
             run.registry.record_schema_changes([change], "", IMPORT, now, case_id=run.case_id)
-
-
-def _of_case(run: CaseRun, versions: set[int]) -> list[SchemaChangeRecord]:
-    """The changes that this case showed first, and the open ones of the versions that its files are of."""
-    return [
-        one
-        for one in reversed(run.registry.schema_changes(origin=IMPORT))
-        if one.case_id == run.case_id or (one.version_id in versions and one.state == "OPEN")
-    ]
 
 
 def as_row(one: SchemaChangeRecord) -> dict[str, Any]:

@@ -69,7 +69,7 @@ class Listener:
     def __getattr__(self, name: str) -> Callable[..., None]:
         return lambda *given, **_: self.heard.append((name, given))
 
-    def schema_changes(self, **_: str) -> list[Any]:
+    def schema_changes_of_case(self, *_: object) -> list[Any]:
         return []
 
 

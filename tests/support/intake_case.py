@@ -52,13 +52,13 @@ class QuietRegistry:
         self.lists.append(seen)
         return len(self.lists), True
 
-    def schema_changes(self, **_: str) -> list[Any]:
+    def schema_changes_of_case(self, *_: object) -> list[Any]:
         return []
 
     def record_schema_changes(self, changes: Iterable[Any], *_: object, **__: object) -> list[Any]:
         return list(changes)
 
-    def operations_of_cases(self, log_type: str) -> list[Any]:
+    def operations_of_cases(self, *_: object) -> list[Any]:
         return []
 
     def record_operations(self, *_: object) -> None:

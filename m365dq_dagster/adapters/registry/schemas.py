@@ -3,7 +3,7 @@ difference means is judged in `core.schema_diff` and `core.log_shapes`."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -31,7 +31,10 @@ VERSION_KEY = ("log_type", "api_version", "schema_hash")
 CHANGE_KEY = ("log_type", "api_version", "kind", "name", "became", "origin")
 SHAPE_KEY = ("case_id", "log_type", "kind", "name", "within")
 IMPORT, DOCUMENT = "IMPORT", "DOCUMENT"
+OPERATION, SPAN = "OPERATION", "SPAN"
 NOTE_CHARS = 4000
+VERSIONS_ASKED, CASES_ASKED = 30, 40
+"""How many versions of a format, and how many cases, an import is compared with: the latest ones."""
 NAME_CHARS = 300
 
 
@@ -61,7 +64,7 @@ class Schemas(RegistryPart):
         return version_id, is_new
 
     def field_lists(self, log_type: str, api_version: str, format_name: str) -> list[tuple[int, FieldList]]:
-        """The versions of one format with their ids, the one seen last first."""
+        """The latest versions of one format with their ids, the one seen last first."""
         query = _versions().where(
             schema_versions.c.log_type == log_type,
             schema_versions.c.api_version == api_version,
@@ -69,7 +72,7 @@ class Schemas(RegistryPart):
         )
         order = schema_fields.c.last_seen_at.desc(), schema_versions.c.version_id.desc()
         with self._reading() as connection:
-            found = connection.execute(query.order_by(*order)).all()
+            found = connection.execute(query.order_by(*order).limit(VERSIONS_ASKED)).all()
         return [(row.version_id, FieldList.of(format_name, log_type, api_version, row.fields)) for row in found]
 
     def schema_versions(self) -> list[SchemaVersion]:
@@ -108,6 +111,14 @@ class Schemas(RegistryPart):
         with self._reading() as connection:
             return [_change(row) for row in connection.execute(query)]
 
+    def schema_changes_of_case(self, case_id: str, versions: Collection[int]) -> list[SchemaChangeRecord]:
+        """The changes that a case showed first, and the open ones of some versions, oldest first."""
+        table = schema_changes
+        of_versions = sa.and_(table.c.version_id.in_(list(versions)), table.c.state == "OPEN")
+        query = sa.select(table).where(table.c.origin == IMPORT, sa.or_(table.c.case_id == case_id, of_versions))
+        with self._reading() as connection:
+            return [_change(row) for row in connection.execute(query.order_by(table.c.change_id))]
+
     def close_schema_change(self, change_id: int, person: Person, reason: str, now: datetime) -> SchemaChangeRecord:
         """Say that a change was dealt with, by whom and why; it goes into the audit log. One that is closed stays as it
         is. Raises `BadInput` where there is none of that id, or no reason."""
@@ -133,10 +144,14 @@ class Schemas(RegistryPart):
                 connection, log_shapes, values, SHAPE_KEY, ["rows", "tenant", "first_event", "last_event", "seen_at"]
             )
 
-    def operations_of_cases(self, log_type: str) -> list[OperationRows]:
-        """The operations of all cases, those of the case seen last at the end."""
+    def operations_of_cases(self, log_type: str, tenants: Collection[str] = ()) -> list[OperationRows]:
+        """The operations of the latest cases and of those of some tenants, those of the case seen last at the end."""
         table = log_shapes
-        query = sa.select(table).where(table.c.log_type == log_type, table.c.kind == "OPERATION")
+        ours = sa.and_(table.c.log_type == log_type, table.c.kind == OPERATION)
+        latest = sa.select(table.c.case_id).where(ours).group_by(table.c.case_id)
+        latest = latest.order_by(sa.func.max(table.c.seen_at).desc(), table.c.case_id).limit(CASES_ASKED)
+        same = sa.select(table.c.case_id).where(ours, table.c.tenant.in_(list(tenants)))
+        query = sa.select(table).where(ours, sa.or_(table.c.case_id.in_(latest), table.c.case_id.in_(same)))
         with self._reading() as connection:
             found = connection.execute(query.order_by(table.c.seen_at, table.c.case_id, table.c.within, table.c.name))
             return [
@@ -157,7 +172,7 @@ class Schemas(RegistryPart):
         row = {
             "case_id": case_id,
             "log_type": log_type,
-            "kind": "SPAN",
+            "kind": SPAN,
             "name": log_type,
             "within": "",
             "rows": 0,
@@ -172,7 +187,7 @@ class Schemas(RegistryPart):
     def spans(self, log_type: str) -> list[Span]:
         """How far a log reaches in each case."""
         table = log_shapes
-        query = sa.select(table).where(table.c.log_type == log_type, table.c.kind == "SPAN").order_by(table.c.case_id)
+        query = sa.select(table).where(table.c.log_type == log_type, table.c.kind == SPAN).order_by(table.c.case_id)
         with self._reading() as connection:
             found = connection.execute(query).all()
         return [
@@ -276,7 +291,7 @@ def _operation_row(one: OperationRows, log_type: str, now: datetime) -> dict[str
     return {
         "case_id": one.case_id,
         "log_type": log_type,
-        "kind": "OPERATION",
+        "kind": OPERATION,
         "name": one.operation,
         "within": one.record_type,
         "rows": one.rows,

@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 from m365dq_dagster.adapters.registry import Registry
-from m365dq_dagster.adapters.registry.schemas import DOCUMENT, IMPORT
+from m365dq_dagster.adapters.registry.schemas import CASES_ASKED, DOCUMENT, IMPORT
 from m365dq_dagster.core.errors import BadInput
 from m365dq_dagster.core.field_lists import FieldList, FieldSeen, schema_hash
 from m365dq_dagster.core.log_shapes import OperationRows, Span
@@ -118,6 +118,28 @@ def test_operations_of_a_case_are_replaced_and_those_of_others_stay(store: Regis
     found = store.operations_of_cases("unified_audit_log")
     assert [(one.case_id, one.rows) for one in found] == [("two", 3), ("one", 20)]
     assert found[1] == replace(rows[0], rows=20)
+
+
+def test_the_latest_cases_speak_and_all_of_the_same_tenant(store: Registry, now: datetime) -> None:
+    for number in range(CASES_ASKED + 2):
+        row = OperationRows(f"c{number:03}", "6", "FileDeleted", 3, "ours" if number == 0 else f"t{number}")
+        store.record_operations([row], "unified_audit_log", now + timedelta(days=number))
+    latest = {one.case_id for one in store.operations_of_cases("unified_audit_log")}
+    assert len(latest) == CASES_ASKED
+    assert not latest & {"c000", "c001"}
+    assert {one.case_id for one in store.operations_of_cases("unified_audit_log", {"ours"})} == {*latest, "c000"}
+
+
+def test_a_case_has_the_changes_it_showed_and_the_open_ones_of_its_versions(store: Registry, now: datetime) -> None:
+    for name, case_id, version_id in (("a", "one", 1), ("b", "two", 2), ("c", "two", 1)):
+        change = replace(GONE, before=name)
+        store.record_schema_changes([change], "v1.0", IMPORT, now, case_id=case_id, version_id=version_id)
+    store.record_schema_changes([replace(GONE, before="d")], "v1.0", DOCUMENT, now)
+    assert [one.before for one in store.schema_changes_of_case("one", {1})] == ["a", "c"]
+    store.close_schema_change(1, ANN, "done", now)
+    store.close_schema_change(3, ANN, "done", now)
+    assert [one.before for one in store.schema_changes_of_case("one", {1})] == ["a"]
+    assert [one.before for one in store.schema_changes_of_case("three", ())] == []
 
 
 def test_how_far_a_log_reaches_is_kept_a_case(store: Registry, now: datetime) -> None:
