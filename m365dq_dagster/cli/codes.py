@@ -314,8 +314,8 @@ def _decide_many(
     )
     terminal.console().print(terminal.table(caption, titles, rows, ("Line", "Change"), free=("Note",)))
     if done["cases"]:
-        names = ", ".join(done["cases"])
-        terminal.say(f"Cases that hold what was approved: {names}. Judge each again: m365dq rejudge {done['cases'][0]}")
+        cases = ", ".join(done["cases"])
+        terminal.say(f"Cases that hold what was approved: {cases}. Judge each again: m365dq rejudge {done['cases'][0]}")
 
 
 def _show_conflicts(conflicts: Sequence[Mapping[str, Any]]) -> None:

@@ -1,9 +1,12 @@
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from m365dq_dagster.adapters.registry import Registry, StatusCode
 from m365dq_dagster.adapters.settings import Settings
@@ -253,3 +256,32 @@ def test_what_a_rule_pack_changed_is_told_once_for_all_places(registry: Registry
         ("rule pack loaded", "rule pack", "sha256:c"),
     ]
     assert told[0]["differences"] == [{"column": "meaning", "before": "wrong password", "after": "bad password"}]
+
+
+USERS = st.builds(Person, st.sampled_from(["alice", "bob"]), st.sampled_from([None, "alice", "bob"]))
+ACTS = st.tuples(USERS, st.sampled_from(["add", "approve", "reject", "deprecate"]), st.sampled_from(list(Severity)))
+
+
+@given(st.lists(ACTS, max_size=8))
+def test_whatever_is_tried_no_critical_change_is_approved_by_who_proposed_it(
+    desk: DeskOf, registry: Registry, acts: list[tuple[Person, str, Severity]]
+) -> None:
+    key = CodeKey(*NEW)
+    for who, verb, severity in acts:
+        with suppress(BadInput):
+            if verb == "add":
+                desk(who).propose(asked(severity=severity.value))
+            elif verb == "deprecate":
+                desk(who).deprecate(key, "gone")
+            else:
+                state = ChangeState.APPROVED if verb == "approve" else ChangeState.REJECTED
+                desk(who).decide(key, state, "a reason")
+    changes = registry.code_changes()
+    for change in changes:
+        if change.critical and change.state is ChangeState.APPROVED and change.decider:
+            assert not change.decider.is_same_as(change.proposer)
+    assert sum(change.state is ChangeState.PENDING for change in changes) <= 1
+    in_force = desk(ALICE).in_force(key)
+    approved = registry.approved_changes()
+    assert (in_force is None) == (not approved)
+    assert in_force is None or in_force == approved[-1].after
