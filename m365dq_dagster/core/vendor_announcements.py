@@ -160,7 +160,7 @@ def announced(entry: Entry) -> Announcement | None:
     surfaces = surfaces_of(title) or surfaces_of(whole)
     if kind is ChangeKind.RETENTION:
         before, after = _lengths(whole)
-    log_types = tuple(dict.fromkeys(log for s in surfaces for log in s.log_types))
+    log_types = tuple(dict.fromkeys(str(log) for s in surfaces for log in s.log_types))
     return Announcement(
         kind,
         tuple(surface.name for surface in surfaces),

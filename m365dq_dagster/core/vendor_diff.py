@@ -142,10 +142,11 @@ def _pairs(gone: Sequence[str], come: Sequence[str], entries: Mapping[str, Entry
 
 
 def _likeness(one: str, other: str) -> float:
-    first, second = fold(one), fold(other)
-    if first in second or second in first:
+    """1 where the longer name is the shorter one with less than as much again; else how alike the letters are."""
+    shorter, longer = sorted((fold(one), fold(other)), key=len)
+    if shorter in longer and len(longer) <= 2 * len(shorter):
         return 1.0
-    return SequenceMatcher(None, first, second, autojunk=False).ratio()
+    return SequenceMatcher(None, shorter, longer, autojunk=False).ratio()
 
 
 def _by_prefix(entries: Mapping[str, Entry], prefix: str) -> dict[str, Entry]:
@@ -223,7 +224,9 @@ def _went(scope: _Scope, name: str, heir: str | None, before: Entry) -> SchemaCh
         return scope.change(scope.words.gone, name, "", detail)
     accepted = bool(reads.filled_by(name) & reads.filled_by(heir)) if scope.words is FIELD else False
     also = "; both names are read already" if accepted else ""
-    detail = f"The {noun} {name} is listed as {heir} in {scope.surface}{also}."
+    was_told = fold(before.get("replaced", "")) == fold(heir)
+    place = "takes its place" if was_told else "is new there and may take its place"
+    detail = f"The {noun} {name} is no longer listed in {scope.surface}; {heir} {place}{also}."
     return scope.change(scope.words.renamed, name, heir, detail, harmless=accepted)
 
 

@@ -234,6 +234,22 @@ def test_the_name_that_takes_the_place_is_the_one_that_was_announced_before(read
     assert (K.OPERATION_RENAMED, WARNING, "Old1Thing", "Send") in told(found)
 
 
+@pytest.mark.parametrize(
+    ("gone", "come", "renamed"),
+    [
+        ("Send", "SendMail", True),
+        ("Move", "RemovedThing", False),
+        ("FileDeleted", "FileRecycled", True),
+        ("MessageBind", "MailItemsAccessed", False),
+    ],
+)
+def test_names_are_one_renamed_where_they_are_alike_enough(gone: str, come: str, renamed: bool, reads: Reads) -> None:
+    found = against(activity_page({gone: "x", "Create": "y"}), activity_page({come: "x", "Create": "y"}), reads)
+    assert (found.changes[0].kind is K.OPERATION_RENAMED) is renamed
+    if renamed:
+        assert f"{come} is new there and may take its place" in found.changes[0].detail
+
+
 def test_a_page_that_was_rewritten_is_not_held_against_itself_name_by_name(reads: Reads) -> None:
     old, new = (
         Snapshot(PageKind.AUDIT, "a", {f"operation:{p}Name{n}": {} for n in range(200)}) for p in ("Old", "New")
