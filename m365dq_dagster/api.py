@@ -583,8 +583,8 @@ class LookupTableMaintenance:
         for (else `unknown`), and where it was seen.
 
         A proposal waits for a person and is unknown to the judge until then. Without `approval_required` it is approved
-        in the same breath, unless it is critical: then it waits for a second person all the same. What is in force, or
-        waits already, is left as it is, and `note` says so.
+        in the same breath, and so is what waits already, unless it is critical: then it waits for a second person all
+        the same. What is in force is left as it is; `note` says of each what became of it.
         """
         settings, request = self._settings(), self._request()
         with maintenance.registry_for(settings, dry=self._dry) as registry:

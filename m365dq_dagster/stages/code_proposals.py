@@ -80,8 +80,8 @@ def propose_codes(
     """Propose a row for each code, each once; what is in force or waits already is left, and that is said.
 
     A proposal of which nothing was known gives way to one with the vendor's text, once a page has it. Without
-    `approval_required` the proposals are approved in the same breath, but a critical one waits for a second
-    person. Everything stands in the audit log.
+    `approval_required` the proposals, and those that wait already, are approved in the same breath, but a critical one
+    waits for a second person. Everything stands in the audit log.
     """
     sighted = {one.value: one for one in unknown}
     made: list[ProposedCode] = []
@@ -95,31 +95,52 @@ def _proposed(
 ) -> ProposedCode:
     try:
         key = desk.key(*CODE_FIELDS[0], code)
-        proposal = _draft(desk, key, sighted, known)
+        if desk.in_force(key):
+            return _left(code, "It is in force already.")
+        if _waits(desk, key, known):
+            return _waiting(desk, key, approval_required)
+        return _new(desk, _draft(desk, key, sighted, known), approval_required)
     except BadInput as error:
-        return ProposedCode(code, None, None, None, str(error))
-    if isinstance(proposal, str):
-        return ProposedCode(code, None, None, None, proposal)
-    category = proposal.after.category
-    if waiting := desk.waiting.get(key):
+        return _left(code, str(error))
+
+
+def _left(code: str, why: str) -> ProposedCode:
+    return ProposedCode(code, None, None, None, why)
+
+
+def _waits(desk: CodeDesk, key: CodeKey, known: Known | None) -> bool:
+    """Whether something waits for the code that no text of the vendor could better."""
+    waiting = desk.waiting.get(key)
+    if waiting is not None:
+        return known is None or waiting.after.meaning != UNDOCUMENTED
+    return desk.shipped_as_pending(key) is not None
+
+
+def _waiting(desk: CodeDesk, key: CodeKey, approval_required: bool) -> ProposedCode:
+    waiting, shipped = desk.waiting.get(key), desk.shipped_as_pending(key)
+    critical = desk.critical(waiting) if waiting else shipped is not None and shipped.is_critical
+    if not approval_required and not critical:
+        return _told(desk.decide(key, ChangeState.APPROVED, UNREVIEWED), UNREVIEWED)
+    why = "A proposal waits already." if waiting else "The rule pack ships a row for it that waits for approval."
+    return _left(key.value, why)
+
+
+def _new(desk: CodeDesk, proposal: Proposal, approval_required: bool) -> ProposedCode:
+    if waiting := desk.waiting.get(proposal.after.key):
         desk.registry.settle_codes([Settlement(waiting.id, ChangeState.REJECTED, DESCRIBED_NOW)], desk.person, desk.now)
     if approval_required or proposal.is_critical:
         (change,) = desk.registry.propose_codes([proposal], desk.now)
-        return ProposedCode(code, change.state, category, change.id, "Proposed; it waits for a decision.")
-    (change,) = desk.registry.settle_codes(
-        [Settlement(proposal, ChangeState.APPROVED, UNREVIEWED)], desk.person, desk.now
-    )
-    return ProposedCode(code, change.state, category, change.id, UNREVIEWED)
+        return _told(change, "Proposed; it waits for a decision.")
+    settlement = Settlement(proposal, ChangeState.APPROVED, UNREVIEWED)
+    (change,) = desk.registry.settle_codes([settlement], desk.person, desk.now)
+    return _told(change, UNREVIEWED)
 
 
-def _draft(desk: CodeDesk, key: CodeKey, sighted: UnknownValue | None, known: Known | None) -> Proposal | str:
-    """The proposal, or why there is none."""
-    if desk.in_force(key):
-        return "It is in force already."
-    if (waiting := desk.waiting.get(key)) and (known is None or waiting.after.meaning != UNDOCUMENTED):
-        return "A proposal waits already."
-    if key in desk.rows:
-        return "The rule pack ships a row for it that waits for approval."
+def _told(change: CodeChange, note: str) -> ProposedCode:
+    return ProposedCode(change.key.value, change.state, change.after.category, change.id, note)
+
+
+def _draft(desk: CodeDesk, key: CodeKey, sighted: UnknownValue | None, known: Known | None) -> Proposal:
     asked = _documented(key, known) if known else Asked(key, "unknown", Severity.WARNING, UNDOCUMENTED)
     proposal = desk.draft(asked, _reason(sighted))
     assert proposal is not None  # nothing is in force

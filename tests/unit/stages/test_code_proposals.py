@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from m365dq_dagster.adapters.registry import Registry
-from m365dq_dagster.core.code_changes import ChangeState
+from m365dq_dagster.core.code_changes import Asked, ChangeState, CodeKey
 from m365dq_dagster.core.maintenance import UnknownValue
 from m365dq_dagster.core.people import Person
 from m365dq_dagster.core.sightings import REST
@@ -86,6 +86,23 @@ def test_without_a_review_the_proposal_is_in_force_at_once_and_audited(desk: Cod
     }
     actions = [entry.action for entry in desk.registry.audit_entries()]
     assert actions[-2:] == ["code-propose", "code-approve"]
+
+
+def test_without_a_review_what_waits_already_is_approved_too_unless_it_is_critical(desk: CodeDesk) -> None:
+    proposed(desk, "512345")
+    critical = Asked(CodeKey("sign_in_logs", "status_error_code", "512399"), "bad_credentials", "CRITICAL", "A word.")
+    desk.propose(critical)
+    waited, shipped, grave = proposed(again(desk), "512345", "530031", "512399", approval_required=False)
+    assert (waited.state, shipped.state, grave.state) == (ChangeState.APPROVED, ChangeState.APPROVED, None)
+    assert (shipped.category, grave.note) == ("password_correct_blocked", "A proposal waits already.")
+
+
+def test_a_code_that_somebody_else_proposes_at_the_same_moment_is_left_and_said(desk: CodeDesk) -> None:
+    assert desk.waiting == {}
+    proposed(again(desk), "512345")
+    (made,) = proposed(desk, "512345")
+    assert made.state is None
+    assert "already waits" in made.note
 
 
 def test_what_waits_is_a_file_to_fill_in_that_can_be_carried_out(desk: CodeDesk, now: datetime, tmp_path: Path) -> None:
