@@ -4,7 +4,9 @@ What only one kind of test needs stands in that folder's own ``conftest.py`` or 
 """
 
 import os
+import uuid
 from collections.abc import Iterator
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,6 +30,11 @@ _CALM = (HealthCheck.too_slow, HealthCheck.function_scoped_fixture, HealthCheck.
 settings.register_profile("ci", max_examples=30, deadline=None, derandomize=True, suppress_health_check=_CALM)
 settings.register_profile("soak", max_examples=600, deadline=None, suppress_health_check=_CALM)
 settings.load_profile("ci")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--registry postgres` runs whatever takes a registry on a real Postgres."""
+    parser.addoption("--registry", choices=("sqlite", "postgres"), default="sqlite", help="the registry of the tests")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -64,12 +71,39 @@ def clock(now: datetime) -> "FixedClock":
     return FixedClock(now)
 
 
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """The address of a running Postgres; skips, saying why, where none can be started."""
+    from tests.support.databases import NoPostgres, postgres_server
+
+    with ExitStack() as stack:
+        try:
+            address = stack.enter_context(postgres_server())
+        except NoPostgres as reason:
+            print(f"Postgres is left out: {reason}")
+            pytest.skip(f"Postgres is left out: {reason}")
+        yield address
+
+
 @pytest.fixture
-def registry(home: Path) -> "Iterator[Registry]":
-    """An empty SQLite registry in the test's home, with every migration applied."""
+def registry_url(request: pytest.FixtureRequest, home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The address of the test's own registry: a file in its home, or with `--registry postgres` a database there."""
+    if request.config.getoption("registry") == "sqlite":
+        yield f"sqlite:///{home / 'registry.sqlite3'}"
+        return
+    from tests.support.databases import fresh_database
+
+    with fresh_database(request.getfixturevalue("postgres"), f"t{uuid.uuid4().hex[:12]}") as url:
+        monkeypatch.setenv("M365DQ_REGISTRY_URL", url)
+        yield url
+
+
+@pytest.fixture
+def registry(registry_url: str) -> "Iterator[Registry]":
+    """An empty registry of the test's own, with every migration applied."""
     from m365dq_dagster.adapters.registry import Registry
 
-    store = Registry.open(f"sqlite:///{home / 'registry.sqlite3'}")
+    store = Registry.open(registry_url)
     yield store
     store.close()
 

@@ -2,7 +2,6 @@
 
 import uuid
 from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 
 import psycopg
@@ -10,19 +9,7 @@ import pytest
 
 from m365dq_dagster.adapters.registry import Registry
 from m365dq_dagster.adapters.registry.tables import metadata
-from tests.support.databases import NoPostgres, fresh_database, postgres_server
-
-
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[str]:
-    """The address of a running Postgres; skips, saying why, where none can be started."""
-    with ExitStack() as stack:
-        try:
-            address = stack.enter_context(postgres_server())
-        except NoPostgres as reason:
-            print(f"Postgres is left out: {reason}")
-            pytest.skip(f"Postgres is left out: {reason}")
-        yield address
+from tests.support.databases import fresh_database
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])

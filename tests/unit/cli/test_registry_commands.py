@@ -2,7 +2,6 @@
 
 import json
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 
@@ -18,14 +17,13 @@ NOW = datetime.now(UTC)
 
 
 @pytest.fixture
-def filled(home: Path) -> None:
+def filled(registry: Registry) -> None:
     """One blocked case, one alert and one unknown code."""
-    with Registry.open(f"sqlite:///{home / 'registry.sqlite3'}") as registry:
-        registry.register_case("c1", "/evidence/c1", {}, NOW)
-        registry.set_stage("c1", CaseStage.IMPORTED, NOW, blocked_by="ledger" + ESCAPE)
-        registry.raise_alert("breach_indicator", "c1", "s", Severity.CRITICAL, "Breach " + ESCAPE, ["a@b.example"], NOW)
-        registry.record_sightings("c1", [("unified_audit_log", "error_number", "512345", 2, None, None)], NOW)
-        registry.record_import("c1", "r1", NOW, 1.5, 10, "FAIL", "ledger", 3, NOW - timedelta(minutes=1))
+    registry.register_case("c1", "/evidence/c1", {}, NOW)
+    registry.set_stage("c1", CaseStage.IMPORTED, NOW, blocked_by="ledger" + ESCAPE)
+    registry.raise_alert("breach_indicator", "c1", "s", Severity.CRITICAL, "Breach " + ESCAPE, ["a@b.example"], NOW)
+    registry.record_sightings("c1", [("unified_audit_log", "error_number", "512345", 2, None, None)], NOW)
+    registry.record_import("c1", "r1", NOW, 1.5, 10, "FAIL", "ledger", 3, NOW - timedelta(minutes=1))
 
 
 def test_an_empty_home_has_no_cases_and_says_how_to_begin() -> None:
