@@ -595,6 +595,11 @@ def test_every_row_of_the_known_changes_has_its_pair_of_documents(checkout: Path
     assert [golden.id for golden in GOLDEN] == ids
 
 
+def test_the_tests_that_show_what_only_evidence_shows_are_there(checkout: Path) -> None:
+    named = [words.rpartition(": ")[2] for words in SEEN_IN_EVIDENCE.values() if words.endswith(".py")]
+    assert [path for path in named if not (checkout / path).is_file()] == []
+
+
 def test_a_deadline_that_moves_again_alarms_although_the_retirement_is_known(reads: Reads) -> None:
     first = next(golden for golden in GOLDEN if golden.id == "C19")
     later = replace(
