@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 
 from m365dq_dagster.core.code_topics import propose
@@ -30,8 +30,9 @@ MAY_LOSE = 3
 MAY_LOSE_SHARE = 0.1
 """More entries than the greater of both cannot leave a page at once: such a page is not believed."""
 
+MOST_OWNERS = 200
 MOST_PAIRS = 20_000
-"""More pairs of names are not held against each other: a page that changed so much was rewritten."""
+"""More schemas and more pairs of names are not held against each other: a page that changed so much was rewritten."""
 
 ALIKE = 0.6
 """Two names of which one went and one came are one renamed from this similarity on (0 to 1)."""
@@ -52,6 +53,7 @@ def compare(new: Snapshot, old: Snapshot | None, reads: Reads, source: Source, *
     A document that lost far too much at once gives an issue and no change, unless somebody `believed` it. A change
     that is known already keeps its kind, has severity INFO and says under which id it is known.
     """
+    old = _aligned(old, new) if old else None
     shrunk = None if old is None or believed or new.kind is PageKind.NOTES else _shrunk(new, old, source.document)
     if shrunk is not None:
         return Comparison((), (shrunk,), believed=False)
@@ -153,6 +155,47 @@ def _by_prefix(entries: Mapping[str, Entry], prefix: str) -> dict[str, Entry]:
     return {key.partition(":")[2]: entry for key, entry in entries.items() if key.startswith(prefix + ":")}
 
 
+def _grouped(snapshot: Snapshot, prefix: str) -> dict[str, dict[str, Entry]]:
+    """Entries with an owner (a schema, an enumeration) by owner and name."""
+    found: dict[str, dict[str, Entry]] = {}
+    for key, entry in _by_prefix(snapshot.entries, prefix).items():
+        owner, _, name = key.rpartition(".")
+        found.setdefault(owner, {})[name] = entry
+    return found
+
+
+def _aligned(old: Snapshot, new: Snapshot) -> Snapshot:
+    """The old reading with its schemas and enumerations called as the new one calls them: a new heading is wording."""
+    called = {
+        f"{prefix}:{was}.": f"{prefix}:{now}."
+        for prefix in ("field", "value")
+        for was, now in _called_anew(_grouped(old, prefix), _grouped(new, prefix)).items()
+    }
+    if not called:
+        return old
+    entries = {_under(key, called): entry for key, entry in old.entries.items()}
+    return replace(old, entries=entries)
+
+
+def _called_anew(old: Mapping[str, Mapping[str, Entry]], new: Mapping[str, Mapping[str, Entry]]) -> dict[str, str]:
+    """Old owner -> new owner, where each has gone or come and both share at least half of the smaller one's names."""
+    gone, come = [o for o in old if o not in new], [o for o in new if o not in old]
+    found: dict[str, str] = {}
+    for was in gone[:MOST_OWNERS]:
+        shares = [
+            (len(old[was].keys() & new[now].keys()), now) for now in come[:MOST_OWNERS] if now not in found.values()
+        ]
+        both, now = max(shares, default=(0, ""))
+        if both and 2 * both >= min(len(old[was]), len(new[now])):
+            found[was] = now
+    return found
+
+
+def _under(key: str, called: Mapping[str, str]) -> str:
+    owner, dot, name = key.rpartition(".")
+    return called.get(owner + dot, owner + dot) + name
+
+
 @dataclass(frozen=True)
 class _Words:
     """How one kind of name is spoken of: what it is, and the kinds of its changes."""
@@ -212,7 +255,7 @@ def _names_changed(scope: _Scope, old: Mapping[str, Entry], new: Mapping[str, En
     for name in come:
         if name not in pairs.values():
             yield _came(scope, name, new[name])
-    for name in old.keys() & new.keys():
+    for name in sorted(old.keys() & new.keys()):
         yield from _redescribed(scope, name, old[name], new[name])
 
 
@@ -299,7 +342,7 @@ def _codes_changed(new: Snapshot, old: Snapshot | None, reads: Reads, source: So
                 source,
                 "is no longer on the vendor's page; old evidence still holds it",
             )
-    for code in old.entries.keys() & new.entries.keys():
+    for code in sorted(old.entries.keys() & new.entries.keys()):
         yield from _code_reworded(code, old.entries[code], new.entries[code], reads, source)
 
 
@@ -356,7 +399,7 @@ def _resource_changed(new: Snapshot, old: Snapshot | None, reads: Reads, source:
     )
     before, after = _by_prefix(old.entries, "property"), _by_prefix(new.entries, "property")
     yield from _names_changed(fields, before, after)
-    for name in before.keys() & after.keys():
+    for name in sorted(before.keys() & after.keys()):
         yield from _listed_values(name, before[name], after[name], surface, reads, source)
     yield from _enums_changed(old, new, surface, reads, source)
 
@@ -409,17 +452,9 @@ def _nearness(touch: Touch) -> int:
 
 
 def _enums_changed(old: Snapshot, new: Snapshot, surface: str, reads: Reads, source: Source) -> Iterator[SchemaChange]:
-    before, after = _enums(old), _enums(new)
-    for name in before.keys() & after.keys():
+    before, after = _grouped(old, "value"), _grouped(new, "value")
+    for name in sorted(before.keys() & after.keys()):
         yield from _names_changed(_value_scope(name, f"{surface}, {name}", reads, source), before[name], after[name])
-
-
-def _enums(snapshot: Snapshot) -> dict[str, dict[str, Entry]]:
-    found: dict[str, dict[str, Entry]] = {}
-    for key, entry in _by_prefix(snapshot.entries, "value").items():
-        owner, _, member = key.rpartition(".")
-        found.setdefault(owner, {})[member] = entry
-    return found
 
 
 # The audit log
@@ -491,27 +526,26 @@ def _fate(before: Entry, after: Entry | None) -> _Fate | None:
 
 
 def _sections_changed(new: Snapshot, old: Snapshot, reads: Reads, source: Source) -> Iterator[SchemaChange]:
-    """Fields section by section, so that one name in two schemas is not taken for moved."""
-    before, after = _sections(old), _sections(new)
+    """Fields schema by schema, so that one name in two is not taken for moved; of a schema that has gone only those
+    that stand in no other.
+    """
+    before, after = _grouped(old, "field"), _grouped(new, "field")
+    elsewhere = {name for fields in after.values() for name in fields}
+    for section, fields in before.items():
+        held = fields if section in after else {n: entry for n, entry in fields.items() if n not in elsewhere}
+        yield from _names_changed(_audit_scope(section, reads, source), held, after.get(section, {}))
+
+
+def _audit_scope(section: str, reads: Reads, source: Source) -> _Scope:
     ual = (LogType.UAL.value,)
-    for section in before.keys() & after.keys():
-        scope = _Scope(
-            FIELD,
-            lambda name: reads.of_field(name, frozenset(ual)),
-            lambda name: ual,
-            f"{section}" if "schema" in section.casefold() else f"{section} schema",
-            reads,
-            source,
-        )
-        yield from _names_changed(scope, before[section], after[section])
-
-
-def _sections(snapshot: Snapshot) -> dict[str, dict[str, Entry]]:
-    found: dict[str, dict[str, Entry]] = {}
-    for key, entry in _by_prefix(snapshot.entries, "field").items():
-        section, _, name = key.rpartition(".")
-        found.setdefault(section, {})[name] = entry
-    return found
+    return _Scope(
+        FIELD,
+        lambda name: reads.of_field(name, frozenset(ual)),
+        lambda name: ual,
+        section if "schema" in section.casefold() else f"{section} schema",
+        reads,
+        source,
+    )
 
 
 # Retention
@@ -531,7 +565,7 @@ LOGS_KEPT: tuple[tuple[re.Pattern[str], str], ...] = (
 def _retention_changed(new: Snapshot, old: Snapshot | None, reads: Reads, source: Source) -> Iterator[SchemaChange]:
     if old is None:
         return
-    for key in old.entries.keys() & new.entries.keys():
+    for key in sorted(old.entries.keys() & new.entries.keys()):
         before, after = old.entries[key].get("days", ""), new.entries[key].get("days", "")
         if before != after:
             yield _kept_otherwise(key, before, after, source)

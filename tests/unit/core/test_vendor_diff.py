@@ -213,6 +213,22 @@ def test_one_name_in_two_schemas_is_two_fields(reads: Reads) -> None:
     assert (change.kind, change.severity, change.surface) == (K.FIELD_GONE, WARNING, "Common schema")
 
 
+def test_a_schema_with_another_heading_is_the_same_schema(reads: Reads) -> None:
+    fields = dict.fromkeys(("ApplicationId", "Client", "ErrorNumber", "LogonError", "DeviceProperties"), "x")
+    before = schema_page(schemas={"Azure Active Directory STS logon schema": fields, "Other schema": {"UserId": "a"}})
+    renamed = {"Microsoft Entra STS logon schema": fields, "Other schema": {"UserId": "a"}}
+
+    assert against(before, schema_page(schemas=renamed), reads) == Comparison(())
+    fewer = renamed | {"Microsoft Entra STS logon schema": {n: t for n, t in fields.items() if n != "ErrorNumber"}}
+    assert told(against(before, schema_page(schemas=fewer), reads)) == [(K.FIELD_GONE, CRITICAL, "ErrorNumber", "")]
+
+
+def test_a_schema_that_goes_takes_the_fields_that_stand_in_no_other_with_it(reads: Reads) -> None:
+    before = schema_page(schemas={"One schema": {"ErrorNumber": "x", "UserId": "y"}, "Two schema": {"UserId": "y"}})
+    found = against(before, schema_page(schemas={"Two schema": {"UserId": "y"}}), reads)
+    assert told(found) == [(K.FIELD_GONE, CRITICAL, "ErrorNumber", "")]
+
+
 def test_values_of_enumerations_of_the_audit_log_are_compared(reads: Reads) -> None:
     def page(*values: str) -> str:
         return (
