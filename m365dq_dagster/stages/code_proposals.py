@@ -26,6 +26,7 @@ from m365dq_dagster.core.plain_text import one_line
 from m365dq_dagster.core.sightings import REST
 from m365dq_dagster.core.vendor_pages import PageKind
 from m365dq_dagster.stages.code_changes import CodeDesk
+from m365dq_dagster.stages.codes import turned_down
 from m365dq_dagster.stages.decisions import DecisionRow
 
 MOST_LINES = 1000
@@ -166,10 +167,12 @@ def to_decide(desk: CodeDesk, unknown: Sequence[UnknownValue]) -> list[DecisionR
     """Everything that waits for a decision, as lines of the file of decisions: what is unknown first, the commonest
     first, then the other proposals. A value that nobody proposed yet has blanks to fill in.
     """
-    waiting = {change.key: change for change in desk.registry.code_changes(ChangeState.PENDING)}
+    changes = desk.registry.code_changes()
+    waiting = {change.key: change for change in changes if change.state is ChangeState.PENDING}
+    rejected = turned_down(changes)
     wanted = {key: one for one in unknown[:MOST_LINES] if (key := _key(desk, one)) is not None}
     shipped = {desk.key(*key.place, key.value) for key, row in desk.rows.items() if row.state == "PENDING"}
-    keys = dict.fromkeys([*wanted, *waiting, *sorted(shipped)])
+    keys = dict.fromkeys([*wanted, *waiting, *sorted(shipped - rejected)])
     return [_line(desk, key, waiting.get(key), wanted.get(key)) for key in keys]
 
 

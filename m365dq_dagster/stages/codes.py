@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -105,13 +105,25 @@ def listing(registry: Registry, value: str | None = None) -> list[dict[str, Any]
     """
     changes = [c for c in registry.code_changes() if _is(c.key, value)]
     waiting = {c.key: c for c in changes if c.state is ChangeState.PENDING}
-    last = {c.key: c for c in changes if c.state is not ChangeState.PENDING}
-    codes = [code for code in registry.status_codes() if _is(_key(code), value)]
-    held = {_key(code) for code in codes}
-    rows = [_listed(code, waiting.get(_key(code)), last.get(_key(code))) for code in codes]
-    absent = {**{k: c for k, c in last.items() if c.state is ChangeState.REJECTED}, **waiting}
+    rejected = turned_down(changes)
+    codes = [code for code in registry.status_codes() if _is(key_of(code), value)]
+    held = {key_of(code) for code in codes}
+    rows = [_listed(code, waiting.get(key_of(code)), rejected) for code in codes]
+    absent = {**{c.key: c for c in changes if c.key in rejected}, **waiting}
     rows += [row for key, change in absent.items() if key not in held for row in _not_held(change)]
     return sorted(rows, key=lambda row: (row["log_type"], row["field_name"], row["code_value"]))
+
+
+def turned_down(changes: Iterable[CodeChange]) -> frozenset[CodeKey]:
+    """The values on which the last decision was a rejection. `changes` are in the order in which they were proposed."""
+    last = {change.key: change.state for change in changes if change.state is not ChangeState.PENDING}
+    return frozenset(key for key, state in last.items() if state is ChangeState.REJECTED)
+
+
+def key_of(code: StatusCode) -> CodeKey:
+    """The key under which changes of a row are kept."""
+    place = CODE_FIELDS[0] if (code.log_type, code.field) in CODE_FIELDS else (code.log_type, code.field)
+    return CodeKey(*place, code.value)
 
 
 def _is(held: CodeKey, value: str | None) -> bool:
@@ -119,14 +131,9 @@ def _is(held: CodeKey, value: str | None) -> bool:
     return value is None or held.folded == replace(held, value=value.strip()).folded
 
 
-def _key(code: StatusCode) -> CodeKey:
-    place = CODE_FIELDS[0] if (code.log_type, code.field) in CODE_FIELDS else (code.log_type, code.field)
-    return CodeKey(*place, code.value)
-
-
-def _listed(code: StatusCode, waiting: CodeChange | None, last: CodeChange | None) -> dict[str, Any]:
-    turned_down = code.state == "PENDING" and last is not None and last.state is ChangeState.REJECTED
-    row = {**code_mapping(code), "state": "REJECTED" if turned_down else code.state}
+def _listed(code: StatusCode, waiting: CodeChange | None, rejected: frozenset[CodeKey]) -> dict[str, Any]:
+    is_rejected = code.state == "PENDING" and key_of(code) in rejected
+    row = {**code_mapping(code), "state": "REJECTED" if is_rejected else code.state}
     return {**row, "pending_change": waiting.id if waiting else None}
 
 

@@ -26,6 +26,7 @@ from m365dq_dagster.core.profile import Witness
 from m365dq_dagster.core.sightings import BY_KEY
 from m365dq_dagster.stages import corrections
 from m365dq_dagster.stages.code_proposals import DESCRIBED_NOW
+from m365dq_dagster.stages.codes import key_of, turned_down
 from m365dq_dagster.stages.sightings import reference_of
 
 COMPARED = 200
@@ -79,8 +80,9 @@ class Desk:
 
     @cached_property
     def shipped(self) -> list[StatusCode]:
-        """The rows that the rule pack ships as waiting for approval."""
-        return [code for code in self.reference if code.state == "PENDING"]
+        """The rows that the rule pack ships as waiting for approval, and that nobody has turned down."""
+        rejected = turned_down(self.changes)
+        return [code for code in self.reference if code.state == "PENDING" and key_of(code) not in rejected]
 
     @cached_property
     def spelled(self) -> dict[tuple[str, str], dict[str, str]]:

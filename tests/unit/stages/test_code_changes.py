@@ -15,7 +15,8 @@ from m365dq_dagster.core.errors import BadInput
 from m365dq_dagster.core.outcome import Severity
 from m365dq_dagster.core.people import Person
 from m365dq_dagster.stages.code_changes import CodeDesk, change_mapping, history, known_words, sentences
-from m365dq_dagster.stages.codes import listing, load_codes
+from m365dq_dagster.stages.code_proposals import to_decide
+from m365dq_dagster.stages.codes import listing, load_codes, turned_down
 from m365dq_dagster.stages.packs import effective_pack
 from tests.support.case_runs import shipped_pack
 
@@ -106,8 +107,8 @@ def test_a_change_of_what_is_in_force_shows_old_and_new_and_leaves_it_in_force_m
         {"column": "meaning", "before": "wrong password", "after": "bad password"}
     ]
     assert states(registry, "50126") == {("ACTIVE", change.id)}
-    turned_down = desk(ALICE).decide(change.key, ChangeState.REJECTED, "no")
-    assert sentences(turned_down, [], critical=False)[0].endswith("stays as it was.")
+    refused = desk(ALICE).decide(change.key, ChangeState.REJECTED, "no")
+    assert sentences(refused, [], critical=False)[0].endswith("stays as it was.")
     assert states(registry, "50126") == {("ACTIVE", None)}
     assert desk(ALICE).propose(asked(value="50126", meaning="wrong password")) is None
 
@@ -151,11 +152,14 @@ def test_the_proposer_may_take_back_a_critical_change(desk: DeskOf) -> None:
 
 def test_what_the_rule_pack_ships_as_pending_one_person_decides(desk: DeskOf, registry: Registry) -> None:
     key = desk(ALICE).key("sign_in_logs", "status_error_code", "530031")
-    turned_down = desk(ALICE).decide(key, ChangeState.REJECTED, "not yet")
-    assert (turned_down.proposer.user, turned_down.source) == ("rule pack", None)
+    refused = desk(ALICE).decide(key, ChangeState.REJECTED, "not yet")
+    assert (refused.proposer.user, refused.source) == ("rule pack", None)
     assert states(registry, "530031") == {("REJECTED", None)}
+    assert turned_down(registry.code_changes()) == {key}
+    assert to_decide(desk(ALICE), ()) == []
     approved = desk(ALICE).decide(key, ChangeState.APPROVED, None)
     assert approved.after.state == "ACTIVE"
+    assert turned_down(registry.code_changes()) == frozenset()
     assert states(registry, "530031") == {("ACTIVE", None)}
     with pytest.raises(BadInput, match="is in force and nothing waits"):
         desk(ALICE).decide(key, ChangeState.APPROVED, None)
