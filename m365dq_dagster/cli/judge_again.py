@@ -208,7 +208,8 @@ def _why(found: Difference) -> Iterable[RenderableType]:
     if not told:
         same = "Both were judged by the same rule pack, from the same files and context."
         return [cell(same)]
-    lines: list[RenderableType] = [cell("Why: what they were judged by", "bold")]
+    title = "Other rules or evidence, to the same end" if found.is_empty else "Why: what they were judged by"
+    lines: list[RenderableType] = [cell(title, "bold")]
     lines += [Padding(cell(text), (0, 0, 0, 2)) for text in told[:SHOWN]]
     if len(told) > SHOWN:
         lines.append(cell(f"  and {len(told) - SHOWN:,} more: --json gives all of them"))

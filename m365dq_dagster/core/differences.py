@@ -10,7 +10,7 @@ from typing import Any
 
 from m365dq_dagster.core.adjudication import CODE_OUTCOMES
 from m365dq_dagster.core.code_changes import CodeKey, Kind, ReferenceRow
-from m365dq_dagster.core.narrative import ACCOUNT_VERDICTS, VERDICTS, plural
+from m365dq_dagster.core.narrative import ACCOUNT_VERDICTS, VERDICTS, plural, some
 from m365dq_dagster.core.outcome import Outcome
 from m365dq_dagster.core.reference import differing
 
@@ -25,6 +25,8 @@ ACCOUNT_FIELDS = (
 FINDING_FIELDS = ("claim", "severity", "confidence", "verified", "contradictions")
 FIELD_FIELDS = ("state", "may_testify", "score")
 UNCODED = "no code"
+WORDS = frozenset({"meaning", "sources", "symbolic_name"})
+"""What a row says for people, and no verdict turns on."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,7 @@ class RuleChange:
     """One row of the reference, or one other entry of a rule pack, that the two packs do not have alike.
 
     `before` and `after` say what follows from it in a few words, '' where a pack lacks it. `rows` counts the rows of
-    this case that hold the value, None where that cannot be told.
+    this case that hold the value, None where that cannot be told. `wording`: the row says the same in other words.
     """
 
     file: str
@@ -59,6 +61,7 @@ class RuleChange:
     before: str
     after: str
     rows: int | None = None
+    wording: bool = False
 
 
 @dataclass(frozen=True)
@@ -228,7 +231,7 @@ def moved(before: Tally, after: Tally) -> tuple[Moved, ...]:
 
 
 def rule_changes(before: PackSide, after: PackSide, seen: Tally) -> tuple[RuleChange, ...]:
-    """What the two packs do not have alike: rows that this case holds first, then numbers, then files."""
+    """What the two packs do not have alike: rows that this case holds first, then numbers, files, and other words."""
     rows: dict[str, int] = {}
     for (_, code, _), count in seen.items():
         rows[code] = rows.get(code, 0) + count
@@ -236,7 +239,8 @@ def rule_changes(before: PackSide, after: PackSide, seen: Tally) -> tuple[RuleCh
     keys = [key for key in dict.fromkeys((*old, *new)) if _differ(old.get(key), new.get(key))]
     found = [_rule_change(key, old.get(key), new.get(key), rows if seen else None) for key in keys]
     found.sort(key=lambda one: (-(one.rows or 0), one.file, one.key))
-    return (*found, *_numbers(before.policy, after.policy), *_files(before.files, after.files))
+    telling, wording = ([one for one in found if one.wording is words] for words in (False, True))
+    return (*telling, *_numbers(before.policy, after.policy), *_files(before.files, after.files), *wording)
 
 
 def _differ(old: ReferenceRow | None, new: ReferenceRow | None) -> bool:
@@ -249,10 +253,10 @@ def _rule_change(
     count = rows.get(key.value, 0) if rows is not None and key.kind is Kind.CODE else None
     name = key.value if key.kind is Kind.CODE else str(key)
     one, other = said(old), said(new)
-    if old and new and one == other:
-        names = differing(old, new)
+    names = differing(old, new) if old and new else ()
+    if names and one == other:
         one, other = (", ".join(f"{name} {getattr(row, name)!s}" for name in names) for row in (old, new))
-    return RuleChange(key.kind.value, name, one, other, count)
+    return RuleChange(key.kind.value, name, one, other, count, bool(names) and WORDS.issuperset(names))
 
 
 def said(row: ReferenceRow | None) -> str:
@@ -315,10 +319,13 @@ def reasons(found: Difference) -> list[str]:
     told = []
     if found.rules is None:
         told.append("The rule pack of one side was not kept, so its rows cannot be compared.")
-    for one in found.rules or ():
+    rules = found.rules or ()
+    for one in (one for one in rules if not one.wording):
         seen = "" if one.rows is None else f"; {plural(one.rows, 'row')} of this case"
         told.append(f"{one.file} {one.key}: {one.before or 'not there'} -> {one.after or 'not there'}{seen}")
     told += [f"{one.what}: {_input(one)}" for one in found.inputs]
+    if wording := [one.key for one in rules if one.wording]:
+        told.append(f"{plural(len(wording), 'row')} of the reference say the same in other words: {some(wording)}.")
     return told
 
 

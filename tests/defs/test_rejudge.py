@@ -4,6 +4,8 @@ import shutil
 from datetime import datetime
 from pathlib import Path
 
+import sqlalchemy as sa
+
 from m365dq_dagster.adapters.case_store import CaseStore
 from m365dq_dagster.adapters.registry import Registry
 from m365dq_dagster.adapters.settings import Settings
@@ -28,6 +30,11 @@ def never_seen(row: int) -> str:
 def approve(registry: Registry, now: datetime) -> None:
     proposal = Proposal(ChangeAction.ADD, None, ROW, Person("ann"))
     registry.settle_codes([Settlement(proposal, ChangeState.APPROVED)], Person("bob"), now)
+
+
+def imports(registry: Registry) -> int:
+    with registry.engine.connect() as connection:
+        return int(connection.scalar(sa.text("SELECT count(*) FROM imports")))
 
 
 def test_approving_a_code_and_judging_again_changes_exactly_what_leaned_on_it(
@@ -71,7 +78,7 @@ def test_a_case_can_be_judged_by_an_old_pack_and_the_registry_goes_on_by_the_one
     run_case(settings, case_id)
     second = read_document(store, case_id)
     alerts = len(registry.alerts(case_id=case_id))
-    record = registry.case(case_id)
+    assert imports(registry) == 2
     assert run_case(settings, case_id, rejudge_by=first["rule_pack"][:20]).success
     third = read_document(store, case_id)
     assert third["rule_pack"] == first["rule_pack"]
@@ -81,10 +88,7 @@ def test_a_case_can_be_judged_by_an_old_pack_and_the_registry_goes_on_by_the_one
     assert {code.state for code in registry.status_codes("512345")} == {"ACTIVE"}
     assert registry.sightings(unknown=True) == []
     assert len(registry.alerts(case_id=case_id)) == alerts
-    again = registry.case(case_id)
-    assert record
-    assert again
-    assert again.last_run == record.last_run
+    assert imports(registry) == 2
     assert run_case(settings, case_id).success
     fourth = read_document(store, case_id)
     assert (fourth["rule_pack"], fourth["rejudged"]) == (second["rule_pack"], None)

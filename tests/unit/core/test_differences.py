@@ -145,7 +145,6 @@ def test_rules_that_this_case_holds_come_first_then_numbers_then_files() -> None
     found = rule_changes(before, after, AFTER_ROWS)
     assert [(one.file, one.key, one.before, one.after, one.rows) for one in found] == [
         ("code", "512345", "", said(NEW), 1),
-        ("code", "50126", "meaning wrong", "meaning other", 0),
         ("value", "sign_in_logs.status 'Sucess'", "SUCCESS, INFO", "FAILURE, INFO", None),
         ("policy", "breach.min_attempts", "5", "6", None),
         ("policy", "gone", "1", "", None),
@@ -153,8 +152,12 @@ def test_rules_that_this_case_holds_come_first_then_numbers_then_files() -> None
         ("file", "a.yaml", "one version", "another version", None),
         ("file", "b.yaml", "there", "", None),
         ("file", "c.yaml", "", "there", None),
+        ("code", "50126", "meaning wrong", "meaning other", 0),
     ]
+    assert [one.key for one in found if one.wording] == ["50126"]
     assert rule_changes(before, before, {}) == ()
+    loud = rule_changes(PackSide((CODE,)), PackSide((replace(CODE, severity="CRITICAL", meaning="other"),)), {})
+    assert [(one.before, one.wording) for one in loud] == [("meaning wrong, severity WARNING", False)]
     assert RuleChange("code", "512345", "", said(NEW), None) in rule_changes(before, after, {})
 
 
@@ -178,3 +181,11 @@ def test_rows_moved_exactly_where_the_two_sides_count_otherwise(before: Tally, a
             one = found[(log_type, code)]
             assert (one.before.get(outcome), one.after.get(outcome)) == pair
     assert moved(before, before) == ()
+
+
+def test_rows_that_only_say_the_same_in_other_words_are_one_reason() -> None:
+    packs = PackSide((CODE, WORD)), PackSide(tuple(replace(row, meaning="other") for row in (CODE, WORD)))
+    found = compare(document(), document(rule_pack="sha256:b"), None, packs)
+    assert reasons(found) == [
+        "2 rows of the reference say the same in other words: 50126, sign_in_logs.status 'Sucess'."
+    ]
