@@ -99,10 +99,8 @@ class Workbench:
 
         with self.registry() as registry:
             corrected, overridden = in_force(registry), standing(registry, self.now())
-            gates = {one.case_id: one.status for one in registry.last_imports()}
             return [
-                case_mapping(one, corrected.get(one.case_id), overridden.get(one.case_id), gates.get(one.case_id))
-                for one in registry.cases()
+                case_mapping(one, corrected.get(one.case_id), overridden.get(one.case_id)) for one in registry.cases()
             ]
 
     def overrides(self) -> list[dict[str, Any]]:

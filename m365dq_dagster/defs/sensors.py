@@ -99,7 +99,7 @@ def sensors(services: Services) -> list[dg.SensorDefinition]:
         """A case whose verdict was reached under an override that has ended is judged again without it, once."""
         with services.registry() as registry:
             left = services.stages["overrides"].lapsed(registry, services.clock.now())
-        keys = {one.case_id: f"override-ended:{one.case_id}:{one.run_id}" for one in left}
+        keys = {one.case_id: f"override-ended:{one.case_id}:{one.generation}" for one in left}
         return dg.SensorResult(
             run_requests=[dg.RunRequest(run_key=key, partition_key=case_id) for case_id, key in keys.items()],
             dynamic_partitions_requests=[cases.build_add_request(list(keys))],

@@ -288,7 +288,7 @@ def remember(registry: Registry, store: CaseStore, case_id: str, now: datetime) 
     quality = body["quality"]
     if body.get("rejudged"):  # nothing was imported
         _set_stage(registry, case_id, body, now)
-        registry.set_verdict(case_id, body["status"], identity, now)
+        registry.set_verdict(case_id, body["status"], identity, now, _judged_under(body))
         return
     registry.record_import(
         case_id,
@@ -302,7 +302,18 @@ def remember(registry: Registry, store: CaseStore, case_id: str, now: datetime) 
         now,
     )
     _set_stage(registry, case_id, body, now)
-    registry.set_verdict(case_id, body["status"], identity, now)
+    registry.set_verdict(case_id, body["status"], identity, now, _judged_under(body))
+
+
+def _judged_under(body: Mapping[str, Any]) -> dict[str, Any]:
+    """How the quality gate stood when a generation was judged."""
+    override = body["quality"]["override"]
+    kept = ("reason", "actor", "expires", "recorded_by")
+    return {
+        "generation": body["generation"],
+        "quality": body["quality"]["status"],
+        "override": {key: override.get(key) for key in kept} if override else None,
+    }
 
 
 def _import_reason(quality: Mapping[str, Any]) -> str | None:

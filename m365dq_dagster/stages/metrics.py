@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 from m365dq_dagster.adapters.registry import Registry
 from m365dq_dagster.adapters.rule_pack import RulePack, load_rule_pack
@@ -76,9 +76,13 @@ def _corrections(registry: Registry, window: Window) -> list[CorrectionFact]:
 
 def _overrides(registry: Registry, now: datetime) -> list[OverrideFact]:
     """Those in force, and those that have ended and left a verdict behind."""
-    held = [(one, True) for one in overrides.in_force(registry, now)]
-    left = [(one.override, False) for one in overrides.lapsed(registry, now)]
-    return [OverrideFact(one.case_id, one.expires, one.actor, one.reason, holds) for one, holds in (*held, *left)]
+    held = [
+        OverrideFact(one.case_id, one.expires, one.actor, one.reason, True) for one in overrides.in_force(registry, now)
+    ]
+    left = [(one.case_id, one.override) for one in overrides.lapsed(registry, now)]
+    return held + [
+        OverrideFact(case_id, date.fromisoformat(one.expires), one.actor, one.reason, False) for case_id, one in left
+    ]
 
 
 def _scores(registry: Registry, window: Window) -> list[ScoreFact]:

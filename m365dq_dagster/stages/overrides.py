@@ -5,44 +5,43 @@ one is ended before its day. What may be overridden at all is `core.overrides`; 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from m365dq_dagster.adapters.registry import ImportRecord, OverrideRecord, Registry
+from m365dq_dagster.adapters.registry import OverrideRecord, Registry
 from m365dq_dagster.core.narrative import items, lapse, part
 from m365dq_dagster.core.overrides import Override
 from m365dq_dagster.core.people import Person
 
-OVERRIDDEN = "OVERRIDDEN"
-
 
 @dataclass(frozen=True)
 class Lapsed:
-    """A published verdict that was reached under an override which has ended meanwhile; it no longer stands."""
+    """A published verdict that was reached under an override which has ended meanwhile; it no longer stands.
+
+    `ended_at` and `ended_by` say who ended it before its day, where somebody did.
+    """
 
     case_id: str
-    run_id: str
-    override: OverrideRecord
+    generation: str
+    override: Override
+    ended_at: str | None
+    ended_by: str | None
 
 
 def lapsed(registry: Registry, now: datetime) -> list[Lapsed]:
-    """The cases whose last verdict was reached under an override that is over by `now`, by id."""
-    known = registry.overrides()
-    found = []
-    for made in registry.last_imports():
-        under = _judged_under(made, known)
-        if under and not under.is_in_force(now):
-            found.append(Lapsed(made.case_id, made.run_id, under))
+    """The cases whose published verdict was reached under an override that is over by `now`, by id."""
+    known, found = registry.overrides(), []
+    for record in registry.cases():
+        told = part(record.judged_under, "override")
+        if not told:
+            continue
+        state = _state(record.case_id, Override.of(told), known, now)
+        if not state["in_force"]:
+            generation = str(record.judged_under["generation"])
+            ended = (state["ended_at"], state["ended_by"])
+            found.append(Lapsed(record.case_id, generation, Override.of(told), *ended))
     return found
-
-
-def _judged_under(made: ImportRecord, known: Iterable[OverrideRecord]) -> OverrideRecord | None:
-    """The newest override that held while an import was made; none where only a check was switched off."""
-    if made.status != OVERRIDDEN:
-        return None
-    held = (one for one in known if one.case_id == made.case_id and one.created_at <= made.recorded_at)
-    return next((one for one in held if one.ends > made.started_at), None)
 
 
 def in_force(registry: Registry, now: datetime) -> list[OverrideRecord]:
@@ -80,12 +79,15 @@ def standing(registry: Registry, now: datetime) -> dict[str, dict[str, Any]]:
     """Of every case with an override in force or a verdict that an ended one has left behind: the override, and
     whether the verdict stands.
     """
-    held = {one.case_id: _standing(one, now, stands=True) for one in reversed(in_force(registry, now))}
-    return held | {one.case_id: _standing(one.override, now, stands=False) for one in lapsed(registry, now)}
+    held = {one.case_id: override_mapping(one, now) for one in reversed(in_force(registry, now))}
+    over = {one.case_id: _lapsed_mapping(one) for one in lapsed(registry, now)}
+    return {case_id: {**row, "verdict_stands": case_id not in over} for case_id, row in (held | over).items()}
 
 
-def _standing(one: OverrideRecord, now: datetime, *, stands: bool) -> dict[str, Any]:
-    return {**override_mapping(one, now), "verdict_stands": stands}
+def _lapsed_mapping(one: Lapsed) -> dict[str, Any]:
+    ends = one.ended_at or one.override.ends.isoformat()
+    ended = {"ends": ends, "ended_at": one.ended_at, "ended_by": one.ended_by}
+    return {"case": one.case_id, "state": "ENDED", **asdict(one.override), **ended}
 
 
 def as_it_stands(document: Mapping[str, Any], known: Iterable[OverrideRecord], now: datetime) -> dict[str, Any]:
@@ -98,7 +100,7 @@ def as_it_stands(document: Mapping[str, Any], known: Iterable[OverrideRecord], n
     told = part(quality, "override")
     if not told:
         return dict(document)
-    state = {**told, **_state(document, Override.of(told), known, now)}
+    state = {**told, **_state(str(document.get("case")), Override.of(told), known, now)}
     findings = [_finding(row, lapse(state)) for row in items(document, "findings")]
     return {**document, "quality": {**quality, "override": state}, "findings": findings}
 
@@ -108,13 +110,11 @@ def _finding(row: Mapping[str, Any], ended: str) -> dict[str, Any]:
     return {**row, "not_verified": f"{row['not_verified']}; {ended}"} if ended and "not_verified" in row else dict(row)
 
 
-def _state(
-    document: Mapping[str, Any], override: Override, known: Iterable[OverrideRecord], now: datetime
-) -> dict[str, Any]:
+def _state(case_id: str, override: Override, known: Iterable[OverrideRecord], now: datetime) -> dict[str, Any]:
     same = [
         one
         for one in known
-        if (one.case_id, one.reason, one.actor) == (document.get("case"), override.reason, override.actor)
+        if (one.case_id, one.reason, one.actor) == (case_id, override.reason, override.actor)
         and one.expires.isoformat() <= override.expires
     ]
     holds = any(one.is_in_force(now) for one in same) if same else now < override.ends

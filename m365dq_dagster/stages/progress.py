@@ -38,11 +38,9 @@ def case_mapping(
     record: CaseRecord,
     corrected: Mapping[str, str] | None = None,
     override: Mapping[str, Any] | None = None,
-    quality: str | None = None,
 ) -> dict[str, Any]:
     """For JSON: one row of the list of cases; `corrected` are the verdicts that a person gave, by subject, and
-    `override` the one in force or the one whose end has left the verdict behind, `quality` how the gate of the last
-    import ended.
+    `override` the one in force or the one whose end has left the verdict behind.
     """
     return {
         "case": record.case_id,
@@ -52,7 +50,7 @@ def case_mapping(
         "blocked_by": record.blocked_by,
         "updated_at": record.updated_at.isoformat(),
         "corrected": dict(corrected or {}),
-        "quality": quality,
+        "quality": record.judged_under.get("quality"),
         "override": dict(override) if override else None,
         "last_run": record.last_run.isoformat() if record.last_run else None,
     }

@@ -148,7 +148,9 @@ def test_a_case_whose_override_has_ended_is_judged_again_once(
     settings: Settings, instance: dg.DagsterInstance, registry: Registry
 ) -> None:
     registry.add_override("c1", "why", Person("analyst", "kim"), "2026-03-03", NOON)
-    registry.record_import("c1", "r1", NOON, 1.0, 10, "OVERRIDDEN", None, 3, NOON)
+    under = {"reason": "why", "actor": "kim", "expires": "2026-03-03"}
+    registry.register_case("c1", "/evidence", {}, NOON)
+    registry.set_verdict("c1", "CANNOT_CONCLUDE", "x", NOON, {"generation": "r1", "override": under})
 
     def asked(days: int) -> list[tuple[str | None, str | None]]:
         definitions = build_definitions(settings, clock=FixedClock(NOON + timedelta(days=days))).get_repository_def()
@@ -158,5 +160,5 @@ def test_a_case_whose_override_has_ended_is_judged_again_once(
 
     assert asked(1) == []
     assert asked(2) == asked(9) == [("c1", "override-ended:c1:r1")]
-    registry.record_import("c1", "r2", NOON, 1.0, 10, "FAIL", None, 3, NOON)
+    registry.set_verdict("c1", "CANNOT_CONCLUDE", "x", NOON, {"generation": "r2", "override": None})
     assert asked(9) == []

@@ -59,9 +59,19 @@ class Cases(RegistryPart):
             _put_tasks(connection, case_id, (s for s in STAGES if s not in later), TaskStatus.COMPLETE, now)
             _put_tasks(connection, case_id, later, TaskStatus.OPEN, now)
 
-    def set_verdict(self, case_id: str, verdict: str, identity: str, now: datetime) -> None:
-        """Keep what the published generation concluded, and the digest of what it was judged from."""
+    def set_verdict(
+        self,
+        case_id: str,
+        verdict: str,
+        identity: str,
+        now: datetime,
+        judged_under: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Keep what the published generation concluded, the digest of what it was judged from, and how its quality gate
+        stood then: `generation`, `quality` (PASS, FAIL, OVERRIDDEN) and `override`.
+        """
         values = {"verdict": str(verdict), "identity": identity, "updated_at": now, "last_run_at": now}
+        values["judged_under"] = dict(judged_under or {})
         with self._writing() as connection:
             _lock_case(connection, case_id)
             connection.execute(cases.update().where(cases.c.case_id == case_id).values(values))
@@ -120,6 +130,7 @@ def _record(row: AnyRow) -> CaseRecord:
         updated_at=max(row.updated_at, row.moved_at or row.updated_at),
         last_run=row.last_run_at,
         identity=row.identity,
+        judged_under=row.judged_under or {},
     )
 
 

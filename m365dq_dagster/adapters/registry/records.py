@@ -19,7 +19,8 @@ from m365dq_dagster.core.schema_changes import ChangeKind
 class CaseRecord:
     """What outlives a case's runs. `stage` is None before the first import, `verdict` before the first conclusion.
 
-    `identity` is the digest of what the published generation was judged from; `last_run` when the last import ended.
+    `identity` is the digest of what the published generation was judged from; `last_run` when the last import ended;
+    `judged_under` how the quality gate stood when it was judged.
     """
 
     case_id: str
@@ -31,6 +32,7 @@ class CaseRecord:
     updated_at: datetime
     last_run: datetime | None
     identity: str | None
+    judged_under: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -69,13 +69,6 @@ class Runs(RegistryPart):
             found = connection.execute(query.order_by(imports.c.recorded_at, imports.c.import_id))
             return [ImportRecord(**_without(row, "import_id")) for row in found]
 
-    def last_imports(self) -> list[ImportRecord]:
-        """The last import of every case, by case."""
-        newest = sa.select(sa.func.max(imports.c.import_id)).group_by(imports.c.case_id)
-        query = sa.select(imports).where(imports.c.import_id.in_(newest)).order_by(imports.c.case_id)
-        with self._reading() as connection:
-            return [ImportRecord(**_without(row, "import_id")) for row in connection.execute(query)]
-
     def record_checks(self, case_id: str, run_id: str, results: Iterable[CheckResult], now: datetime) -> None:
         """Append one row a check of this run; a check that this run recorded already keeps its first row."""
         found = list(results)

@@ -299,6 +299,7 @@ cases = sa.Table(
     sa.Column("context", sa.JSON, nullable=False),
     _text("verdict", nullable=True),
     _text("identity", nullable=True),
+    sa.Column("judged_under", sa.JSON, nullable=True),
     _moment("registered_at"),
     _moment("updated_at"),
     _moment("last_run_at", nullable=True),

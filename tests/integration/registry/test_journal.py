@@ -141,13 +141,3 @@ def test_decisions_and_deeds_are_logged_in_order(store: Registry, now: datetime)
     assert [(entry.actor, entry.action) for entry in entries] == [("kim", "approved"), ("lee", "exported")]
     assert entries[1].detail == {"rows": 3}
     assert entries[1].logged_at == now
-
-
-def test_the_last_import_of_every_case_is_known(store: Registry, now: datetime) -> None:
-    for number, case_id in enumerate(("b", "a", "b")):
-        store.record_import(case_id, f"r{number}", now, 1.0, 10, "PASS", None, 3, now)
-    store.record_import("b", "r2", now, 1.0, 10, "OVERRIDDEN", None, 3, now)
-    assert [(one.case_id, one.run_id, one.status) for one in store.last_imports()] == [
-        ("a", "r1", "PASS"),
-        ("b", "r2", "OVERRIDDEN"),
-    ]

@@ -20,6 +20,7 @@ from m365dq_dagster.stages import case, report
 from m365dq_dagster.stages.case import MAX_CONTEXT_BYTES, PreparedCase, open_case, prepare_case
 from m365dq_dagster.stages.document import read_document
 from m365dq_dagster.stages.generate import generate
+from m365dq_dagster.stages.overrides import lapsed
 from tests.support.case_runs import NOW, STAGES, prepare, run_folder, shipped_pack
 from tests.support.sign_in_folder import TYPE_NAME, write_sign_ins
 
@@ -393,3 +394,17 @@ def test_a_case_that_its_gate_holds_back_is_remembered_with_what_blocks_it(tmp_p
     assert found is not None
     assert (found.stage, found.blocked_by) == (CaseStage.CHECKED, clean.blocked_by)
     assert found.blocked_by is not None
+
+
+def test_the_registry_remembers_how_the_gate_stood_when_a_case_was_judged(folder: Path, registry: Registry) -> None:
+    run_folder(folder, registry)
+    record = registry.case("case-one")
+    assert record is not None
+    assert record.judged_under == {"generation": "g1", "quality": "PASS", "override": None}
+    run_folder(folder, registry, "g2", override=SKIP)
+    after = registry.case("case-one")
+    assert after is not None
+    assert after.judged_under["quality"] == "OVERRIDDEN"
+    assert after.judged_under["override"]["expires"] == SKIP.expires
+    (left,) = lapsed(registry, NOW + timedelta(days=31))
+    assert (left.case_id, left.generation, left.override.actor) == ("case-one", "g2", SKIP.actor)

@@ -72,6 +72,9 @@ def test_the_window_can_be_shorter(registry: Registry, now: datetime) -> None:
 def test_the_dashboard_names_overrides_in_force_and_verdicts_left_behind(registry: Registry, now: datetime) -> None:
     person, early = Person("analyst", "kim"), now - timedelta(days=9)
     registry.add_override("old", "vendor outage", person, (now - timedelta(days=2)).date().isoformat(), early)
+    registry.register_case("old", "/evidence", {}, early)
+    under = {"reason": "vendor outage", "actor": "kim", "expires": (now - timedelta(days=2)).date().isoformat()}
+    registry.set_verdict("old", "CANNOT_CONCLUDE", "x", early, {"generation": "g1", "override": under})
     registry.record_import("old", "r1", early, 2.0, 10, "OVERRIDDEN", None, 3, early + timedelta(seconds=2))
     registry.add_override("new", "no second export", person, (now + timedelta(days=2)).date().isoformat(), now)
     registry.record_import("new", "r2", now, 2.0, 10, "OVERRIDDEN", None, 3, now)

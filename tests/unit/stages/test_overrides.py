@@ -22,12 +22,16 @@ def overridden(registry: Registry) -> Registry:
     """A case that was judged under an override until 9 March."""
     registry.register_case("c", "/evidence/c", {}, NOW)
     registry.add_override("c", "why", KIM, "2026-03-09", NOW)
-    judged(registry, "OVERRIDDEN", NOW)
+    judged(registry, NOW, UNDER)
     return registry
 
 
-def judged(registry: Registry, status: str, at: datetime, case_id: str = "c", run_id: str = "r1") -> None:
-    registry.record_import(case_id, run_id, at - timedelta(seconds=2), 2.0, 10, status, None, 3, at)
+UNDER = {"reason": "why", "actor": "kim", "expires": "2026-03-09", "recorded_by": "analyst"}
+
+
+def judged(registry: Registry, at: datetime, override: dict[str, Any] | None, generation: str = "g1") -> None:
+    under = {"generation": generation, "quality": "OVERRIDDEN" if override else "FAIL", "override": override}
+    registry.set_verdict("c", "CANNOT_CONCLUDE", "digest", at, under)
 
 
 def document(**override: Any) -> dict[str, Any]:
@@ -39,31 +43,25 @@ def test_a_verdict_stands_until_the_end_of_the_last_day_and_not_a_second_longer(
     assert overrides.lapsed(overridden, LAST) == []
     assert [one.case_id for one in overrides.in_force(overridden, LAST)] == ["c"]
     (left,) = overrides.lapsed(overridden, OVER)
-    assert (left.case_id, left.run_id, left.override.actor) == ("c", "r1", "kim")
+    assert (left.case_id, left.generation, left.override.actor) == ("c", "g1", "kim")
     assert overrides.in_force(overridden, OVER) == []
 
 
 def test_judging_again_without_the_override_puts_it_right(overridden: Registry) -> None:
-    judged(overridden, "FAIL", OVER, run_id="r2")
+    judged(overridden, OVER, None, "g2")
     assert overrides.lapsed(overridden, OVER) == []
 
 
 def test_a_new_override_of_the_same_case_does_not_bring_an_old_verdict_back(overridden: Registry) -> None:
     overridden.add_override("c", "again", KIM, "2026-03-20", OVER)
     assert [one.case_id for one in overrides.lapsed(overridden, OVER)] == ["c"]
-    judged(overridden, "OVERRIDDEN", OVER + timedelta(minutes=1), run_id="r2")
+    judged(overridden, OVER, {**UNDER, "reason": "again", "expires": "2026-03-20"}, "g2")
     assert overrides.lapsed(overridden, OVER + timedelta(minutes=2)) == []
 
 
-def test_an_import_with_only_a_check_switched_off_is_under_no_override(registry: Registry) -> None:
-    judged(registry, "OVERRIDDEN", NOW)
-    assert overrides.lapsed(registry, OVER) == []
-
-
-def test_only_the_last_import_of_each_case_counts(overridden: Registry) -> None:
-    judged(overridden, "PASS", NOW, "other", "r8")
-    judged(overridden, "OVERRIDDEN", NOW, "other", "r9")
-    assert [one.case_id for one in overrides.lapsed(overridden, OVER)] == ["c"]
+def test_a_case_of_an_older_registry_is_judged_by_nothing_that_is_not_known(overridden: Registry) -> None:
+    overridden.set_verdict("c", "CANNOT_CONCLUDE", "digest", NOW)
+    assert overrides.lapsed(overridden, OVER) == []
 
 
 def test_a_person_ends_one_before_its_day_and_the_verdict_goes_with_it(overridden: Registry) -> None:
@@ -85,7 +83,8 @@ def test_the_list_says_of_each_whether_it_holds(overridden: Registry) -> None:
 
 def test_the_standing_of_a_case_is_its_override_or_that_its_verdict_is_left_behind(overridden: Registry) -> None:
     assert overrides.standing(overridden, LAST)["c"]["verdict_stands"] is True
-    assert overrides.standing(overridden, OVER)["c"]["verdict_stands"] is False
+    left = overrides.standing(overridden, OVER)["c"]
+    assert (left["verdict_stands"], left["state"], left["ends"]) == (False, "ENDED", "2026-03-10T00:00:00+00:00")
     overridden.add_override("c", "again", KIM, "2026-03-20", OVER)
     assert overrides.standing(overridden, OVER)["c"]["verdict_stands"] is False
 

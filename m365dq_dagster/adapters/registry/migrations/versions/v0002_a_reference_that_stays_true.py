@@ -25,10 +25,12 @@ TABLES = (
 )
 COLUMNS = {
     "status_code_details": ("symbolic_name", "sources", "origin"),
+    "cases": ("judged_under",),
     "overrides": ("recorded_by", "ended_at", "ended_by"),
     "corrections": ("acting_as", "subject", "concluded", "generation"),
 }
 MOMENTS = ("ended_at",)
+DOCUMENTS = ("judged_under",)
 APPEND_ONLY = ("status_code_history", "corrections", "correction_fields")
 
 
@@ -44,8 +46,7 @@ def upgrade() -> None:
     _maintenance_cycles()
     for table, names in COLUMNS.items():
         for name in names:
-            kind = sa.DateTime() if name in MOMENTS else sa.Text()
-            op.add_column(table, sa.Column(name, kind, nullable=True))
+            op.add_column(table, sa.Column(name, _kind(name), nullable=True))
     for table in APPEND_ONLY:
         _guard(table)
 
@@ -60,6 +61,13 @@ def downgrade() -> None:
         with op.batch_alter_table(table) as batch:
             for name in names:
                 batch.drop_column(name)
+
+
+def _kind(name: str) -> sa.JSON | sa.DateTime | sa.Text:
+    """The type of a column that is added."""
+    if name in DOCUMENTS:
+        return sa.JSON()
+    return sa.DateTime() if name in MOMENTS else sa.Text()
 
 
 def _guard(table: str) -> None:
