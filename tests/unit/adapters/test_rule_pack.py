@@ -182,3 +182,8 @@ def test_context_rules_that_cannot_be_read_are_named(copy: RulePack, text: str |
         path.write_bytes(text if isinstance(text, bytes) else text.encode())
     with pytest.raises(BadInput, match=r"context_rules.yaml of the rule pack cannot be read .*restore the shipped one"):
         _ = again(copy).context_rules
+
+
+def test_an_operations_policy_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match=r"operations.toml of the rule pack cannot be read \(No such file"):
+        load_operations_policy(tmp_path)

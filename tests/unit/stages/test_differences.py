@@ -13,6 +13,7 @@ from m365dq_dagster.adapters.settings import Settings
 from m365dq_dagster.core.errors import BadInput
 from m365dq_dagster.stages.differences import difference, generations, runs
 from tests.support.case_runs import run_folder, shipped_pack
+from tests.support.published_case import publish_sign_ins
 from tests.support.sign_in_folder import write_sign_ins
 
 
@@ -139,3 +140,16 @@ def test_a_report_that_cannot_be_read_is_told(settings: Settings, registry: Regi
 def test_a_case_that_was_never_judged_is_told(settings: Settings) -> None:
     with pytest.raises(BadInput, match="There is no case 'tiny' that was judged"):
         generations(CaseStore(settings.cases_dir), "tiny")
+
+
+def test_a_judgement_without_document_or_judged_rows_is_told_by_its_report(
+    settings: Settings, registry: Registry, store: CaseStore
+) -> None:
+    publish_sign_ins(settings.cases_dir, "tiny", [("0", None, None)])
+    report = store.case_dir("tiny") / "reports" / "g1" / "report.json"
+    report.parent.mkdir()
+    report.write_text(json.dumps({"case": "tiny", "generation": "g1", "status": "CANNOT_CONCLUDE"}))
+    found = difference(settings, registry, "tiny")
+    assert (found.after["generation"], found.after["status"]) == ("g1", "CANNOT_CONCLUDE")
+    assert found.outcomes
+    assert {one.code: dict(one.after) for one in found.outcomes} == {"0": {}, "50053": {}}
