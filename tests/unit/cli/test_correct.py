@@ -62,7 +62,8 @@ def test_a_correction_is_told_wherever_the_case_is(here: Path) -> None:
 
 
 def test_an_account_is_counted_beside_its_case() -> None:
-    call("correct", "c1", ACCOUNT, "--verdict", "suspicious", "--reason", "seen elsewhere")
+    made = call("correct", "c1", ACCOUNT, "--verdict", "suspicious", "--reason", "seen elsewhere", "--field", "none")
+    assert "Held to have misled" not in made.stdout
     assert "1 account" in call("cases").stdout
     assert call_json("show", "c1")["corrections"][0]["subject"] == ACCOUNT
     assert "corrected to SUSPICIOUS" in call("report", "c1", "--out", "-").stdout

@@ -386,3 +386,14 @@ def test_a_rule_that_somebody_adopts_is_judged_by_and_no_longer_proposed(
         assert measure.rule_matches(con)[found[0].rule.id, "sign_in_logs", "status_error_code"] == (1, 1)
     finally:
         con.close()
+
+
+def test_the_report_of_a_later_generation_still_tells_of_the_correction(
+    registry: Registry, store: CaseStore, judged: Path
+) -> None:
+    correct(registry, store)
+    made = run_folder(judged / "c1", registry, "g2", case_id="c1", home_countries=("NZ",))
+    assert "corrections" not in made.document
+    page = (store.case_dir("c1") / "reports" / "g2" / "report.html").read_text(encoding="utf-8")
+    assert "Corrected by a person" in page
+    assert f"The case was judged again since and says {made.document['status']}." in page
