@@ -15,7 +15,8 @@ class CheckResult:
 
     `headline` is the sentence that on-call reads; `reason` is a stable code for metrics; `blocking` says that nothing
     downstream may run while it fails; `table` holds a few short rows that show why. A check that is `switched_off`
-    never passes and holds nothing back.
+    never passes and holds nothing back; `unheard` is then the stable code it would have failed with, empty where it
+    would have held.
     """
 
     name: str
@@ -28,6 +29,7 @@ class CheckResult:
     table: tuple[dict[str, object], ...] = ()
     reason: str = ""
     switched_off: bool = False
+    unheard: str = ""
 
     @classmethod
     def of(cls, kept: Mapping[str, Any]) -> CheckResult:
@@ -58,7 +60,22 @@ def switched_off(case_id: str, check: CheckResult) -> CheckResult:
     would = f"It would have {'held' if check.passed else 'failed'}: {told}"
     headline = f"Case {case_id}: {check.name} is switched off by policy. {would}"
     return replace(
-        check, passed=False, severity=Severity.WARNING, headline=headline, reason=SWITCHED_OFF, switched_off=True
+        check,
+        passed=False,
+        severity=Severity.WARNING,
+        headline=headline,
+        reason=SWITCHED_OFF,
+        switched_off=True,
+        unheard=check.reason,
+    )
+
+
+def switched_on(case_id: str, check: CheckResult) -> CheckResult:
+    """A check that was switched off when it was asked, as it is heard where it is on: failed, as it would have been."""
+    told = check.headline.partition("It would have failed: ")[2]
+    headline = f"Case {case_id}: {told}"
+    return replace(
+        check, severity=Severity.CRITICAL, headline=headline, reason=check.unheard, switched_off=False, unheard=""
     )
 
 

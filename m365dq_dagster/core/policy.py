@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, TypeVar
 
-from m365dq_dagster.core.checks import CheckResult, switched_off
+from m365dq_dagster.core.checks import CheckResult, switched_off, switched_on
 from m365dq_dagster.core.errors import BadInput
 from m365dq_dagster.core.known_checks import KNOWN_CHECKS, blocks
 
@@ -176,6 +176,15 @@ class CheckPolicy:
     def applied(self, case_id: str, checks: Iterable[CheckResult]) -> tuple[CheckResult, ...]:
         """The checks of a case, those that are switched off marked as such."""
         return tuple(check if self.is_on(check.name) else switched_off(case_id, check) for check in checks)
+
+    def reheard(self, case_id: str, failed: Iterable[CheckResult]) -> tuple[CheckResult, ...]:
+        """Failed checks that an earlier judgement kept, perhaps under other switches, as they are heard under these."""
+        return tuple(one for check in failed if (one := self._reheard(case_id, check)) is not None)
+
+    def _reheard(self, case_id: str, check: CheckResult) -> CheckResult | None:
+        if check.switched_off and self.is_on(check.name):
+            return switched_on(case_id, check) if check.unheard else None
+        return check if check.switched_off or self.is_on(check.name) else switched_off(case_id, check)
 
 
 @dataclass(frozen=True)

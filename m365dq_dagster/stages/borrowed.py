@@ -162,7 +162,8 @@ def _holds_a_log(found: Borrowed) -> None:
 
 def _judged(run: CaseRun, found: Borrowed) -> dict[str, Any]:
     """The stages after intake, as far as the gate lets them, and the document they make."""
-    kept = tuple(CheckResult.of(body) for body in found.failures if body.get("stage") == "intake")
+    told = tuple(CheckResult.of(body) for body in found.failures if body.get("stage") == "intake")
+    kept = run.pack.policy.checks.reheard(run.case_id, told)
     measure.keep_failed(run.con, "intake", kept)
     for stage in (quality, reliability, verification):
         checks = stage.run(run)

@@ -107,3 +107,14 @@ def test_the_checks_of_a_case_are_marked_where_they_are_off() -> None:
     first, second = CheckPolicy(("two",)).applied("c1", both)
     assert first == both[0]
     assert (second.switched_off, second.passed) == (True, False)
+
+
+def test_checks_that_were_kept_under_other_switches_are_heard_under_these() -> None:
+    failed = CheckResult("one", "s", False, True, Severity.CRITICAL, "Case c1: Lost.", "x.md", reason="LOST")
+    held = CheckResult("two", "s", True, True, Severity.INFO, "Case c1: Fine.", "x.md")
+    off = CheckPolicy(("one", "two")).applied("c1", [failed, held])
+    assert CheckPolicy().reheard("c1", off) == (failed,)
+    assert CheckPolicy(("one", "two")).reheard("c1", off) == off
+    (again,) = CheckPolicy(("one",)).reheard("c1", [failed])
+    assert (again.switched_off, again.unheard) == (True, "LOST")
+    assert CheckPolicy().reheard("c1", [failed]) == (failed,)

@@ -5,12 +5,13 @@ from pathlib import Path
 
 import pytest
 
+from m365dq_dagster.adapters import measure
 from m365dq_dagster.adapters.registry import Registry
 from m365dq_dagster.core.checks import CheckResult
 from m365dq_dagster.core.outcome import CaseStage, LogType, Severity
 from m365dq_dagster.core.overrides import Override
 from m365dq_dagster.stages import quality, reliability, verification
-from tests.support.case_runs import CASE, Bench, judged, pack_without
+from tests.support.case_runs import CASE, Bench, judged, lean_pack, pack_without
 from tests.support.evidence import ANN, BOB, Row, at, at_home, legacy, logon, operation, rejected, sign_in
 
 TYPE_NAME = "Microsoft.Graph.PowerShell.Models.MicrosoftGraphSignInStatus"
@@ -242,3 +243,14 @@ def test_other_gates_still_stop_the_case_while_one_check_is_switched_off() -> No
         found = judged(run)
     assert found["quality"]["status"] == "FAIL"
     assert found["findings"] == []
+
+
+def test_a_gate_of_intake_that_was_off_stops_the_case_where_it_is_judged_again_with_the_gate_on() -> None:
+    lost = CheckResult("quarantine_share", "intake", False, True, Severity.CRITICAL, "Lost.", "x.md", reason="LOST")
+    with Bench().run(GOOD, home=["AU"], pack=pack_without("quarantine_share")) as run:
+        measure.keep_failed(run.con, "intake", run.pack.policy.checks.applied(CASE, [lost]))
+        assert judged(run)["quality"]["status"] == "OVERRIDDEN"
+        again = judged(type(run)(**{**vars(run), "pack": lean_pack()}))
+    assert (again["status"], again["quality"]["status"]) == ("CANNOT_CONCLUDE", "FAIL")
+    assert again["quality"]["failed_checks"][0]["code"] == "LOST"
+    assert again["findings"] == []
