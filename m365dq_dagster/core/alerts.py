@@ -17,7 +17,7 @@ from m365dq_dagster.core.document_policy import DocumentPolicy
 from m365dq_dagster.core.errors import BadInput
 from m365dq_dagster.core.outcome import CaseVerdict, Severity
 from m365dq_dagster.core.plain_text import one_line
-from m365dq_dagster.core.schema_changes import ChangeKind, matters
+from m365dq_dagster.core.schema_changes import ChangeKind, SchemaChange, matters
 from m365dq_dagster.core.sightings import REST
 
 SRE = "sre@maia.local"
@@ -91,6 +91,9 @@ ALERT_RULES: Mapping[str, AlertRule] = MappingProxyType(
 )
 """The specification's three rules, with its texts, severities, thresholds and recipients, and the one on schema
 changes."""
+
+NO_CASE = ""
+"""The case of an alert that belongs to none."""
 
 TOLD_AS_CODES = frozenset({ChangeKind.ENUM_VALUE_NEW, ChangeKind.CODE_NEW})
 """Changes that the alert on unknown codes tells of, once each, with the runbook that closes them."""
@@ -223,6 +226,34 @@ def _schema_changes(document: Mapping[str, Any], policy: OperationsPolicy) -> It
             yield _alert(rule, document, subject, log_type=str(one["log_type"]), detail=str(one["detail"]))
 
 
+def alerts_for_pages(changes: Iterable[SchemaChange], policy: OperationsPolicy) -> tuple[Alert, ...]:
+    """The alerts that pages of the vendor raise, which belong to no case: one for each change that touches what is
+    read, up to the policy's bound; the rest in one more.
+    """
+    rule = policy.rules[SCHEMA_CHANGE]
+    told = [one for one in changes if one.is_told]
+    if len(told) < rule.threshold:
+        return ()
+    most = policy.max_code_alerts
+    single = [
+        (f"{one.log_type}:{one.kind}:{one.before}>{one.after}", one.log_type or one.surface, one.detail)
+        for one in told[:most]
+    ]
+    rest = f"{len(told) - most} more changes that the vendor's pages tell of"
+    more = [("pages:more", "the vendor's pages", rest)] if len(told) > most else []
+    return tuple(
+        Alert(
+            rule.name,
+            NO_CASE,
+            one_line(subject),
+            rule.severity,
+            render(rule, log_type=where, detail=detail),
+            rule.recipients,
+        )
+        for subject, where, detail in (*single, *more)
+    )
+
+
 def _alert(rule: AlertRule, document: Mapping[str, Any], subject: str, **blanks: str) -> Alert:
     case_id = str(document["case"])
     message = render(rule, case_id=case_id, **blanks)
@@ -250,12 +281,12 @@ def mail_body(alert: Alert, policy: OperationsPolicy, raised_at: str) -> str:
     lines = [
         alert.message,
         "",
-        f"Case: {alert.case_id}",
+        *([f"Case: {alert.case_id}"] if alert.case_id else []),
         f"Severity: {alert.severity.value}",
         f"Rule: {alert.rule}",
         f"Raised: {raised_at}",
         "",
-        f"See it: m365dq show {alert.case_id}",
+        f"See it: m365dq show {alert.case_id}" if alert.case_id else "See it: m365dq schema changes",
         *([f"Runbook: {rule.runbook}"] if rule else []),
         f"Owner: {policy.owner}",
         "",

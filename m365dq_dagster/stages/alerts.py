@@ -14,9 +14,18 @@ from m365dq_dagster.adapters.mail import Mail, Mailer, MailFailed
 from m365dq_dagster.adapters.registry import AlertRecord, Registry
 from m365dq_dagster.adapters.rule_pack import load_operations_policy
 from m365dq_dagster.adapters.settings import Settings
-from m365dq_dagster.core.alerts import Alert, AlertState, OperationsPolicy, alerts_for, mail_body, mail_subject
+from m365dq_dagster.core.alerts import (
+    Alert,
+    AlertState,
+    OperationsPolicy,
+    alerts_for,
+    alerts_for_pages,
+    mail_body,
+    mail_subject,
+)
 from m365dq_dagster.core.errors import BadInput
 from m365dq_dagster.core.outcome import Severity
+from m365dq_dagster.core.schema_changes import SchemaChange
 
 ROUND_SECONDS = 300
 """A round of deliveries ends after this time, well before another deliverer may take over its claims."""
@@ -39,6 +48,22 @@ def raise_for_document(
     """
     policy = policy or load_operations_policy()
     found = alerts_for(document, policy)
+    _raise(registry, found, now, policy)
+    keys = [alert.key for alert in found]
+    return _in_order(registry, str(document["case"]), keys)
+
+
+def raise_for_pages(
+    registry: Registry, changes: Iterable[SchemaChange], now: datetime, policy: OperationsPolicy | None = None
+) -> int:
+    """Put the alerts that changes on the vendor's pages raise into the outbox, each once; returns how many."""
+    policy = policy or load_operations_policy()
+    found = alerts_for_pages(changes, policy)
+    _raise(registry, found, now, policy)
+    return len(found)
+
+
+def _raise(registry: Registry, found: Iterable[Alert], now: datetime, policy: OperationsPolicy) -> None:
     for alert in found:
         registry.raise_alert(
             alert.rule,
@@ -50,8 +75,6 @@ def raise_for_document(
             now,
             policy.dedup_window,
         )
-    keys = [alert.key for alert in found]
-    return _in_order(registry, str(document["case"]), keys)
 
 
 def alerts_of(registry: Registry, case_id: str) -> list[dict[str, Any]]:

@@ -38,6 +38,7 @@ from m365dq_dagster.core.outcome import Severity
 from m365dq_dagster.core.people import Person
 from m365dq_dagster.core.schema_changes import SchemaChange
 from m365dq_dagster.stages import code_proposals, matters
+from m365dq_dagster.stages.alerts import raise_for_pages
 from m365dq_dagster.stages.code_changes import CodeDesk
 from m365dq_dagster.stages.code_proposals import ProposedCode, to_decide
 from m365dq_dagster.stages.codes import load_codes
@@ -198,9 +199,13 @@ def document_changes(settings: Settings, registry: Registry, request: CycleReque
 
 
 def _check(settings: Settings, registry: Registry, pack: RulePack, request: CycleRequest) -> Checked | None:
-    """Read the vendor's pages; None where nobody gave any."""
+    """Read the vendor's pages, and put into the outbox what touches what is read; None where nobody gave any."""
     sources = document_sources(settings, folder=request.documents, fetch=request.fetch or None)
-    return check_documents(registry, pack, sources, request.now) if sources else None
+    if not sources:
+        return None
+    checked = check_documents(registry, pack, sources, request.now)
+    raise_for_pages(registry, checked.changes, request.now, request.policy)
+    return checked
 
 
 def _read(checked: Checked | None) -> DocumentsRead:

@@ -12,6 +12,7 @@ from m365dq_dagster.core.alerts import (
     Alert,
     OperationsPolicy,
     alerts_for,
+    alerts_for_pages,
     mail_body,
     mail_subject,
     render,
@@ -19,6 +20,7 @@ from m365dq_dagster.core.alerts import (
 )
 from m365dq_dagster.core.errors import BadInput
 from m365dq_dagster.core.outcome import Severity
+from m365dq_dagster.core.schema_changes import ChangeKind, SchemaChange
 from m365dq_dagster.core.sightings import REST
 
 POLICY = OperationsPolicy()
@@ -285,3 +287,32 @@ def test_a_mail_says_what_where_and_what_to_do() -> None:
         assert line in body.splitlines()
     assert "Runbook: docs/runbooks/breach-indicator.md" in body
     assert "Runbook" not in mail_body(Alert("other", "c", "s", Severity.INFO, "m", ()), POLICY, "now")
+
+
+def page_change(name: str, kind: ChangeKind, severity: Severity, log_type: str = "sign_in_logs") -> SchemaChange:
+    return SchemaChange(kind, severity, log_type, "a page", name, "", None, f"{name} is retired", "page.html")
+
+
+def test_the_vendors_pages_alert_of_what_is_read_and_of_nothing_else() -> None:
+    touched = page_change("status", ChangeKind.RETIREMENT, Severity.WARNING)
+    silent = page_change("colour", ChangeKind.FIELD_GONE, Severity.INFO)
+    reworded = page_change("50126", ChangeKind.TEXT_ONLY, Severity.WARNING)
+    (alert,) = alerts_for_pages([silent, touched, reworded], POLICY)
+    assert (alert.rule, alert.case_id, alert.message) == (
+        "schema_change",
+        "",
+        "Schema change in sign_in_logs: status is retired",
+    )
+    body = mail_body(alert, POLICY, "now").splitlines()
+    assert "See it: m365dq schema changes" in body
+    assert not any(line.startswith("Case:") for line in body)
+
+
+def test_many_changes_of_pages_are_bounded_and_the_rest_is_counted() -> None:
+    most = POLICY.max_code_alerts
+    many = [page_change(f"field{n}", ChangeKind.FIELD_GONE, Severity.WARNING, "") for n in range(most + 3)]
+    found = alerts_for_pages(many, POLICY)
+    assert len(found) == most + 1
+    assert found[0].message == "Schema change in a page: field0 is retired"
+    assert found[-1].message == "Schema change in the vendor's pages: 3 more changes that the vendor's pages tell of"
+    assert alerts_for_pages([], POLICY) == ()

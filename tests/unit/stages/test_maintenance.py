@@ -32,7 +32,7 @@ from m365dq_dagster.stages.maintenance import (
 )
 from tests.support.case_runs import shipped_pack
 from tests.support.published_case import publish_sign_ins
-from tests.support.vendor_pages import code_page, save
+from tests.support.vendor_pages import code_page, resource_page, save
 
 ADA = Person("ada")
 CODE = StatusCode("sign_in_logs", "status_error_code", "1", "meaning", Severity.INFO)
@@ -328,6 +328,22 @@ def test_what_the_vendor_changed_is_a_matter_until_somebody_closes_it(
     assert "530777" in matters(made, Topic.SCHEMA)
     assert len(made.report.documents.trouble) == 1
     assert document_changes(settings, registry, request) == []
+
+
+def test_what_the_vendor_does_to_a_field_that_is_read_is_alerted_once_and_belongs_to_no_case(
+    settings: Settings, registry: Registry, now: datetime
+) -> None:
+    signin = {"id": "Key.", "createdDateTime": "When.", "status": "How it ended.", "userPrincipalName": "Who."}
+    save(settings.home / "vendor_documents", "signin.md", resource_page("signIn", signin))
+    cycle(settings, registry, now)
+    assert registry.alerts() == []
+    renamed = {("conclusion" if name == "status" else name): text for name, text in signin.items()}
+    save(settings.home / "vendor_documents", "signin.md", resource_page("signIn", renamed))
+    for _ in range(2):
+        cycle(settings, registry, now)
+    (alert,) = registry.alerts()
+    assert (alert.rule, alert.case_id, alert.times_raised) == ("schema_change", "", 1)
+    assert alert.message.endswith("The property status is no longer listed in Graph signIn.")
 
 
 def test_hostile_evidence_cannot_reach_the_page(settings: Settings, registry: Registry, now: datetime) -> None:
