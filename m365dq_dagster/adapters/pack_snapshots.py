@@ -26,12 +26,14 @@ def snapshot_path(case_dir: Path, content_hash: str) -> Path:
 
 
 def keep(case_dir: Path, pack: RulePack) -> Path:
-    """Keep a pack in a case, once; the same pack gives the same archive."""
+    """Keep a pack in a case, once; the same pack gives the same archive. What a killed run leaves half written lies in
+    the case's own folder, where the next run sweeps it away. Only the holder of the case's lock may call it.
+    """
     path = snapshot_path(case_dir, pack.content_hash)
     if path.is_file():
         return path
     path.parent.mkdir(mode=0o700, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    partial = case_dir / f"{path.name}.new"
     try:
         with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
             file.write(_packed(pack))

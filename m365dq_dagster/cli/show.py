@@ -84,7 +84,7 @@ def _view(bench: Workbench, document: Document, view: str, *, as_json: bool) -> 
 
 
 def _other_pack(document: Document, installed: str) -> str:
-    if document.get("rule_pack") == installed:
+    if installed in ("", document.get("rule_pack")):
         return ""
     return (
         "Judged by another rule pack than the one in force; judge it by that with `m365dq rejudge "

@@ -508,8 +508,12 @@ class Workbench:
         return pack_at_rest(self.settings)
 
     def pack_hash(self) -> str:
-        """The content hash of the rule pack in force."""
-        return self.pack().content_hash
+        """The content hash of the rule pack in force; nothing where that cannot be told, and that is said."""
+        try:
+            return self.pack().content_hash
+        except M365dqError as error:
+            terminal.note(f"m365dq: whether this was judged by the rule pack in force cannot be told: {error}")
+            return ""
 
     def evidence(self, case_id: str, finding: str) -> list[dict[str, Any]]:
         """The raw lines a finding rests on, or why they cannot be shown."""

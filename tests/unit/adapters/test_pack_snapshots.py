@@ -44,9 +44,11 @@ def test_what_could_not_be_written_leaves_nothing(tmp_path: Path, monkeypatch: p
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Path, "replace", refuse)
+    folder = tmp_path / "case"
+    folder.mkdir()
     with pytest.raises(OSError, match="No space"):
-        pack_snapshots.keep(tmp_path, shipped_pack())
-    assert list((tmp_path / "packs").iterdir()) == []
+        pack_snapshots.keep(folder, shipped_pack())
+    assert [path.name for path in folder.rglob("*")] == ["packs"]
 
 
 @pytest.mark.parametrize("content", [b"", b"no archive"])

@@ -1,6 +1,7 @@
 """`rejudge` and `diff` on the screen and for programs."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -168,3 +169,12 @@ def test_a_case_judged_by_another_pack_says_so_wherever_it_is_read() -> None:
     assert (
         "not the one in force" not in call("rejudge", "c", bench=Judged(sides(), {**document, "rejudged": same})).stdout
     )
+
+
+def test_a_case_is_shown_though_the_rules_in_force_cannot_be_read(home: Path) -> None:
+    (home / "rule_pack").mkdir()
+    (home / "rule_pack" / "policy.toml").write_text("[case")
+    shown = call("show", "oculus", bench=HandedWorkbench(sample_document.oculus()))
+    assert shown.exit_code == 0
+    assert "Judged by another rule pack" not in shown.stdout
+    assert "whether this was judged by the rule pack in force cannot be told" in shown.stderr
