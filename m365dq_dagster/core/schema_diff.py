@@ -36,6 +36,9 @@ MOST_CUT = 0.25
 MOST_PAIRED = 100
 """Names, gone and new, that are compared with each other; records may make up any number of names."""
 
+FEW_NAMES = 6
+"""Names of a header below which likeness says nothing."""
+
 REGULAR_WORD = 0.02
 """Share of a field's values from which a word is regular."""
 
@@ -75,6 +78,13 @@ def fits(known: FieldList, seen: FieldList) -> bool:
 def is_older(known: FieldList, seen: FieldList) -> bool:
     """Whether all of an import lies before a known version, so that a difference is no change forward."""
     return bool(known.first_event and seen.last_event and seen.last_event < known.first_event)
+
+
+def resembles(known: FieldList, seen: FieldList) -> bool:
+    """Whether a header that no format knows is most likely a known one that changed."""
+    names = [name for name, one in known.fields.items() if one.stated]
+    kept = sum(1 for name in names if name in seen.fields)
+    return len(names) >= FEW_NAMES and kept >= (1 - MOST_CUT) * len(names)
 
 
 def merged(known: FieldList, seen: FieldList) -> FieldList:
@@ -141,18 +151,22 @@ def word_changes(known: FieldList, seen: FieldList, reading: Reading, source: st
 
 
 def renamed_words(before: Mapping[str, int], after: Mapping[str, int]) -> dict[str, str]:
-    """Old word -> its successor, by counts of both."""
+    """Old word -> its successor, by counts of both. Numbers are no words: codes look alike and are not."""
     rows, now = sum(before.values()), sum(after.values())
     pairs: dict[str, str] = {}
     for old, count in before.items():
         share = count / rows
-        if old in after or share < REGULAR_WORD or share * now < EXPECTED:
+        if old in after or not _is_word(old) or share < REGULAR_WORD or share * now < EXPECTED:
             continue
-        fresh = [word for word in after if word not in before and word not in pairs.values()]
+        fresh = [word for word in after if word not in before and word not in pairs.values() and _is_word(word)]
         likely = [word for word in fresh if alike(old, word) >= NAMES_ALIKE and _near(share, after[word] / now)]
         if likely:
             pairs[old] = max(likely, key=lambda word: (alike(old, word), word))
     return pairs
+
+
+def _is_word(text: str) -> bool:
+    return any(character.isalpha() for character in text)
 
 
 def _near(one: float, other: float) -> bool:

@@ -97,6 +97,7 @@ class IntakeReport:
     rows_by_log_type: Mapping[str, int]
     checks: tuple[CheckResult, ...]
     observed: tuple[schema.Observed, ...] = ()
+    strangers: tuple[NotRecognised, ...] = ()
 
     @property
     def rows_read(self) -> int:
@@ -128,7 +129,7 @@ def run(run: CaseRun) -> IntakeReport:
     with archives.unpacking(run.case_dir) as into:
         report = _Import(run, formats, into).take_in()
     now = run.clock.now()
-    as_known = run.pack.policy.checks.applied(run.case_id, (schema.run(run, report.observed),))
+    as_known = run.pack.policy.checks.applied(run.case_id, (schema.run(run, report.observed, report.strangers),))
     report = replace(report, checks=(*report.checks, *as_known))
     measure.keep_failed(run.con, STAGE, report.checks)
     stamp(run, STAGE)
@@ -178,7 +179,7 @@ class _Import:
             pack=self.run.pack,
             log_types=tuple(self.tables),
         )
-        return self._report(len(found))
+        return replace(self._report(len(found)), strangers=tuple(one for one in seen if isinstance(one, NotRecognised)))
 
     def _look(self, found: Sequence[FoundFile]) -> tuple[Seen, ...]:
         sidecars = parse_sidecars(self.run.pack.formats)

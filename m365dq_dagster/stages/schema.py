@@ -13,19 +13,30 @@ from typing import TYPE_CHECKING, Any
 from m365dq_dagster.adapters import measure
 from m365dq_dagster.adapters.evidence import field_lists
 from m365dq_dagster.adapters.evidence.field_lists import Exported
-from m365dq_dagster.adapters.evidence.formats import FormatDefinition
+from m365dq_dagster.adapters.evidence.formats import FormatDefinition, parse_formats
+from m365dq_dagster.adapters.evidence.recognition import NotRecognised
 from m365dq_dagster.adapters.registry import SchemaChangeRecord
 from m365dq_dagster.adapters.registry.schemas import IMPORT
 from m365dq_dagster.adapters.sql import intake as sql
 from m365dq_dagster.core.checks import CheckResult
 from m365dq_dagster.core.field_lists import FieldList, observe, schema_hash
+from m365dq_dagster.core.ledger import FileReason
 from m365dq_dagster.core.log_shapes import Known, OperationRows, operation_changes, retention_change
 from m365dq_dagster.core.outcome import LogType, Severity
 from m365dq_dagster.core.plain_text import one_line
 from m365dq_dagster.core.profile import Witness
 from m365dq_dagster.core.schema_changes import ChangeKind, SchemaChange
 from m365dq_dagster.core.schema_checks import schema_as_known
-from m365dq_dagster.core.schema_diff import ROWS_ENOUGH, Reading, compare, fits, is_older, merged, word_changes
+from m365dq_dagster.core.schema_diff import (
+    ROWS_ENOUGH,
+    Reading,
+    compare,
+    fits,
+    is_older,
+    merged,
+    resembles,
+    word_changes,
+)
 from m365dq_dagster.core.sightings import REST, Kind, Sighted
 
 if TYPE_CHECKING:
@@ -96,10 +107,13 @@ def reading_of(pack: RulePack, definition: FormatDefinition) -> Reading:
     return Reading(fields, witnesses, renderings, definition.chosen_columns, known)
 
 
-def run(run: CaseRun, found: Iterable[Observed]) -> CheckResult:
-    """Compare with what is known, keep what is new, and say it in one check. Changes are kept once for ever."""
+def run(run: CaseRun, found: Sequence[Observed], strangers: Iterable[NotRecognised] = ()) -> CheckResult:
+    """Compare with what is known, keep what is new, and say it in one check. Changes are kept once for ever.
+
+    `strangers` are files that no format knows: a name that recognising a format rests on may be what changed."""
     now = run.clock.now()
     seen = [_compared(run, one, now) for one in found]
+    _changed_beyond_recognition(run, strangers, now)
     _operations(run, now)
     _reach(run, [one for one in found if not one.reading.chosen], now)
     measure.keep_json(run.con, VERSIONS, seen)
@@ -156,6 +170,31 @@ def _compared(run: CaseRun, one: Observed, now: datetime) -> dict[str, Any]:
         "fields": len(seen.names),
         "is_new": is_new,
     }
+
+
+def _changed_beyond_recognition(run: CaseRun, strangers: Iterable[NotRecognised], now: datetime) -> None:
+    """Tell of headers that no format knows any more and that are one of the latest versions but for a few names."""
+    headers = {one.columns: one for one in strangers if one.reason is FileReason.UNKNOWN_HEADER}
+    if not headers:
+        return
+    known = run.registry.latest_field_lists()
+    formats = {one.id: one for one in parse_formats(run.pack.formats)}
+    for columns, stranger in list(headers.items())[:MOST_LISTS]:
+        for version_id, before in known:
+            definition = formats.get(before.format_name)
+            seen = _of_header(before, columns, definition) if definition else before
+            if definition and resembles(before, seen):
+                told = compare(before, seen, reading_of(run.pack, definition), stranger.file.path)[:MOST_TOLD]
+                run.registry.record_schema_changes(
+                    told, seen.api_version, IMPORT, now, case_id=run.case_id, version_id=version_id
+                )
+                break
+
+
+def _of_header(like: FieldList, columns: Sequence[str], definition: FormatDefinition) -> FieldList:
+    """The list of a file of which only the header is known."""
+    fields = observe(columns, (), model=field_lists.spellings(definition))[1]
+    return FieldList(like.format_name, like.log_type, like.api_version, {}, fields)
 
 
 def _baseline(known: Sequence[FieldList]) -> FieldList:

@@ -48,6 +48,9 @@ class QuietRegistry:
     def field_lists(self, *_: str) -> list[tuple[int, FieldList]]:
         return []
 
+    def latest_field_lists(self) -> list[tuple[int, FieldList]]:
+        return []
+
     def keep_field_list(self, seen: FieldList, case_id: str, now: datetime) -> tuple[int, bool]:
         self.lists.append(seen)
         return len(self.lists), True
@@ -89,6 +92,7 @@ class Pack:
     formats: tuple[dict[str, Any], ...]
     policy: _Policy = _Policy()
     content_hash: str = "sha256:test"
+    intake_hash: str = "sha256:test"
     vendor_changes: tuple[Any, ...] = ()
     retention: tuple[Any, ...] = ()
     fields: tuple[Any, ...] = ()

@@ -33,8 +33,9 @@ SHAPE_KEY = ("case_id", "log_type", "kind", "name", "within")
 IMPORT, DOCUMENT = "IMPORT", "DOCUMENT"
 OPERATION, SPAN = "OPERATION", "SPAN"
 NOTE_CHARS = 4000
-VERSIONS_ASKED, CASES_ASKED = 30, 40
-"""How many versions of a format, and how many cases, an import is compared with: the latest ones."""
+VERSIONS_ASKED, CASES_ASKED, LATEST = 30, 40, 200
+"""How many versions of a format, and how many cases, an import is compared with, and how many versions of any format a
+header is compared with that none knows: the latest ones."""
 NAME_CHARS = 300
 
 
@@ -74,6 +75,15 @@ class Schemas(RegistryPart):
         with self._reading() as connection:
             found = connection.execute(query.order_by(*order).limit(VERSIONS_ASKED)).all()
         return [(row.version_id, FieldList.of(format_name, log_type, api_version, row.fields)) for row in found]
+
+    def latest_field_lists(self) -> list[tuple[int, FieldList]]:
+        """The versions seen last, whatever their format, with their ids."""
+        query = _versions().order_by(schema_fields.c.last_seen_at.desc(), schema_versions.c.version_id.desc())
+        with self._reading() as connection:
+            found = connection.execute(query.limit(LATEST)).all()
+        return [
+            (row.version_id, FieldList.of(row.format_name, row.log_type, row.api_version, row.fields)) for row in found
+        ]
 
     def schema_versions(self) -> list[SchemaVersion]:
         """Every version, by log type, interface version and age."""

@@ -130,6 +130,7 @@ def test_a_word_gave_way_only_where_it_was_to_be_expected_and_the_shares_are_nea
     assert renamed_words({"failure": 30, "success": 70}, {"failed": 1, "success": 99}) == {}
     assert renamed_words({"failure": 1, "success": 999}, {"failed": 1, "success": 999}) == {}
     assert renamed_words({"failure": 30, "success": 70}, {"other": 30, "success": 70}) == {}
+    assert renamed_words({"50140": 30, "0": 70}, {"50034": 30, "0": 70}) == {}
 
 
 def test_words_of_an_older_export_or_of_a_field_that_is_not_there_say_nothing() -> None:

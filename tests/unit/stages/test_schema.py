@@ -432,6 +432,23 @@ def test_three_logs_that_reach_further_back_than_they_are_kept_are_a_lead(watch:
     assert [(str(one.kind), str(one.severity)) for one in watch.told] == [("RETENTION", "INFO")]
 
 
+@pytest.mark.parametrize("name", ["Request ID", "Date (UTC)"])
+def test_a_header_that_is_not_recognised_any_more_is_told_by_what_it_lacks(watch: Watch, name: str) -> None:
+    watch.take({"a.csv": as_csv(rows(portal))})
+    taken = watch.take({"a.csv": as_csv(changed(rows(portal), drop(name)))})
+    assert taken.file("a.csv")["status"] == "UNRECOGNISED"
+    assert watch.kinds == {("FIELD_GONE", "WARNING", name, "")}
+    assert not taken.passed("schema_as_known")
+
+
+def test_a_table_of_another_kind_is_no_change(watch: Watch) -> None:
+    watch.take({"a.csv": as_csv(rows(portal))})
+    watch.take(
+        {"a.csv": as_csv(rows(portal)), "b.csv": "Invoice,Amount,Currency,Date,Customer,Paid,Note\n1,2,3,4,5,6,7\n"}
+    )
+    assert watch.told == []
+
+
 # From the case document to the mail
 
 
