@@ -16,6 +16,9 @@ OF_THE_RUN = frozenset(
 )
 """Keys that say when and by which run something was made."""
 
+PACK = re.compile(r"[0-9a-f]{64}\.zip")
+"""The name of a kept rule pack."""
+
 DIGITS = 9
 """Sums of many numbers depend on their order in the last digits."""
 

@@ -48,10 +48,11 @@ class Schemas(RegistryPart):
             return not _version(connection, log_type, api_version, fields, now)[1]
 
     def keep_field_list(self, seen: FieldList, case_id: str, now: datetime) -> tuple[int, bool]:
-        """Keep the field list of an import as a version; returns its id, and whether it is a new one. A known version
-        takes over what the import shows of its names, whoever writes first."""
+        """Keep the field list of an import as a version; returns its id, and whether this case is the first to show it,
+        also where the case is judged again. A known version takes over what the import shows of its names, whoever
+        writes first."""
         with self._writing() as connection:
-            version_id, is_new = _version(connection, seen.log_type, seen.api_version, seen.names, now)
+            version_id, _ = _version(connection, seen.log_type, seen.api_version, seen.names, now)
             row = {
                 "version_id": version_id,
                 "format_name": seen.format_name,
@@ -62,7 +63,8 @@ class Schemas(RegistryPart):
                 "last_seen_at": now,
             }
             upsert(connection, schema_fields, [row], ["version_id"], ["fields", "rows", "last_seen_at"])
-        return version_id, is_new
+            first = sa.select(schema_fields.c.case_id).where(schema_fields.c.version_id == version_id)
+            return version_id, connection.execute(first).scalar_one() == case_id
 
     def field_lists(self, log_type: str, api_version: str, format_name: str) -> list[tuple[int, FieldList]]:
         """The latest versions of one format with their ids, the one seen last first."""

@@ -57,6 +57,7 @@ def test_a_field_list_is_kept_with_format_case_and_rows_and_comes_back_whole(sto
     seen = replace(SEEN, fields={"id": SEEN.fields["id"]})
     version_id, is_new = store.keep_field_list(seen, "one", now)
     assert is_new
+    assert store.keep_field_list(seen, "one", now + timedelta(hours=1)) == (version_id, True)
     assert store.keep_field_list(seen, "two", now + timedelta(days=1)) == (version_id, False)
     assert store.field_lists("sign_in_logs", "v1.0", "graph_signin_v1") == [(version_id, seen)]
     assert store.field_lists("sign_in_logs", "beta", "graph_signin_v1") == []
