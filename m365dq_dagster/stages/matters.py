@@ -413,7 +413,7 @@ def _dark(use: FieldUse, before: FieldUse, users: Sequence[str], policy: Operati
 def _never_heard(uses: Sequence[FieldUse]) -> Matter:
     names = [f"{use.table}.{use.field}" for use in uses]
     facts = (
-        f"Rules look at them, their logs were there, and no case within the year could hear them: {', '.join(names)}.",
+        f"Rules look at them, their logs were there, and no case of the year scored them above 0: {', '.join(names)}.",
         "Most often by design or licence. Look again where one of them used to be filled.",
     )
     return Matter(f"{plural(len(uses), 'field')} never heard here", "", facts, weight=max(use.cases for use in uses))
