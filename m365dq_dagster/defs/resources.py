@@ -60,7 +60,6 @@ class CaseWorkspace:
     services: Services
     dagster_run: DagsterRun
     instance: DagsterInstance
-    failed_checks: list[CheckResult] = field(default_factory=list)
     _held: ExitStack = field(default_factory=ExitStack)
     _connection: ExitStack = field(default_factory=ExitStack)
     _run: CaseRun | None = None
@@ -112,9 +111,8 @@ class CaseWorkspace:
         return report
 
     def settle(self, checks: tuple[CheckResult, ...] = ()) -> None:
-        """Note an asset's checks, and publish where a gate stops the run or its last asset is made."""
+        """Publish where a gate stops the run or its last asset is made."""
         failed = failed_blocking(checks)
-        self.failed_checks += failed
         if (failed and self.run().override is None) or self._made >= self.planned:
             self.publish()
 
@@ -122,7 +120,7 @@ class CaseWorkspace:
         """Write document and report into the generation, close it, and make it what readers see."""
         run = self.run()
         with self._thrown_away_on_failure():
-            self.services.stages["case"].finish_run(run, tuple(self.failed_checks))
+            self.services.stages["case"].finish_run(run)
             run.con.execute("CHECKPOINT")
             self._connection.close()
             path = self.store.publish(self.case_id, run.run_id)

@@ -24,7 +24,7 @@ from m365dq_dagster.adapters.places import CountryDatabase
 from m365dq_dagster.adapters.registry import Registry
 from m365dq_dagster.adapters.rule_pack import RulePack
 from m365dq_dagster.adapters.settings import Settings
-from m365dq_dagster.core.checks import SWITCHED_OFF, CheckResult
+from m365dq_dagster.core.checks import SWITCHED_OFF
 from m365dq_dagster.core.context import CaseContext, case_id_from_folder, parse_context, valid_case_id
 from m365dq_dagster.core.errors import BadInput, CaseBusy
 from m365dq_dagster.core.outcome import CaseStage, DateOrder
@@ -262,7 +262,7 @@ def identity_of(
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
-def finish_run(run: CaseRun, failed_checks: Sequence[CheckResult] = ()) -> dict[str, Any]:
+def finish_run(run: CaseRun) -> dict[str, Any]:
     """End a run that got as far as it may: the report where none was made in this run, and what it was judged from.
 
     Nothing is published here. Returns the case document; once it is published, `remember` it.

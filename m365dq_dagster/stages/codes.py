@@ -9,11 +9,10 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from m365dq_dagster.adapters.registry import CodeChange, CodeSighting, Registry, StatusCode
+from m365dq_dagster.adapters.registry import CodeChange, Registry, StatusCode
 from m365dq_dagster.adapters.rule_pack import RulePack
-from m365dq_dagster.core.code_changes import CODE_FIELDS, ChangeState, CodeKey, ReferenceRow, places_of
-from m365dq_dagster.core.outcome import Severity
-from m365dq_dagster.core.reference import Origin, spread
+from m365dq_dagster.core.code_changes import ChangeState, CodeKey, places_of
+from m365dq_dagster.core.reference import Origin, reference_key, spread
 from m365dq_dagster.core.sightings import BY_KEY, is_quiet
 
 
@@ -31,46 +30,7 @@ def reference_rows(pack: RulePack) -> list[StatusCode]:
     """Every code, value and operation of the pack, a code once for each field that may hold it."""
     layers = pack.overlay.changed
     origins = {row.key: layers[row.key].origin if row.key in layers else Origin.PACK for row in pack.reference}
-    return [_status_code(one, origins[row.key]) for row in pack.reference for one in spread(row)]
-
-
-def _status_code(row: ReferenceRow, origin: Origin) -> StatusCode:
-    return StatusCode(
-        log_type=row.log_type,
-        field=row.field_name,
-        value=row.code_value,
-        meaning=row.meaning,
-        severity=Severity(row.severity),
-        category=row.category,
-        outcome=row.outcome,
-        first_factor=row.first_factor,
-        portal_status=row.portal_status,
-        provenance=row.provenance,
-        method=row.method,
-        state=row.state,
-        deprecated=row.deprecated,
-        symbolic_name=row.symbolic_name,
-        sources=row.sources,
-        origin=origin,
-    )
-
-
-def look_up(
-    registry: Registry, value: str, log_type: str | None = None, field: str | None = None
-) -> tuple[StatusCode, ...]:
-    """What the reference knows of a code value; empty where it is unknown."""
-    return tuple(
-        code
-        for code in registry.status_codes(value.strip())
-        if log_type in (None, code.log_type) and field in (None, code.field)
-    )
-
-
-def look_up_seen(registry: Registry, case_id: str) -> tuple[tuple[CodeSighting, StatusCode | None], ...]:
-    """Every distinct code that a case holds beside its meaning, or None where the reference does not know it."""
-    known = {(code.log_type, code.field, code.value): code for code in registry.status_codes()}
-    seen = (sighting for sighting in registry.sightings() if sighting.case_id == case_id)
-    return tuple((s, known.get((s.log_type, s.field, s.value))) for s in seen)
+    return [StatusCode.of(one, origins[row.key]) for row in pack.reference for one in spread(row)]
 
 
 def code_mapping(code: StatusCode) -> dict[str, Any]:
@@ -122,8 +82,7 @@ def turned_down(changes: Iterable[CodeChange]) -> frozenset[CodeKey]:
 
 def key_of(code: StatusCode) -> CodeKey:
     """The key under which changes of a row are kept."""
-    place = CODE_FIELDS[0] if (code.log_type, code.field) in CODE_FIELDS else (code.log_type, code.field)
-    return CodeKey(*place, code.value)
+    return reference_key(*code.key)
 
 
 def _is(held: CodeKey, value: str | None) -> bool:

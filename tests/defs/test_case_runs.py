@@ -266,7 +266,7 @@ def test_a_state_that_cannot_be_published_fails_the_asset_that_was_to_publish_it
 ) -> None:
     case_id = register()
 
-    def no_space(run: Any, failed: Any) -> None:
+    def no_space(run: Any) -> None:
         raise InternalFault("Case tiny: the disk is full; free some space and run again.")
 
     outcome = run_case(settings, case_id, case=SimpleNamespace(**{**vars(case), "finish_run": no_space}))

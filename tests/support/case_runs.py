@@ -188,7 +188,7 @@ def run_folder(
                 country_database=prepared.country_database,
             )
             blocked = _through(stages, run)
-            body = case.finish_run(run, blocked)
+            body = case.finish_run(run)
             con.execute("CHECKPOINT")
         store.publish(prepared.case_id, generation)
         case.remember(registry, store, prepared.case_id, NOW)

@@ -5,22 +5,19 @@ propose and decide what is judged in `core.code_changes`; what the rule pack hol
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from m365dq_dagster.adapters.registry.part import AnyRow, RegistryPart, insert_any, upsert
-from m365dq_dagster.adapters.registry.records import CodeChange, CodeHistory
+from m365dq_dagster.adapters.registry.audit import audited
+from m365dq_dagster.adapters.registry.codes import KEY, history_row, read_codes, write_codes
+from m365dq_dagster.adapters.registry.part import AnyRow, RegistryPart, insert_any
+from m365dq_dagster.adapters.registry.records import CodeChange, CodeHistory, StatusCode
 from m365dq_dagster.adapters.registry.tables import (
     approvals,
-    audit_log,
     status_code_changes,
-    status_code_details,
     status_code_history,
-    status_code_reference,
 )
 from m365dq_dagster.core.code_changes import (
     ChangeAction,
@@ -29,16 +26,11 @@ from m365dq_dagster.core.code_changes import (
     Proposal,
     ReferenceRow,
     Settlement,
-    places_of,
 )
 from m365dq_dagster.core.errors import BadInput
 from m365dq_dagster.core.people import Person
+from m365dq_dagster.core.reference import spread
 
-KEY = ("log_type", "field_name", "code_value")
-DETAILS = (
-    *("category", "outcome", "first_factor", "portal_status", "provenance", "method", "state", "symbolic_name"),
-    "sources",
-)
 FROM_CHANGE = "CHANGE"
 """Where a row comes from that a change made."""
 
@@ -69,7 +61,7 @@ class CodeChanges(RegistryPart):
     def reference(self) -> list[ReferenceRow]:
         """Every row of the reference, those that wait included."""
         with self._reading() as connection:
-            return [_row(row) for row in connection.execute(_rows())]
+            return [code.row for code in read_codes(connection)]
 
     def code_changes(self, state: ChangeState | None = None) -> list[CodeChange]:
         """Every change, oldest first; only those in one state where given."""
@@ -79,11 +71,6 @@ class CodeChanges(RegistryPart):
             query = query.where(table.c.state == state.value)
         with self._reading() as connection:
             return [_change(row) for row in connection.execute(query)]
-
-    def approved_changes(self) -> list[CodeChange]:
-        """What changes have put in force: for every value the newest approved change, oldest first."""
-        newest = {change.key: change for change in self.code_changes(ChangeState.APPROVED)}
-        return sorted(newest.values(), key=lambda change: change.id)
 
     def code_history(self, value: str) -> list[CodeHistory]:
         """How the rows of one value came about, oldest first."""
@@ -113,7 +100,7 @@ def _propose(connection: Connection, proposal: Proposal, now: datetime, file: st
         raise BadInput(_waits_already(connection, key))
     detail = {"change": made, **_key_columns(key), "change_action": row["action"], "critical": row["critical"]}
     detail |= {"reason": proposal.reason} | ({"file": file} if file else {})
-    _audit(connection, proposal.proposer, "code-propose", detail, now)
+    connection.execute(audited(proposal.proposer.told, "code-propose", detail, now))
     return _get(connection, made)
 
 
@@ -149,7 +136,7 @@ def _keep_decision(
     connection.execute(sa.insert(approvals).values(**row, reason=reason, decided_at=now))
     verb = "code-approve" if change.state is ChangeState.APPROVED else "code-reject"
     detail = {"change": change.id, **_key_columns(change.key), "reason": reason, "proposed_by": change.proposer.told}
-    _audit(connection, decider, verb, {**detail, "file": file} if file else detail, now)
+    connection.execute(audited(decider.told, verb, {**detail, "file": file} if file else detail, now))
 
 
 def _decide(connection: Connection, number: int, settlement: Settlement, decider: Person, now: datetime) -> CodeChange:
@@ -179,67 +166,12 @@ def _decide(connection: Connection, number: int, settlement: Settlement, decider
 
 def _put_in_force(connection: Connection, change: CodeChange, decider: Person, now: datetime) -> None:
     """Write the row into the reference, in every place that shares the vocabulary, and what it was before."""
-    rows = [replace(change.after, log_type=place[0], field_name=place[1]) for place in places_of(change.key)]
-    held = {row.key: _held(connection, row.key) for row in rows}
-    today = now.astimezone(UTC).date()
-    upsert(
-        connection,
-        status_code_reference,
-        [
-            {
-                **_key_columns(row.key),
-                "meaning": row.meaning,
-                "severity": row.severity,
-                "deprecated": row.deprecated,
-                "first_seen": today,
-                "last_validated": today,
-            }
-            for row in rows
-        ],
-        KEY,
-        ["meaning", "severity", "deprecated", "last_validated"],
-    )
-    details = [
-        {
-            "code_id": _code_id(connection, row.key),
-            **{name: getattr(row, name) for name in DETAILS},
-            "origin": FROM_CHANGE,
-        }
-        for row in rows
-    ]
-    upsert(connection, status_code_details, details, ["code_id"], [*DETAILS, "origin"])
-    for row in rows:
-        before = held[row.key]
-        connection.execute(
-            sa.insert(status_code_history).values(
-                **_key_columns(row.key),
-                before=before.as_mapping() if before else None,
-                after=row.as_mapping(),
-                origin=FROM_CHANGE,
-                actor=decider.told,
-                change_id=change.id,
-                changed_at=now,
-            )
-        )
-
-
-def _held(connection: Connection, key: CodeKey) -> ReferenceRow | None:
-    row = connection.execute(_rows().where(*_is(status_code_reference, key))).one_or_none()
-    return None if row is None else _row(row)
-
-
-def _rows() -> sa.Select[Any]:
-    table, details = status_code_reference, status_code_details
-    return sa.select(table, *(details.c[name] for name in DETAILS)).select_from(table.outerjoin(details))
-
-
-def _row(row: AnyRow) -> ReferenceRow:
-    return ReferenceRow.from_mapping({**row._mapping, "state": row.state or "ACTIVE"})
-
-
-def _code_id(connection: Connection, key: CodeKey) -> int:
-    table = status_code_reference
-    return int(connection.execute(sa.select(table.c.code_id).where(*_is(table, key))).scalar_one())
+    rows = {row.key: row for row in (StatusCode.of(one, FROM_CHANGE) for one in spread(change.after))}
+    held = {code.key: code for code in read_codes(connection, change.key.value)}
+    write_codes(connection, rows, now.astimezone(UTC).date())
+    by = {"origin": FROM_CHANGE, "actor": decider.told, "change_id": change.id}
+    told = [history_row(held.get(key), row, now, **by) for key, row in rows.items()]
+    connection.execute(sa.insert(status_code_history), told)
 
 
 def _is(table: sa.Table, key: CodeKey) -> tuple[sa.ColumnElement[bool], ...]:
@@ -248,10 +180,6 @@ def _is(table: sa.Table, key: CodeKey) -> tuple[sa.ColumnElement[bool], ...]:
 
 def _key_columns(key: CodeKey) -> dict[str, str]:
     return dict(zip(KEY, (key.log_type, key.field, key.value), strict=True))
-
-
-def _audit(connection: Connection, actor: Person, action: str, detail: dict[str, Any], now: datetime) -> None:
-    connection.execute(sa.insert(audit_log).values(actor=actor.told, action=action, detail=detail, logged_at=now))
 
 
 def _get(connection: Connection, number: int) -> CodeChange:

@@ -1,8 +1,10 @@
-"""The status-code reference in the registry. Where its rows come from is the rule pack's matter."""
+"""The rows of the status-code reference in the registry: loaded from a rule pack, read, written with their history.
+Where the rows come from is the rule pack's matter, deciding on changes is `changes`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Any
@@ -11,7 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from m365dq_dagster.adapters.registry.part import AnyRow, RegistryPart, upsert
-from m365dq_dagster.adapters.registry.records import StatusCode
+from m365dq_dagster.adapters.registry.records import DETAILS, StatusCode
 from m365dq_dagster.adapters.registry.tables import (
     rule_packs,
     status_code_details,
@@ -20,10 +22,6 @@ from m365dq_dagster.adapters.registry.tables import (
 )
 from m365dq_dagster.core.outcome import Severity
 
-EXTRA = (
-    *("category", "outcome", "first_factor", "portal_status", "provenance", "method", "state", "symbolic_name"),
-    "sources",
-)
 KEY = ("log_type", "field_name", "code_value")
 FROM_PACK = "PACK"
 ACTOR = "rule pack"
@@ -31,6 +29,9 @@ ACTOR = "rule pack"
 
 LAYERS = (FROM_PACK, "CHANGE", "LOCAL")
 """Where rows come from that a rule pack holds, and so can leave."""
+
+MOST_ASKED = 1000
+"""Values that a query names; the ids of more are found by reading them all."""
 
 RowKey = tuple[str, str, str]
 
@@ -46,13 +47,13 @@ class Codes(RegistryPart):
         not is kept and marked as deprecated, and after the first load whatever changes enters the history. Without,
         codes that are not among the rows stay as they are.
         """
-        wanted = {(row.log_type, row.field, row.value): row for row in rows}
+        wanted = {row.key: row for row in rows}
         with self._writing() as connection:
-            held = {(code.log_type, code.field, code.value): code for code in _codes(connection)}
+            held = {code.key: code for code in read_codes(connection)}
             if pack is not None:
                 wanted |= {key: replace(code, deprecated=True) for key, code in _left(held, wanted).items()}
             changed = {key: row for key, row in wanted.items() if _differs(held.get(key), row)}
-            _write(connection, changed, now.astimezone(UTC).date())
+            write_codes(connection, changed, now.astimezone(UTC).date())
             if pack is not None:
                 _remember(connection, _history(held, changed, pack, now), pack, now)
         return len(changed)
@@ -65,23 +66,48 @@ class Codes(RegistryPart):
     def status_codes(self, value: str | None = None) -> list[StatusCode]:
         """The reference by log type, field and value; only one value where given."""
         with self._reading() as connection:
-            return _codes(connection, value)
+            return read_codes(connection, value)
 
 
-def _codes(connection: Connection, value: str | None = None) -> list[StatusCode]:
+def read_codes(connection: Connection, value: str | None = None) -> list[StatusCode]:
+    """The reference by log type, field and value; only one value where given."""
     table, details = status_code_reference, status_code_details
     state = sa.func.coalesce(details.c.state, "ACTIVE").label("state")
-    extra = (details.c[name] for name in EXTRA if name != "state")
+    extra = (details.c[name] for name in DETAILS if name != "state")
     query = sa.select(table, *extra, state, details.c.origin).select_from(table.outerjoin(details))
     if value is not None:
         query = query.where(table.c.code_value == value)
     return [_code(row) for row in connection.execute(query.order_by(*(table.c[name] for name in KEY)))]
 
 
-def _ids(connection: Connection) -> dict[tuple[str, str, str], int]:
+def write_codes(connection: Connection, rows: Mapping[RowKey, StatusCode], today: date) -> None:
+    """Put rows into the reference; `first_seen` of a known one stays."""
+    told = ["meaning", "severity", "last_validated", "deprecated"]
+    upsert(connection, status_code_reference, [_reference_row(row, today) for row in rows.values()], KEY, told)
+    ids = _ids(connection, {row.value for row in rows.values()})
+    names = (*DETAILS, "origin")
+    details = [{"code_id": ids[key], **{name: getattr(row, name) for name in names}} for key, row in rows.items()]
+    upsert(connection, status_code_details, details, ["code_id"], names)
+
+
+def _ids(connection: Connection, values: Collection[str]) -> dict[RowKey, int]:
+    """The ids of the rows of these values; those of others may be among them."""
     table = status_code_reference
-    rows = connection.execute(sa.select(table.c.log_type, table.c.field_name, table.c.code_value, table.c.code_id))
-    return {(row[0], row[1], row[2]): row[3] for row in rows}
+    query = sa.select(table.c.log_type, table.c.field_name, table.c.code_value, table.c.code_id)
+    if len(values) <= MOST_ASKED:
+        query = query.where(table.c.code_value.in_(values))
+    return {(row[0], row[1], row[2]): row[3] for row in connection.execute(query)}
+
+
+def history_row(before: StatusCode | None, after: StatusCode, now: datetime, **by: Any) -> dict[str, Any]:
+    """How a row came to be otherwise; `by` says what did it: origin, actor, and the rule pack or the change."""
+    return {
+        **dict(zip(KEY, after.key, strict=True)),
+        "before": before.row.as_mapping() if before else None,
+        "after": after.row.as_mapping(),
+        "changed_at": now,
+        **by,
+    }
 
 
 def _last_loaded(connection: Connection) -> str | None:
@@ -105,60 +131,29 @@ def _left(held: Mapping[RowKey, StatusCode], wanted: Mapping[RowKey, StatusCode]
     }
 
 
-def _write(connection: Connection, rows: Mapping[RowKey, StatusCode], today: date) -> None:
-    told = ["meaning", "severity", "last_validated", "deprecated"]
-    upsert(connection, status_code_reference, [_reference_row(row, today) for row in rows.values()], KEY, told)
-    ids = _ids(connection) if rows else {}
-    names = (*EXTRA, "origin")
-    details = [{"code_id": ids[key], **{name: getattr(row, name) for name in names}} for key, row in rows.items()]
-    upsert(connection, status_code_details, details, ["code_id"], names)
-
-
 def _history(
     held: Mapping[RowKey, StatusCode], changed: Mapping[RowKey, StatusCode], pack: str, now: datetime
 ) -> list[dict[str, Any]]:
     """How rows came to be otherwise; where only the layer is another, nothing happened."""
+    by = {"origin": FROM_PACK, "actor": ACTOR, "pack_hash": pack}
     return [
-        {
-            **dict(zip(KEY, key, strict=True)),
-            "before": _told(held[key]) if key in held else None,
-            "after": _told(row),
-            "origin": FROM_PACK,
-            "actor": ACTOR,
-            "pack_hash": pack,
-            "changed_at": now,
-        }
+        history_row(held.get(key), row, now, **by)
         for key, row in changed.items()
-        if key not in held or _told(held[key]) != _told(row)
+        if key not in held or held[key].row != row.row
     ]
 
 
-def _told(row: StatusCode) -> dict[str, Any]:
-    """A row by the names of its columns, as changes keep it."""
-    told = {name: getattr(row, name) or None for name in EXTRA}
-    key = dict(zip(KEY, (row.log_type, row.field, row.value), strict=True))
-    return {
-        **key,
-        "meaning": row.meaning,
-        "severity": Severity(row.severity).value,
-        "deprecated": row.deprecated,
-        **told,
-    }
-
-
 def _differs(held: StatusCode | None, row: StatusCode) -> bool:
-    if held is None or _told(held) != _told(row) or (row.origin is not None and held.origin != row.origin):
+    if held is None or held.row != row.row or (row.origin is not None and held.origin != row.origin):
         return True
     return row.last_validated is not None and held.last_validated != row.last_validated
 
 
 def _reference_row(row: StatusCode, today: date) -> dict[str, Any]:
     return {
-        "log_type": row.log_type,
-        "field_name": row.field,
-        "code_value": row.value,
+        **dict(zip(KEY, row.key, strict=True)),
         "meaning": row.meaning,
-        "severity": Severity(row.severity).value,
+        "severity": row.severity.value,
         "first_seen": row.first_seen or today,
         "last_validated": row.last_validated or today,
         "deprecated": row.deprecated,
@@ -177,5 +172,5 @@ def _code(row: AnyRow) -> StatusCode:
         last_validated=row.last_validated,
         origin=row.origin,
         code_id=row.code_id,
-        **{name: getattr(row, name) for name in EXTRA},
+        **{name: getattr(row, name) for name in DETAILS},
     )

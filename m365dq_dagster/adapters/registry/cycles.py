@@ -9,9 +9,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from m365dq_dagster.adapters.registry.audit import audited
 from m365dq_dagster.adapters.registry.part import RegistryPart
 from m365dq_dagster.adapters.registry.tables import (
-    audit_log,
     code_sightings,
     field_reliability_scores,
     maintenance_cycles,
@@ -56,10 +56,9 @@ class Cycles(RegistryPart):
     def record_cycle(self, quarter: str, actor: str, counts: Mapping[str, Any], now: datetime) -> None:
         """Keep that a cycle was gone through, and say so in the audit log."""
         row = {"quarter": quarter, "actor": actor, "counts": dict(counts), "made_at": now}
-        told = {"actor": actor, "action": "maintain", "detail": {"quarter": quarter, **counts}, "logged_at": now}
         with self._writing() as connection:
             connection.execute(sa.insert(maintenance_cycles).values(row))
-            connection.execute(sa.insert(audit_log).values(told))
+            connection.execute(audited(actor, "maintain", {"quarter": quarter, **counts}, now))
 
     def cycles(self, quarter: str | None = None) -> list[CycleRecord]:
         """The cycles, oldest first; only those of one quarter where given."""

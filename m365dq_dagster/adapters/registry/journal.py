@@ -11,10 +11,10 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from m365dq_dagster.adapters.registry.audit import audited
 from m365dq_dagster.adapters.registry.part import AnyRow, RegistryPart
 from m365dq_dagster.adapters.registry.records import AuditEntry, OverrideRecord
 from m365dq_dagster.adapters.registry.tables import (
-    approvals,
     audit_log,
     cases,
     correction_fields,
@@ -42,7 +42,7 @@ class Journal(RegistryPart):
         told = {"case": case_id, "reason": asked.reason, "expires": asked.expires}
         with self._writing() as connection:
             connection.execute(sa.insert(overrides).values(**row, expires=last, created_at=now))
-            connection.execute(_audit(person.told, "override", told, now))
+            connection.execute(audited(person.told, "override", told, now))
 
     def end_overrides(self, case_id: str, person: Person, reason: str, now: datetime) -> list[OverrideRecord]:
         """End what is in force for a case before its day, and say who did and why; returns what was ended.
@@ -58,7 +58,7 @@ class Journal(RegistryPart):
                 raise BadInput(f"No override is in force for case {case_id}; `m365dq overrides list` shows all.")
             ids = overrides.c.override_id.in_([key for key, _ in ended])
             connection.execute(sa.update(overrides).where(ids).values(ended_at=now, ended_by=person.told))
-            connection.execute(_audit(person.told, "end override", {"case": case_id, "reason": why}, now))
+            connection.execute(audited(person.told, "end override", {"case": case_id, "reason": why}, now))
         return [replace(one, ended_at=now, ended_by=person.told) for _, one in ended]
 
     def overrides(self, case_id: str | None = None) -> list[OverrideRecord]:
@@ -103,7 +103,7 @@ class Journal(RegistryPart):
             correction_id = int(connection.execute(made.returning(corrections.c.correction_id)).scalar_one())
             if misled:
                 connection.execute(sa.insert(correction_fields), [_field_row(correction_id, one) for one in misled])
-            connection.execute(_audit(Person(actor, acting_as).told, "correct", detail, now))
+            connection.execute(audited(Person(actor, acting_as).told, "correct", detail, now))
         return correction_id
 
     def corrections_until(self, end: datetime) -> list[Correction]:
@@ -124,27 +124,16 @@ class Journal(RegistryPart):
                 of_each[row.correction_id].append(MisledField(row.log_type, row.field_name, row.circumstances or {}))
             return [_correction(row, tuple(of_each[row.correction_id])) for row in connection.execute(chosen)]
 
-    def record_approval(self, subject: str, decision: str, actor: str, reason: str | None, now: datetime) -> None:
-        """Keep a decision, APPROVED or REJECTED, on a proposed change."""
-        row = {"subject": subject, "decision": decision, "actor": actor, "reason": reason, "decided_at": now}
-        with self._writing() as connection:
-            connection.execute(sa.insert(approvals).values(row))
-            connection.execute(_audit(actor, decision.lower(), {"subject": subject}, now))
-
     def audit(self, actor: str, action: str, detail: Mapping[str, Any], now: datetime) -> None:
         """Append to the audit log, which can be neither changed nor shortened."""
         with self._writing() as connection:
-            connection.execute(_audit(actor, action, detail, now))
+            connection.execute(audited(actor, action, detail, now))
 
     def audit_entries(self) -> list[AuditEntry]:
         """The audit log, oldest first."""
         with self._reading() as connection:
             rows = connection.execute(sa.select(audit_log).order_by(audit_log.c.audit_id)).all()
         return [AuditEntry(row.actor, row.action, row.detail, row.logged_at) for row in rows]
-
-
-def _audit(actor: str, action: str, detail: Mapping[str, Any], now: datetime) -> sa.Insert:
-    return sa.insert(audit_log).values(actor=actor, action=action, detail=dict(detail), logged_at=now)
 
 
 def _check_last(connection: Connection, case_id: str, about: str, after: int | None) -> None:

@@ -46,6 +46,13 @@ class ScoreRow:
     rules: tuple[str, ...] = ()
 
 
+DETAILS = (
+    *("category", "outcome", "first_factor", "portal_status", "provenance", "method", "state", "symbolic_name"),
+    "sources",
+)
+"""What the product keeps of a row of the reference beside the specification's columns."""
+
+
 @dataclass(frozen=True)
 class StatusCode:
     """One row of the status-code reference with what this product adds to it.
@@ -73,6 +80,24 @@ class StatusCode:
     sources: str | None = None
     origin: str | None = None
     code_id: int | None = dataclasses.field(default=None, compare=False)
+
+    @classmethod
+    def of(cls, row: ReferenceRow, origin: str) -> StatusCode:
+        """A row of the reference with the layer that it comes from."""
+        told = {name: getattr(row, name) for name in DETAILS}
+        key = (row.log_type, row.field_name, row.code_value)
+        return cls(*key, row.meaning, Severity(row.severity), deprecated=row.deprecated, origin=origin, **told)
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """What it is found by: log type, field and value."""
+        return self.log_type, self.field, self.value
+
+    @property
+    def row(self) -> ReferenceRow:
+        """What it says, as changes keep it; what is blank is None."""
+        told: dict[str, Any] = {name: getattr(self, name) or None for name in DETAILS}
+        return ReferenceRow(*self.key, self.meaning, self.severity.value, self.deprecated, **told)
 
 
 @dataclass(frozen=True)

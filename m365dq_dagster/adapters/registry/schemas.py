@@ -10,10 +10,10 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from m365dq_dagster.adapters.registry.audit import audited
 from m365dq_dagster.adapters.registry.part import AnyRow, RegistryPart, insert_new, upsert
 from m365dq_dagster.adapters.registry.records import SchemaChangeRecord, SchemaVersion
 from m365dq_dagster.adapters.registry.tables import (
-    audit_log,
     log_shapes,
     schema_changes,
     schema_fields,
@@ -145,7 +145,8 @@ class Schemas(RegistryPart):
             if row is None:
                 raise BadInput(f"There is no schema change {change_id}; `m365dq schema changes` lists them.")
             if done:
-                connection.execute(sa.insert(audit_log).values(_audited(row, person, reason, now)))
+                detail = {"change": change_id, "kind": row.kind, "what": row.detail, "reason": reason.strip()}
+                connection.execute(audited(person.told, "close_schema_change", detail, now))
         return _change(row)
 
     def record_operations(self, rows: Iterable[OperationRows], log_type: str, now: datetime) -> None:
@@ -292,11 +293,6 @@ def _change(row: AnyRow) -> SchemaChangeRecord:
         row.version_id,
         row.case_id,
     )
-
-
-def _audited(row: AnyRow, person: Person, reason: str, now: datetime) -> dict[str, Any]:
-    detail = {"change": row.change_id, "kind": row.kind, "what": row.detail, "reason": reason.strip()}
-    return {"actor": person.told, "action": "close_schema_change", "detail": detail, "logged_at": now}
 
 
 def _operation_row(one: OperationRows, log_type: str, now: datetime) -> dict[str, Any]:

@@ -134,8 +134,8 @@ def test_cases_that_heard_a_field_are_those_where_it_had_a_score(store: Registry
     assert store.cases_that_heard() == {("sign_in_logs", "status"): {"a", "d"}}
 
 
-def test_decisions_and_deeds_are_logged_in_order(store: Registry, now: datetime) -> None:
-    store.record_approval("sign_in_logs/status_error_code/530031", "APPROVED", "kim", None, now)
+def test_deeds_are_logged_in_order(store: Registry, now: datetime) -> None:
+    store.audit("kim", "approved", {}, now)
     store.audit("lee", "exported", {"rows": 3}, now)
     entries = store.audit_entries()
     assert [(entry.actor, entry.action) for entry in entries] == [("kim", "approved"), ("lee", "exported")]

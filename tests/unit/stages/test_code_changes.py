@@ -286,6 +286,6 @@ def test_whatever_is_tried_no_critical_change_is_approved_by_who_proposed_it(
             assert not change.decider.is_same_as(change.proposer)
     assert sum(change.state is ChangeState.PENDING for change in changes) <= 1
     in_force = desk(ALICE).in_force(key)
-    approved = registry.approved_changes()
+    approved = registry.code_changes(ChangeState.APPROVED)
     assert (in_force is None) == (not approved)
     assert in_force is None or in_force == approved[-1].after

@@ -8,8 +8,6 @@ from m365dq_dagster.core.outcome import Severity
 from m365dq_dagster.stages.codes import (
     code_mapping,
     load_codes,
-    look_up,
-    look_up_seen,
     unknown_codes,
     unknown_listing,
 )
@@ -33,9 +31,9 @@ def test_the_rule_packs_codes_are_loaded_once_for_every_field_that_holds_them(
 
 def test_values_and_operations_are_looked_up_like_codes(registry: Registry, now: datetime) -> None:
     load_codes(registry, load_rule_pack(), now)
-    (word,) = look_up(registry, "notApplied", "sign_in_logs", "conditional_access_status")
+    (word,) = [code for code in registry.status_codes("notApplied") if code.log_type == "sign_in_logs"]
     assert word.category == "CA_NOT_EVALUATED"
-    (operation,) = look_up(registry, "New-InboxRule")
+    (operation,) = registry.status_codes("New-InboxRule")
     assert (operation.log_type, operation.field, operation.severity) == (
         "unified_audit_log",
         "operation",
@@ -59,30 +57,17 @@ def test_a_pack_that_is_loaded_already_is_not_even_read(registry: Registry, now:
 
 def test_a_pending_code_of_the_pack_is_not_in_force(registry: Registry, now: datetime) -> None:
     load_codes(registry, load_rule_pack(), now)
-    assert {code.state for code in look_up(registry, "530031")} == {"PENDING"}
+    assert {code.state for code in registry.status_codes("530031")} == {"PENDING"}
     registry.record_sightings("c", [("sign_in_logs", "status_error_code", "530031", 1, None, None)], now)
     assert list(unknown_codes(registry, now)) == [("sign_in_logs", "status_error_code", "530031")]
 
 
-def test_a_code_is_looked_up_by_value_log_type_and_field(registry: Registry, now: datetime) -> None:
+def test_a_code_is_held_once_for_every_field_that_may_hold_it(registry: Registry, now: datetime) -> None:
     load_codes(registry, load_rule_pack(), now)
-    assert len(look_up(registry, " 50126 ")) == 3
-    (one,) = look_up(registry, "50126", log_type="unified_audit_log")
-    assert one.category == "bad_credentials"
-    assert len(look_up(registry, "50126", field="status_error_code")) == 2
-    assert look_up(registry, "512345") == ()
-
-
-def test_every_code_of_a_case_is_joined_to_its_meaning(registry: Registry, now: datetime) -> None:
-    load_codes(registry, load_rule_pack(), now)
-    seen = [("sign_in_logs", "status_error_code", value, 3, None, None) for value in ("0", "512345")]
-    registry.record_sightings("c", seen, now)
-    registry.record_sightings("other", seen, now)
-    (known, meaning), (unknown, nothing) = look_up_seen(registry, "c")
-    assert (known.value, known.case_id) == ("0", "c")
-    assert meaning is not None
-    assert meaning.category == "success"
-    assert (unknown.value, nothing) == ("512345", None)
+    held = registry.status_codes("50126")
+    assert {code.key[:2] for code in held} == set(CODE_FIELDS)
+    assert {code.category for code in held} == {"bad_credentials"}
+    assert registry.status_codes("512345") == []
 
 
 def test_what_tells_outcomes_is_listed_before_what_does_not(registry: Registry, now: datetime) -> None:
