@@ -64,7 +64,7 @@ def csv_text(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> str:
     sink = io.StringIO()
     writer = csv.writer(sink, lineterminator="\n")
     writer.writerow(columns)
-    writer.writerows([guarded(_cell(row.get(name))) for name in columns] for row in rows)
+    writer.writerows([guarded(as_cell(row.get(name))) for name in columns] for row in rows)
     return sink.getvalue()
 
 
@@ -78,7 +78,8 @@ def unguarded(cell: str) -> str:
     return cell[1:] if cell.startswith("'") and FORMULA.match(cell[1:]) else cell
 
 
-def _cell(value: object) -> str:
+def as_cell(value: object) -> str:
+    """A value as a cell holds it."""
     if isinstance(value, bool):
         return "true" if value else "false"
     return "" if value is None else str(value)
@@ -181,7 +182,7 @@ def _from_json(name: str, digest: str, text: str) -> EditedTable:
         if not isinstance(entry, dict) or any(isinstance(value, (list, dict)) for value in entry.values()):
             bad.append((number, "it is no plain object"))
             continue
-        cells = {folded(key): _cell(value).strip() for key, value in entry.items()}
+        cells = {folded(key): as_cell(value).strip() for key, value in entry.items()}
         columns |= dict.fromkeys(cells)
         good.append(Line(number, cells))
     filled = [Line(line.number, {**dict.fromkeys(columns, ""), **line.cells}) for line in good]

@@ -35,7 +35,7 @@ from m365dq_dagster.core.errors import BadInput, InternalFault
 from m365dq_dagster.core.outcome import Role
 from m365dq_dagster.core.policy import Policy
 from m365dq_dagster.core.profile import FieldSpec, Witness
-from m365dq_dagster.core.reference import FILES, TOLD, At, Conflict, Layer, Seen
+from m365dq_dagster.core.reference import FILES, TOLD, TRUE, At, Conflict, Layer, Seen
 
 OPERATIONS_FILE = "operations.toml"
 """Recipients and windows: operations, not judgement, so not part of the hash."""
@@ -54,7 +54,6 @@ INTAKE_FILES = ("retention.csv", "vendor_changes.csv")
 """What intake reads of a pack, besides the formats."""
 
 DEPRECATED = "deprecated"
-TRUE = frozenset({"true", "yes", "1"})
 PLAIN = ("meaning", "severity", "deprecated", "state")
 """What every row of the reference says; anything else may be left open."""
 

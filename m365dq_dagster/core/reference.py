@@ -51,6 +51,9 @@ TOLD = tuple(one.name for one in fields(ReferenceRow) if one.name not in ("log_t
 """The attributes of a row that say something of its value."""
 
 UPPER = frozenset({"severity", "state"})
+TRUE = frozenset({"true", "yes", "1"})
+"""How a file says that a row is deprecated."""
+
 FILES = {Kind.CODE: "status_codes.csv", Kind.VALUE: "values.csv", Kind.OPERATION: "operations.csv"}
 """The file of a rule pack that holds rows of each kind."""
 
@@ -167,7 +170,7 @@ def check(row: ReferenceRow, source: str) -> None:
 
 def _cell(name: str, value: Any) -> Any:
     if name == "deprecated":
-        return value if isinstance(value, bool) else str(value).strip().lower() in ("true", "yes", "1")
+        return value if isinstance(value, bool) else str(value).strip().lower() in TRUE
     text = str(value).strip()
     return text.upper() if name in UPPER else text
 

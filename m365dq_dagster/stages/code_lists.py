@@ -13,7 +13,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from m365dq_dagster.adapters.edited_tables import EditedTable, Line, csv_text, read_table
+from m365dq_dagster.adapters.edited_tables import EditedTable, Line, as_cell, csv_text, read_table
 from m365dq_dagster.adapters.registry import CodeChange, Registry
 from m365dq_dagster.core.code_changes import CODE_FIELDS, Asked, CodeKey, Kind, Proposal, ReferenceRow, proposed
 from m365dq_dagster.core.errors import BadInput
@@ -255,15 +255,9 @@ def _told(other: Iterable[tuple[str, str, str]]) -> str:
 def _other(entry: Entry, row: ReferenceRow) -> Iterator[tuple[str, str, str]]:
     """What the file says and a row says otherwise: (column, the row's, the file's). A blank says nothing."""
     for name, said in entry.said.items():
-        held = _text(getattr(row, name))
+        held = as_cell(getattr(row, name)).strip()
         if said.lower() != held.lower() if name in ("deprecated", "severity", "state") else said != held:
             yield name, held, said
-
-
-def _text(value: object) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return "" if value is None else str(value).strip()
 
 
 def _proposal(desk: CodeDesk, entry: Entry) -> Proposal | None:

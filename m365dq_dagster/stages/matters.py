@@ -24,7 +24,7 @@ from m365dq_dagster.core.narrative import plural
 from m365dq_dagster.core.outcome import Severity
 from m365dq_dagster.core.profile import Witness
 from m365dq_dagster.core.sightings import BY_KEY
-from m365dq_dagster.stages import corrections
+from m365dq_dagster.stages import corrections, overrides
 from m365dq_dagster.stages.code_proposals import DESCRIBED_NOW
 from m365dq_dagster.stages.codes import key_of, turned_down
 from m365dq_dagster.stages.sightings import reference_of
@@ -177,7 +177,7 @@ def _of(beside: Mapping[Key, list[Beside]], value: UnknownValue) -> Iterable[lis
 def unknown_matters(desk: Desk, unknown: Sequence[UnknownValue], *, codes: bool) -> list[Matter]:
     """The unknown codes, or the other unknown values, each with its evidence and what is proposed."""
     waiting = {_name(*change.key.place, change.key.value): proposal_words(change) for change in desk.waiting}
-    proposed = {_name(code.log_type, code.field, code.value): shipped_words(code) for code in desk.shipped} | waiting
+    proposed = {_name(*code.key): shipped_words(code) for code in desk.shipped} | waiting
     refused = {_name(*one.key.place, one.key.value): one for one in desk.changes if one.state is ChangeState.REJECTED}
     found = [one for one in unknown if is_unknown_code(one) == codes]
     return [
@@ -220,7 +220,7 @@ def pending_matters(desk: Desk, shown: Iterable[UnknownValue]) -> list[Matter]:
     """What waits for a decision and is not shown as unknown already: proposals, and rows shipped as pending."""
     told = {_name(*one.fields[0], one.value) for one in shown}
     waiting = {_name(*change.key.place, change.key.value): change for change in desk.waiting}
-    shipped = {_name(code.log_type, code.field, code.value): code for code in desk.shipped}
+    shipped = {_name(*code.key): code for code in desk.shipped}
     return [
         *(_pending(change, desk.now) for name, change in waiting.items() if name not in told),
         *(_shipped(code) for name, code in shipped.items() if name not in told and name not in waiting),
@@ -274,7 +274,7 @@ def correction_matters(desk: Desk) -> list[Matter]:
 
 def override_matters(desk: Desk) -> list[Matter]:
     """The overrides in force today."""
-    newest = {one.case_id: one for one in reversed(desk.registry.overrides()) if one.is_in_force(desk.now)}
+    newest = {one.case_id: one for one in reversed(overrides.in_force(desk.registry, desk.now))}
     return [
         Matter(
             one.case_id,
@@ -294,7 +294,7 @@ def stale_matters(desk: Desk) -> tuple[list[Matter], int]:
     for code in desk.reference:
         if code.state != "ACTIVE" or code.deprecated or not code.last_validated or code.last_validated >= oldest:
             continue
-        found = desk.sighted.get((code.log_type, code.field, code.value))
+        found = desk.sighted.get(code.key)
         name = (code.value, "" if is_code(code.log_type, code.field) else f"{code.log_type}.{code.field}")
         if found:
             used[name] = _used(code, found, used.get(name))
@@ -308,15 +308,13 @@ def deprecated_matters(desk: Desk) -> list[Matter]:
     return [
         _still_seen(code, found)
         for code in desk.reference
-        if code.deprecated
-        and (found := desk.sighted.get((code.log_type, code.field, code.value)))
-        and found.last_sighted >= desk.since
+        if code.deprecated and (found := desk.sighted.get(code.key)) and found.last_sighted >= desk.since
     ]
 
 
 def unseen_matters(desk: Desk) -> list[Matter]:
     """The rows in force that were seen once, and in no case that was judged since a year."""
-    known = {(code.log_type, code.field, code.value): code for code in desk.reference}
+    known = {code.key: code for code in desk.reference}
     return [
         Matter(
             one.value,

@@ -10,15 +10,12 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from m365dq_dagster.adapters.registry.part import RegistryPart, insert_new, upsert
+from m365dq_dagster.adapters.registry.part import AnyRow, RegistryPart, insert_new, upsert
+from m365dq_dagster.adapters.registry.schemas import CHANGE_KEY, DOCUMENT, NAME_CHARS, change_row
 from m365dq_dagster.adapters.registry.tables import schema_changes, vendor_documents
 from m365dq_dagster.core.plain_text import one_line
 from m365dq_dagster.core.schema_changes import SchemaChange
 from m365dq_dagster.core.vendor_pages import Snapshot
-
-ORIGIN = "DOCUMENT"
-CHANGE_KEY = ("log_type", "api_version", "kind", "name", "became", "origin")
-NAME_CHARS = 300
 
 ChangeKey = tuple[str, str, str, str, str]
 
@@ -53,16 +50,18 @@ class Documents(RegistryPart):
         query = sa.select(table).order_by(table.c.read_at, table.c.document_id)
         with self._reading() as connection:
             rows = connection.execute(query).all()
-        last = {
-            row.name: KeptDocument(row.name, row.sha256, Snapshot.from_json(row.snapshot), row.read_at) for row in rows
-        }
-        order = {row.name: place for place, row in enumerate(rows)}
-        return sorted(last.values(), key=lambda kept: order[kept.name])
+        last: dict[str, AnyRow] = {}
+        for row in rows:
+            last.pop(row.name, None)
+            last[row.name] = row
+        return [
+            KeptDocument(row.name, row.sha256, Snapshot.from_json(row.snapshot), row.read_at) for row in last.values()
+        ]
 
     def document_changes(self) -> set[ChangeKey]:
         """The keys of every change that a document was ever found to make."""
         names = CHANGE_KEY[:-1]
-        query = sa.select(*(schema_changes.c[name] for name in names)).where(schema_changes.c.origin == ORIGIN)
+        query = sa.select(*(schema_changes.c[name] for name in names)).where(schema_changes.c.origin == DOCUMENT)
         with self._reading() as connection:
             return {(row[0], row[1], row[2], row[3], row[4]) for row in connection.execute(query)}
 
@@ -79,18 +78,5 @@ class Documents(RegistryPart):
         }
         with self._writing() as connection:
             upsert(connection, vendor_documents, [row], ["name", "sha256"], ["kind", "snapshot", "read_at"])
-            return [
-                change for change in changes if insert_new(connection, schema_changes, _row(change, now), CHANGE_KEY)
-            ]
-
-
-def _row(change: SchemaChange, now: datetime) -> dict[str, object]:
-    key = dict(zip(CHANGE_KEY, (*change_key(change), ORIGIN), strict=True))
-    return {
-        **key,
-        "severity": change.severity.value,
-        "detail": change.detail,
-        "source": change.source,
-        "effective": change.effective,
-        "detected_at": now,
-    }
+            rows = ((one, change_row(one, one_line(one.surface, NAME_CHARS), DOCUMENT, now)) for one in changes)
+            return [one for one, kept in rows if insert_new(connection, schema_changes, kept, CHANGE_KEY)]

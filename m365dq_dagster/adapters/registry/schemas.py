@@ -105,7 +105,7 @@ class Schemas(RegistryPart):
     ) -> list[SchemaChangeRecord]:
         """Keep changes, each once for ever: the same log type, interface version, kind and names are the same change,
         and the first one who saw it stands. `origin` is IMPORT or DOCUMENT. Returns those that are new."""
-        rows = [_change_row(one, api_version, origin, now, case_id, version_id) for one in changes]
+        rows = [change_row(one, api_version, origin, now, case_id, version_id) for one in changes]
         with self._writing() as connection:
             fresh = [row for row in rows if insert_new(connection, schema_changes, row, CHANGE_KEY)]
             found = [_change_of(connection, row) for row in fresh]
@@ -247,9 +247,15 @@ def _schema_version(row: AnyRow) -> SchemaVersion:
     )
 
 
-def _change_row(
-    one: SchemaChange, api_version: str, origin: str, now: datetime, case_id: str | None, version_id: int | None
+def change_row(
+    one: SchemaChange,
+    api_version: str,
+    origin: str,
+    now: datetime,
+    case_id: str | None = None,
+    version_id: int | None = None,
 ) -> dict[str, Any]:
+    """A change as its table keeps it."""
     return {
         "log_type": one.log_type,
         "api_version": api_version,
