@@ -14,7 +14,7 @@ import pytest
 
 from m365dq_dagster.adapters.case_store import CaseStore
 from m365dq_dagster.adapters.registry import Registry
-from m365dq_dagster.cli.workbench import RunRequest, Workbench
+from m365dq_dagster.cli.workbench import Workbench
 from m365dq_dagster.stages.case import PreparedCase
 from tests.support.program import call, call_json
 
@@ -172,8 +172,8 @@ def test_what_another_run_has_judged_meanwhile_is_not_judged_again(
     seen: list[bool] = []
     prepared = Workbench._prepared
 
-    def first_time_changed(self: Workbench, registry: Registry, request: RunRequest) -> PreparedCase:
-        found = prepared(self, registry, request)
+    def first_time_changed(self: Workbench, registry: Registry, *asked: Any) -> PreparedCase:
+        found = prepared(self, registry, *asked)
         seen.append(found.unchanged)
         return replace(found, unchanged=found.unchanged and len(seen) > 1)
 
