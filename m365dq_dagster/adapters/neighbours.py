@@ -9,8 +9,8 @@ from pathlib import Path
 
 import duckdb
 
-from m365dq_dagster.adapters import sql
 from m365dq_dagster.adapters.case_store import open_reader
+from m365dq_dagster.adapters.measure import run_named
 from m365dq_dagster.adapters.sql import neighbours
 from m365dq_dagster.core.maintenance import Beside
 
@@ -34,9 +34,7 @@ def beside(generation: Path, wanted: Wanted) -> Found:
 
 
 def _in_one_log(con: duckdb.DuckDBPyConnection, log_type: str, field: str, values: Sequence[str]) -> Found:
-    columns = {
-        row[0] for row in con.execute(sql.named_statements("judge")["columns_of"], {"name": log_type}).fetchall()
-    }
+    columns = {name for (name,) in run_named(con, "columns_of", {"name": log_type})}
     if field not in columns:
         return {}
     found: Found = {}

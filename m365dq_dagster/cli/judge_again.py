@@ -84,8 +84,8 @@ def screen(found: Difference) -> RenderableType:
             *_outcomes(found),
             *_part("Unknown codes and values", found.unknown, _rows),
             *_part("Findings", found.findings, _finding),
-            *_part("Recommended fields", found.recommended, _recommended),
-            *_part("Fields", found.fields, _field),
+            *_part("Recommended fields", found.recommended, _named),
+            *_part("Fields", found.fields, _named),
         ]
     return Group(*parts, *_why(found))
 
@@ -169,14 +169,10 @@ def _finding(one: Changed) -> str:
     if one.before is None or one.after is None:
         claim = (one.after or one.before or {}).get("claim")
         return f"{'new' if one.before is None else 'gone'}: {claim}"
-    return f"{one.what}: {_words(one)}"
+    return _named(one)
 
 
-def _recommended(one: Changed) -> str:
-    return f"{one.what}: {_words(one)}"
-
-
-def _field(one: Changed) -> str:
+def _named(one: Changed) -> str:
     return f"{one.what}: {_words(one)}"
 
 

@@ -83,16 +83,7 @@ def _view(bench: Workbench, document: Document, view: str, *, as_json: bool) -> 
         terminal.console().print(Group(*banners, VIEWS[view](document)))
 
 
-def _other_pack(document: Document, installed: str) -> str:
-    if installed in ("", document.get("rule_pack")):
-        return ""
-    return (
-        "Judged by another rule pack than the one in force; judge it by that with `m365dq rejudge "
-        f"{document.get('case')}`, or run the case again."
-    )
-
-
-def _summary(document: Document, installed: str) -> RenderableType:
+def _summary(document: Document, in_force: str) -> RenderableType:
     lines: list[RenderableType] = []
     lines.append(cell(narrative.verdict_line(document), "bold"))
     lines.append(cell(narrative.why(document)))
@@ -102,7 +93,7 @@ def _summary(document: Document, installed: str) -> RenderableType:
         *(narrative.elided(text, CORRECTION) for text in narrative.correction_banners(document)[:NAMED]),
         narrative.stale(document),
         narrative.rejudged_banner(document),
-        _other_pack(document, installed),
+        narrative.other_pack_banner(document, in_force),
     )
     lines += [cell(banner, "yellow") for banner in banners if banner]
     lines += [cell(f"Cannot be concluded: {text}") for text in narrative.texts(document, "cannot_conclude")]

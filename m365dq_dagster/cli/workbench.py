@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from m365dq_dagster.core.differences import Difference
     from m365dq_dagster.core.metrics import Dashboard
     from m365dq_dagster.core.overrides import Override
+    from m365dq_dagster.core.people import Person
     from m365dq_dagster.stages.case import PreparedCase
     from m365dq_dagster.stages.case_run import Progress
     from m365dq_dagster.stages.code_changes import CodeDesk
@@ -112,12 +113,11 @@ class Workbench:
 
     def end_overrides(self, case_id: str, reason: str, actor: str | None) -> list[dict[str, Any]]:
         """End what is in force for a case before its day; returns what was ended."""
-        from m365dq_dagster.adapters.operating_user import operating_person
         from m365dq_dagster.core.context import valid_case_id
         from m365dq_dagster.stages.overrides import end
 
         with self.registry() as registry:
-            return end(registry, valid_case_id(case_id), operating_person(actor), reason, self.now())
+            return end(registry, valid_case_id(case_id), self._person(actor), reason, self.now())
 
     def progress(self, case_id: str) -> dict[str, Any]:
         """Where the case stands, what blocks it and what comes next."""
@@ -143,13 +143,11 @@ class Workbench:
 
     def close_schema_change(self, change_id: int, reason: str, actor: str | None) -> dict[str, Any]:
         """Close a change in the name of this machine's user."""
-        from m365dq_dagster.adapters.clock import SystemClock
-        from m365dq_dagster.adapters.operating_user import operating_person
         from m365dq_dagster.stages.schema import as_row
 
-        person = operating_person(actor)
+        person = self._person(actor)
         with self.registry() as registry:
-            return as_row(registry.close_schema_change(change_id, person, reason, SystemClock().now()))
+            return as_row(registry.close_schema_change(change_id, person, reason, self.now()))
 
     def generate(
         self, name: str, out: Path, rows: int | None, seed: int, shape: str | None, variant: str | None, **extra: Any
@@ -193,52 +191,33 @@ class Workbench:
     def codes(
         self, value: str | None, wanted: Mapping[str, str | None], *, deprecated: bool = False
     ) -> list[dict[str, Any]]:
-        """The reference, brought up to the rule pack's; only what has the wanted words, in upper or lower case. What
-        was turned down is left out, unless it is asked for by its value or its state.
-        """
-        from m365dq_dagster.stages.codes import listing
+        """The rows of the reference that have the wanted words; see `stages.codes.selected`."""
+        from m365dq_dagster.stages.codes import selected
 
-        words = {name: word.strip().lower() for name, word in wanted.items() if word is not None}
-        known = {"state": ("active", "pending", "rejected"), "severity": ("info", "warning", "critical")}
-        for name in set(words) & set(known):
-            if words[name] not in known[name]:
-                raise BadInput(
-                    f"There is no {name} {words[name][:40]!r}; it is one of {', '.join(known[name]).upper()}."
-                )
-        with self._reference() as registry:
-            rows = listing(registry, value)
-        if value is None and "state" not in words:
-            rows = [row for row in rows if row["state"] != "REJECTED"]
-        return [
-            row
-            for row in rows
-            if all(str(row[name] or "").lower() == word for name, word in words.items())
-            and (row["deprecated"] or not deprecated)
-        ]
+        with self._reference() as (registry, _):
+            return selected(registry, value, wanted, deprecated=deprecated)
 
     @contextmanager
     def code_desk(self, actor: str | None = None) -> Iterator[CodeDesk]:
         """Where the reference is changed, by the person behind this process."""
-        from m365dq_dagster.adapters.operating_user import operating_person
         from m365dq_dagster.stages.code_changes import CodeDesk
-        from m365dq_dagster.stages.packs import effective_pack
 
-        person = operating_person(actor)
-        with self._reference() as registry:
-            yield CodeDesk(registry, effective_pack(self.settings, registry), person, self.now())
+        person = self._person(actor)
+        with self._reference() as (registry, pack):
+            yield CodeDesk(registry, pack, person, self.now())
 
     def code_history(self, value: str) -> list[dict[str, Any]]:
         """How the rows of a value came about, oldest first."""
         from m365dq_dagster.stages.code_changes import history
 
-        with self._reference() as registry:
+        with self._reference() as (registry, _):
             return history(registry, value)
 
     def export_codes(self, path: Path) -> dict[str, Any]:
         """Write the reference to a file."""
         from m365dq_dagster.stages.code_lists import export
 
-        with self._reference() as registry:
+        with self._reference() as (registry, _):
             return export(registry, path)
 
     def owner(self) -> str:
@@ -248,31 +227,28 @@ class Workbench:
         return load_operations_policy().owner
 
     @contextmanager
-    def _reference(self) -> Iterator[Registry]:
-        """The registry with its reference brought up to the rule pack in force."""
-        from m365dq_dagster.stages.codes import load_codes
-        from m365dq_dagster.stages.packs import effective_pack
+    def _reference(self) -> Iterator[tuple[Registry, RulePack]]:
+        """The registry with its reference brought up to the rule pack in force, and that pack."""
+        from m365dq_dagster.stages.codes import bring_up_to_date
 
         with self.registry() as registry:
-            load_codes(registry, effective_pack(self.settings, registry), self.now())
-            yield registry
+            yield registry, bring_up_to_date(self.settings, registry, self.now())
 
     def unknown_codes(self, days: int) -> list[dict[str, Any]]:
         """The values seen in the last days that are in no table, with their rows in each case and what waits."""
         from m365dq_dagster.stages.codes import unknown_listing
 
-        with self._reference() as registry:
+        with self._reference() as (registry, _):
             return unknown_listing(registry, self.now() - timedelta(days=days))
 
     def maintain(
         self, quarter: str | None, documents: Path | None, actor: str | None, *, dry: bool, fetch: bool
     ) -> Cycle:
         """Go through the quarterly cycle; a dry one reads everything and makes nothing, not even the home folder."""
-        from m365dq_dagster.adapters.operating_user import operating_person
         from m365dq_dagster.adapters.settings import Settings
         from m365dq_dagster.stages import maintenance
 
-        request = maintenance.CycleRequest(operating_person(actor), self.now(), quarter, documents, fetch)
+        request = maintenance.CycleRequest(self._person(actor), self.now(), quarter, documents, fetch)
         if dry:
             return maintenance.dry_run(Settings.read(), request)
         with self.registry() as registry:
@@ -296,11 +272,10 @@ class Workbench:
         actor: str | None,
     ) -> dict[str, Any]:
         """Record that a conclusion was wrong, and tell of it in the report of the published generation too."""
-        from m365dq_dagster.adapters.operating_user import operating_person
         from m365dq_dagster.stages import corrections
 
         asked = corrections.Asked(case_id, finding, verdict, reason, fields)
-        person, pack = operating_person(actor), self.pack()
+        person, pack = self._person(actor), self.pack()
         with self.registry() as registry:
             made = corrections.correct(registry, self.store, pack, asked, person, self.now())
         document = self.document(case_id)
@@ -542,8 +517,17 @@ class Workbench:
 
     def report_path(self, document: Mapping[str, Any], form: str = "html") -> Path:
         """Where the report of the published generation is."""
-        folder = self.store.case_dir(str(document["case"])) / "reports" / str(document.get("generation"))
-        return folder / f"report.{form}"
+        from m365dq_dagster.stages.report import report_dir
+
+        return (
+            report_dir(self.store.case_dir(str(document["case"])), str(document.get("generation"))) / f"report.{form}"
+        )
+
+    def _person(self, acting_as: str | None) -> Person:
+        """Who runs this command."""
+        from m365dq_dagster.adapters.operating_user import operating_person
+
+        return operating_person(acting_as)
 
     def now(self) -> datetime:
         """The moment, aware and in UTC."""

@@ -22,6 +22,7 @@ from m365dq_dagster.core.context_rules import (
     parse_rules,
 )
 from m365dq_dagster.core.corrections import Correction, MisledField, wrong_conclusions
+from m365dq_dagster.core.narrative import some
 
 LEAST_CASES = 2
 """A field must have misled in this many cases before a rule is proposed: one case may be its own circumstances."""
@@ -237,15 +238,10 @@ def _proposal(
         **effect,
         "because": _because(field, when, len(misled), whole),
         "runbook": RUNBOOK,
-        "source": f"corrections {_some(corrections)} of the cases {_some(misled)}",
+        "source": f"corrections {some(corrections, NAMED)} of the cases {some(misled, NAMED)}",
         "examples": _examples(when, effect["effect"]),
     }
     return Proposal(entry, parse_rules([entry])[0], misled, whole, corrections)
-
-
-def _some(names: Sequence[object]) -> str:
-    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-    return ", ".join(map(str, names[:NAMED])) + more
 
 
 def _effect(share: float) -> dict[str, Any]:

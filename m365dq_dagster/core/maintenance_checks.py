@@ -19,7 +19,7 @@ from m365dq_dagster.core.maintenance import (
     quarter_start,
 )
 from m365dq_dagster.core.maintenance_page import RUNBOOK, documents
-from m365dq_dagster.core.narrative import plural
+from m365dq_dagster.core.narrative import plural, some
 from m365dq_dagster.core.plain_text import one_line
 
 STAGE = "maintenance"
@@ -100,8 +100,7 @@ def _documents(report: MaintenanceReport) -> CheckResult:
 
 
 def _named(stale: tuple[Matter, ...]) -> str:
-    names = ", ".join(one_line(one.subject, 40) for one in stale[:NAMED])
-    return names + (f" and {len(stale) - NAMED} more" if len(stale) > NAMED else "")
+    return some([one_line(one.subject, 40) for one in stale], NAMED)
 
 
 def _verb(number: int, one: str, many: str) -> str:

@@ -22,7 +22,7 @@ from m365dq_dagster.core.maintenance import (
     what_it_looks_like,
     what_stands_beside,
 )
-from m365dq_dagster.core.narrative import plural
+from m365dq_dagster.core.narrative import plural, some
 from m365dq_dagster.core.plain_text import one_line
 from m365dq_dagster.core.sightings import BY_KEY
 
@@ -202,8 +202,7 @@ def documents(report: MaintenanceReport) -> str:
 
 def cases(names: Sequence[str]) -> str:
     """A few cases by name, the rest counted."""
-    more = len(names) - CASES_NAMED
-    return ", ".join(names[:CASES_NAMED]) + (f" and {more} more" if more > 0 else "")
+    return some(names, CASES_NAMED)
 
 
 def seen(value: UnknownValue) -> str:

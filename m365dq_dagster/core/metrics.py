@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
+from m365dq_dagster.core.narrative import some
 from m365dq_dagster.core.plain_text import one_line
 
 TITLE = "M365 IR Data Quality Dashboard"
@@ -319,8 +320,7 @@ def _not_held(page: Dashboard) -> list[str]:
         lines.append(f"- {one.case_id} - {_told(one)} - {one_line(one.actor)}: {one_line(one.reason)}")
     if page.overridden:
         names = list(dict.fromkeys(one.case_id for one in page.overridden))
-        more = f" and {len(names) - CASES_SHOWN} more" if len(names) > CASES_SHOWN else ""
-        told = f"{len(page.overridden)} of {page.imports}, none of them passed: {', '.join(names[:CASES_SHOWN])}{more}"
+        told = f"{len(page.overridden)} of {page.imports}, none of them passed: {some(names, CASES_SHOWN)}"
         lines += ["", f"Overridden Imports: {told}"]
     return lines + (["", f"Checks Switched Off: {', '.join(page.switched_off)}"] if page.switched_off else [])
 

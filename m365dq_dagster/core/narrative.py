@@ -6,7 +6,7 @@ the templates.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -260,10 +260,10 @@ def failed_checks(document: Document) -> list[Mapping[str, Any]]:
     return [{**row, "reason": unnamed(document, row.get("reason"))} for row in rows]
 
 
-def some(names: list[str], most: int = 8) -> str:
+def some(names: Sequence[object], most: int = 8) -> str:
     """The first names of a list, and how many more there are."""
     more = f" and {len(names) - most:,} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more
+    return ", ".join(map(str, names[:most])) + more
 
 
 def items(document: Document, key: str) -> list[Mapping[str, Any]]:
@@ -767,6 +767,18 @@ def rejudged_banner(document: Document) -> str:
     return (
         f"Judged again by rule pack {str(document.get('rule_pack'))[:19]}, which was not the one in force "
         f"({str(again.get('in_force'))[:19]}); nobody was alerted, and the next run goes by the one in force."
+    )
+
+
+def other_pack_banner(document: Document, in_force: str) -> str:
+    """The sentence on a judgement by another rule pack than the one in force now, or nothing, also where that is not
+    known.
+    """
+    if in_force in ("", document.get("rule_pack")):
+        return ""
+    return (
+        "Judged by another rule pack than the one in force; judge it by that with `m365dq rejudge "
+        f"{document.get('case')}`, or run the case again."
     )
 
 

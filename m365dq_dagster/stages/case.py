@@ -57,7 +57,6 @@ class PreparedCase:
     context: CaseContext
     identity: str
     unchanged: bool
-    generation_in_force: Path | None
     judged_at: datetime | None = None
     more_folders: tuple[Path, ...] = ()
     options: Mapping[str, str] = field(default_factory=dict)
@@ -149,8 +148,7 @@ def open_case(
     places = CountryDatabase.open(settings.country_database)
     pack = pack or effective_pack(settings, registry)
     if not reads_evidence:
-        current, more = store.current(case_id), folders[1:]
-        return PreparedCase(case_id, folders[0], context, "", False, current, record.last_run, more, options, places)
+        return PreparedCase(case_id, folders[0], context, "", False, record.last_run, folders[1:], options, places)
     return _prepared(registry, store, pack, case_id, folders, context, override, options, places)
 
 
@@ -228,9 +226,7 @@ def _prepared(
     if current is not None:
         unchanged = _judged_from(current) == identity and not (options and _has_kept(current))
     judged_at = record.last_run if record else None
-    return PreparedCase(
-        case_id, folders[0], context, identity, unchanged, current, judged_at, folders[1:], options, places
-    )
+    return PreparedCase(case_id, folders[0], context, identity, unchanged, judged_at, folders[1:], options, places)
 
 
 def _judged_from(published: Path) -> str | None:

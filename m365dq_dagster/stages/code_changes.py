@@ -35,6 +35,7 @@ from m365dq_dagster.core.code_changes import (
     withdrawn,
 )
 from m365dq_dagster.core.errors import BadInput
+from m365dq_dagster.core.narrative import some
 from m365dq_dagster.core.outcome import Role
 from m365dq_dagster.core.people import Person
 from m365dq_dagster.stages.codes import listing
@@ -311,10 +312,7 @@ def _meant(change: CodeChange) -> str:
 def _what_now(cases: Sequence[str]) -> str:
     if not cases:
         return "No case holds it; every run from now on judges by it."
-    shown = ", ".join(cases[:CASES_SHOWN]) + (
-        f" and {len(cases) - CASES_SHOWN} more" if len(cases) > CASES_SHOWN else ""
-    )
-    return f"Cases that hold it: {shown}. Judge them again: m365dq rejudge {cases[0]}"
+    return f"Cases that hold it: {some(cases, CASES_SHOWN)}. Judge them again: m365dq rejudge {cases[0]}"
 
 
 def cases_that_hold(registry: Registry, keys: Sequence[CodeKey]) -> list[str]:

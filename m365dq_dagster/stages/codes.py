@@ -11,9 +11,18 @@ from typing import Any
 
 from m365dq_dagster.adapters.registry import CodeChange, Registry, StatusCode
 from m365dq_dagster.adapters.rule_pack import RulePack
+from m365dq_dagster.adapters.settings import Settings
 from m365dq_dagster.core.code_changes import ChangeState, CodeKey, places_of
+from m365dq_dagster.core.errors import BadInput
 from m365dq_dagster.core.reference import Origin, reference_key, spread
 from m365dq_dagster.core.sightings import BY_KEY, is_quiet
+from m365dq_dagster.stages.packs import effective_pack
+
+CHOICES: Mapping[str, tuple[str, ...]] = {
+    "state": ("active", "pending", "rejected"),
+    "severity": ("info", "warning", "critical"),
+}
+"""The words that may be asked for, where they are few."""
 
 
 def load_codes(registry: Registry, pack: RulePack, now: datetime) -> int:
@@ -24,6 +33,35 @@ def load_codes(registry: Registry, pack: RulePack, now: datetime) -> int:
     if not pack.in_force or registry.loaded_pack() == pack.content_hash:
         return 0
     return registry.load_status_codes(reference_rows(pack), now, pack.content_hash)
+
+
+def bring_up_to_date(settings: Settings, registry: Registry, now: datetime) -> RulePack:
+    """The rule pack in force, with the registry's reference brought to it. Raises `BadInput` as `effective_pack`."""
+    pack = effective_pack(settings, registry)
+    load_codes(registry, pack, now)
+    return pack
+
+
+def selected(
+    registry: Registry, value: str | None, wanted: Mapping[str, str | None], *, deprecated: bool = False
+) -> list[dict[str, Any]]:
+    """The rows of `listing` that have the wanted words, in upper or lower case; those marked as deprecated alone where
+    asked for. What was turned down is left out, unless it is asked for by its value or its state.
+
+    Raises `BadInput` for a state or severity that there is not.
+    """
+    words = {name: word.strip().lower() for name, word in wanted.items() if word is not None}
+    for name, known in CHOICES.items():
+        if words.get(name, known[0]) not in known:
+            raise BadInput(f"There is no {name} {words[name][:40]!r}; it is one of {', '.join(known).upper()}.")
+    hides = value is None and "state" not in words
+    return [
+        row
+        for row in listing(registry, value)
+        if all(str(row[name] or "").lower() == word for name, word in words.items())
+        and (row["deprecated"] or not deprecated)
+        and not (hides and row["state"] == "REJECTED")
+    ]
 
 
 def reference_rows(pack: RulePack) -> list[StatusCode]:

@@ -41,7 +41,7 @@ from m365dq_dagster.stages import code_proposals, matters
 from m365dq_dagster.stages.alerts import raise_for_pages
 from m365dq_dagster.stages.code_changes import CodeDesk
 from m365dq_dagster.stages.code_proposals import ProposedCode, to_decide
-from m365dq_dagster.stages.codes import load_codes
+from m365dq_dagster.stages.codes import bring_up_to_date
 from m365dq_dagster.stages.decisions import DecisionRow
 from m365dq_dagster.stages.maintenance_files import folder_of, write_files
 from m365dq_dagster.stages.packs import effective_pack
@@ -115,8 +115,7 @@ def made_report(
     """The report of a cycle, and what waits for a decision. It loads the reference of the rule pack in force, and
     proposes rows for what is unknown.
     """
-    pack, policy = effective_pack(settings, registry), request.policy or load_operations_policy()
-    load_codes(registry, pack, request.now)
+    pack, policy = bring_up_to_date(settings, registry, request.now), request.policy or load_operations_policy()
     checked = _check(settings, registry, pack, request)
     desk = matters.Desk(registry, pack, CaseStore(settings.cases_dir), policy, request.now)
     unknown = matters.with_neighbours(desk, desk.unknown)
@@ -174,8 +173,7 @@ def add_codes(
     settings: Settings, registry: Registry, request: CycleRequest, codes: Iterable[str], *, approval_required: bool
 ) -> tuple[ProposedCode, ...]:
     """Propose a row for each code, with the evidence of the last days; see `code_proposals.propose_codes`."""
-    pack, policy = effective_pack(settings, registry), request.policy or load_operations_policy()
-    load_codes(registry, pack, request.now)
+    pack, policy = bring_up_to_date(settings, registry, request.now), request.policy or load_operations_policy()
     unknown = matters.unknown_values(matters.unknown_sightings(registry, pack, policy, request.now))
     desk, texts = CodeDesk(registry, pack, request.person, request.now), code_proposals.vendor_texts(registry)
     return code_proposals.propose_codes(desk, codes, unknown, texts, approval_required=approval_required)
@@ -186,8 +184,7 @@ def unknown_codes_of(settings: Settings, registry: Registry, request: CycleReque
 
     A code sighted exactly `sighting_days` ago still counts; one that waits for approval is unknown.
     """
-    pack, policy = effective_pack(settings, registry), request.policy or load_operations_policy()
-    load_codes(registry, pack, request.now)
+    pack, policy = bring_up_to_date(settings, registry, request.now), request.policy or load_operations_policy()
     found = matters.unknown_values(matters.unknown_sightings(registry, pack, policy, request.now))
     return [one.value for one in found if matters.is_unknown_code(one)]
 

@@ -90,7 +90,7 @@ def run(run: CaseRun) -> VerificationReport:
     measure.keep_json(con, "conflicts", [*_conflicts(run), *places.conflicts(run, place), *_unseen(known)])
     measure.keep_json(con, "findings", findings(run, case, accounts, fields, left_open))
     stamp(run, STAGE)
-    checks = (verdict_check(run.case_id, case, accounts, unverified),)
+    checks = (verdict_check(case, accounts, unverified),)
     now = run.clock.now()
     run.registry.record_checks(run.case_id, run.run_id, (*place.checks, *checks), now)
     run.registry.set_stage(run.case_id, CaseStage.VERIFIED, now)
@@ -191,7 +191,7 @@ def _case_evidence(run: CaseRun, fields: Judged, window: measure.Window, known: 
 
 
 def verdict_check(
-    case_id: str, case: CaseJudgement, accounts: Sequence[AccountJudgement], unverified: Sequence[str] = ()
+    case: CaseJudgement, accounts: Sequence[AccountJudgement], unverified: Sequence[str] = ()
 ) -> CheckResult:
     """The verdict as a check that never blocks: a breach is an ERROR to look at, what cannot be concluded a warning.
 

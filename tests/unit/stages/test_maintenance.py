@@ -19,7 +19,7 @@ from m365dq_dagster.core.maintenance import DocumentsRead, Matter, Topic
 from m365dq_dagster.core.outcome import Severity
 from m365dq_dagster.core.people import Person
 from m365dq_dagster.core.reference import Conflict, Origin
-from m365dq_dagster.stages import corrections, maintenance
+from m365dq_dagster.stages import codes, corrections
 from m365dq_dagster.stages.code_changes import CodeDesk
 from m365dq_dagster.stages.codes import load_codes
 from m365dq_dagster.stages.maintenance import (
@@ -281,7 +281,7 @@ def test_a_local_row_under_which_the_shipped_one_moved_is_looked_at(
 ) -> None:
     conflict = Conflict("values.csv", "sign_in_logs.status Success", Origin.LOCAL, "the shipped row says INFO now")
     moved = replace(shipped_pack(), overlay=Overlay(conflicts=(conflict,)))
-    monkeypatch.setattr(maintenance, "effective_pack", lambda *_: moved)
+    monkeypatch.setattr(codes, "effective_pack", lambda *_: moved)
     told = matters(cycle(settings, registry, now), Topic.LOCAL)
     assert told["sign_in_logs.status Success"].facts == (conflict.sentence,)
 
