@@ -47,6 +47,8 @@ SAME_WORDS = 5
 """Words and years that two descriptions of a loss without a date share where they speak of one loss."""
 
 UNDATED = (ChangeKind.LOG_GAP, ChangeKind.DATA_ERROR)
+"""Kinds that are told apart by their text, as they may name neither a day nor a name."""
+
 RENAMED = (
     ChangeKind.OPERATION_RENAMED,
     ChangeKind.FIELD_RENAMED,

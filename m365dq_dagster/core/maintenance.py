@@ -156,7 +156,7 @@ def total_minutes(steps: Iterable[Step]) -> int:
 
 
 def _heaviest_first(matter: Matter) -> tuple[int, int, str, str]:
-    return (-list(Severity).index(matter.severity), -matter.weight, matter.where, matter.subject)
+    return (-matter.severity.gravity, -matter.weight, matter.where, matter.subject)
 
 
 def what_stands_beside(beside: Sequence[Beside]) -> str:
@@ -281,9 +281,8 @@ class MaintenanceReport:
     @property
     def severity(self) -> Severity:
         """The gravest of all matters; INFO where there is none."""
-        return max(
-            (m.severity for step in self.steps for m in step.matters), key=list(Severity).index, default=Severity.INFO
-        )
+        found = (matter.severity for step in self.steps for matter in step.matters)
+        return max(found, key=lambda one: one.gravity, default=Severity.INFO)
 
     def step(self, topic: Topic) -> Step:
         """The step of a topic."""

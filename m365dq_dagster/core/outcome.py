@@ -78,6 +78,11 @@ class Severity(StrEnum):
     WARNING = "WARNING"
     CRITICAL = "CRITICAL"
 
+    @property
+    def gravity(self) -> int:
+        """0 for what is for the record, the more the graver."""
+        return list(Severity).index(self)
+
 
 class FieldState(StrEnum):
     """May a field testify, and if not, why not."""

@@ -133,7 +133,7 @@ def compare(known: FieldList, seen: FieldList, reading: Reading, source: str) ->
     stated = (name for name in new if seen.fields[name].stated and name not in pairs.values() and not loose)
     told += [judge.new(name) for name in stated]
     told += [_text_only(known, spelled, source)] if spelled else []
-    return tuple(sorted(told, key=lambda one: (-_weight(one.severity), one.kind, one.before, one.after)))
+    return tuple(sorted(told, key=lambda one: (-one.severity.gravity, one.kind, one.before, one.after)))
 
 
 def word_changes(known: FieldList, seen: FieldList, reading: Reading, source: str) -> tuple[SchemaChange, ...]:
@@ -203,10 +203,6 @@ def surface(of: FieldList) -> str:
 def alike(one: str, other: str) -> float:
     """How alike two names are, 0 to 1, whatever their case."""
     return SequenceMatcher(None, one.casefold(), other.casefold()).ratio()
-
-
-def _weight(severity: Severity) -> int:
-    return list(Severity).index(severity)
 
 
 def _is_gone(name: str, known: FieldList, seen: FieldList) -> bool:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 
 from m365dq_dagster.core.code_topics import propose
-from m365dq_dagster.core.known_changes import as_known
+from m365dq_dagster.core.known_changes import UNDATED, as_known
 from m365dq_dagster.core.outcome import LogType, Severity
 from m365dq_dagster.core.plain_text import one_line
 from m365dq_dagster.core.schema_changes import ChangeKind, SchemaChange
@@ -24,7 +24,7 @@ from m365dq_dagster.core.vendor_pages import (
     PageKind,
     Snapshot,
 )
-from m365dq_dagster.core.vendor_reads import Reads, Source, Touch, fold, severity_of
+from m365dq_dagster.core.vendor_reads import Reads, Source, Touch, fold, nearest, severity_of
 
 MAY_LOSE = 3
 MAY_LOSE_SHARE = 0.1
@@ -226,15 +226,15 @@ class _Scope:
     def change(
         self, kind: ChangeKind, before: str, after: str, detail: str, in_force: bool = True, harmless: bool = False
     ) -> SchemaChange:
-        nearest = min((self.touch(name) for name in (before, after) if name), key=list(Touch).index, default=Touch.NONE)
-        if before and self.touch(before) is Touch.NONE and nearest is Touch.DECIDES:
-            nearest = Touch.READ
+        near = nearest(self.touch(name) for name in (before, after) if name)
+        if before and self.touch(before) is Touch.NONE and near is Touch.DECIDES:
+            near = Touch.READ
         if harmless:
-            nearest = Touch.NONE
+            near = Touch.NONE
         log_types = sorted({*self.log_types(before), *self.log_types(after)})
         return SchemaChange(
             kind,
-            severity_of(kind, nearest, None, in_force, self.source.today),
+            severity_of(kind, near, None, in_force, self.source.today),
             log_types[0] if log_types else "",
             self.surface,
             before,
@@ -435,7 +435,7 @@ def _value_scope(name: str, surface: str, reads: Reads, source: Source) -> _Scop
     of_field = reads.of_field(name)
 
     def touch(value: str) -> Touch:
-        return Touch.DECIDES if of_field is Touch.DECIDES else max(of_field, reads.of_value(value), key=_nearness)
+        return nearest((of_field, reads.of_value(value)))
 
     return _Scope(
         VALUE,
@@ -445,10 +445,6 @@ def _value_scope(name: str, surface: str, reads: Reads, source: Source) -> _Scop
         reads,
         source,
     )
-
-
-def _nearness(touch: Touch) -> int:
-    return -list(Touch).index(touch)
 
 
 def _enums_changed(old: Snapshot, new: Snapshot, surface: str, reads: Reads, source: Source) -> Iterator[SchemaChange]:
@@ -496,7 +492,7 @@ def _record_types_changed(new: Snapshot, old: Snapshot, reads: Reads, source: So
 
 
 def _record_type_changed(number: str, name: str, fate: _Fate, reads: Reads, source: Source) -> SchemaChange:
-    touch = max(map(reads.of_record_type, (number, name, fate.heir)), key=_nearness)
+    touch = nearest(map(reads.of_record_type, (number, name, fate.heir)))
     if reads.of_record_type(number) is not Touch.DECIDES and touch is Touch.DECIDES:
         touch = Touch.READ
     severity = severity_of(fate.kind, touch, None, fate.in_force, source.today)
@@ -607,10 +603,6 @@ def _notes_changed(new: Snapshot, old: Snapshot | None, reads: Reads, source: So
 ANNOUNCED = "announcements"
 
 
-UNDATED = (ChangeKind.LOG_GAP, ChangeKind.DATA_ERROR)
-"""Kinds whose announcements are told apart by their text, as they may name neither a day nor a name."""
-
-
 def _announced_change(
     told: Announcement, before: Announcement | None, reads: Reads, source: Source
 ) -> SchemaChange | None:
@@ -655,9 +647,9 @@ def _touched(told: Announcement, reads: Reads) -> Touch:
     found = {_touch_of_name(name, reads) for name in names}
     if told.kind in (ChangeKind.RETIREMENT, ChangeKind.RETENTION, ChangeKind.LICENCE) or told.before:
         found = {Touch.READ if touch is Touch.DECIDES and not _decides(told, reads) else touch for touch in found}
-    if told.surfaces or told.kind in (ChangeKind.LOG_GAP, ChangeKind.DATA_ERROR):
+    if told.surfaces or told.kind in UNDATED:
         found.add(Touch.READ)
-    return min(found, key=list(Touch).index, default=Touch.NONE)
+    return nearest(found)
 
 
 def _decides(told: Announcement, reads: Reads) -> bool:
@@ -667,8 +659,7 @@ def _decides(told: Announcement, reads: Reads) -> bool:
 
 def _touch_of_name(name: str, reads: Reads) -> Touch:
     parts = [name, *name.split(".")] if "." in name else [name]
-    touches = [t for part in parts for t in (reads.of_field(part), reads.of_operation(part), reads.of_value(part))]
-    return min(touches, key=list(Touch).index)
+    return nearest(t for part in parts for t in (reads.of_field(part), reads.of_operation(part), reads.of_value(part)))
 
 
 def _log_type_of(told: Announcement, reads: Reads) -> str:
@@ -680,7 +671,7 @@ def _log_type_of(told: Announcement, reads: Reads) -> str:
         found = sorted(reads.log_types_of(name) or reads.values.get(fold(name), frozenset()))
         if found:
             return found[0]
-    return LogType.SIGN_IN.value if told.kind in (ChangeKind.LOG_GAP, ChangeKind.DATA_ERROR) else ""
+    return LogType.SIGN_IN.value if told.kind in UNDATED else ""
 
 
 DIFFERENCES: Mapping[PageKind, Callable[[Snapshot, Snapshot | None, Reads, Source], Iterator[SchemaChange]]] = {

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from enum import StrEnum
@@ -24,6 +24,11 @@ class Touch(StrEnum):
     DECIDES = "DECIDES"
     READ = "READ"
     NONE = "NONE"
+
+
+def nearest(touches: Iterable[Touch]) -> Touch:
+    """The nearest of some; NONE where there is none."""
+    return min(touches, key=list(Touch).index, default=Touch.NONE)
 
 
 @dataclass(frozen=True)

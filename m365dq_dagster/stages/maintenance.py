@@ -192,7 +192,7 @@ def unknown_codes_of(settings: Settings, registry: Registry, request: CycleReque
 def document_changes(settings: Settings, registry: Registry, request: CycleRequest) -> list[SchemaChange]:
     """What the vendor's pages say that they did not say when they were last read, the gravest first."""
     checked = _check(settings, registry, effective_pack(settings, registry), request)
-    return sorted(checked.changes, key=lambda one: -list(Severity).index(one.severity)) if checked else []
+    return sorted(checked.changes, key=lambda one: -one.severity.gravity) if checked else []
 
 
 def _check(settings: Settings, registry: Registry, pack: RulePack, request: CycleRequest) -> Checked | None:

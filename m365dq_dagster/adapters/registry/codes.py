@@ -55,7 +55,7 @@ class Codes(RegistryPart):
             changed = {key: row for key, row in wanted.items() if _differs(held.get(key), row)}
             write_codes(connection, changed, now.astimezone(UTC).date())
             if pack is not None:
-                _remember(connection, _history(held, changed, pack, now), pack, now)
+                _remember(connection, held, changed, pack, now)
         return len(changed)
 
     def loaded_pack(self) -> str | None:
@@ -116,9 +116,16 @@ def _last_loaded(connection: Connection) -> str | None:
     return connection.execute(query).scalar_one_or_none()
 
 
-def _remember(connection: Connection, history: list[dict[str, Any]], pack: str, now: datetime) -> None:
+def _remember(
+    connection: Connection,
+    held: Mapping[RowKey, StatusCode],
+    changed: Mapping[RowKey, StatusCode],
+    pack: str,
+    now: datetime,
+) -> None:
     """Keep that a pack was loaded, and what it changed unless it is the first."""
-    if history and _last_loaded(connection) is not None:
+    is_first = _last_loaded(connection) is None
+    if history := [] if is_first else _history(held, changed, pack, now):
         connection.execute(sa.insert(status_code_history), history)
     row = {"content_hash": pack, "first_used_at": now, "loaded_at": now}
     upsert(connection, rule_packs, [row], ["content_hash"], ["loaded_at"])
