@@ -12,7 +12,6 @@ import csv
 import hashlib
 import io
 import json
-import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, replace
@@ -36,6 +35,7 @@ from m365dq_dagster.adapters.rule_pack import (
     read_yaml,
     row_of,
 )
+from m365dq_dagster.adapters.whole_files import write_whole
 from m365dq_dagster.core.code_changes import CodeKey, Kind, ReferenceRow
 from m365dq_dagster.core.context_rules import FILE as CONTEXT_RULES
 from m365dq_dagster.core.context_rules import parse_rules
@@ -88,10 +88,8 @@ def remember(pack: RulePack) -> None:
     if memory is None:
         return
     rows = [{"file": file, "key": key, **asdict(seen)} for (file, key), seen in sorted(memory.entries.items())]
-    partial = memory.path.with_name(f"{memory.path.name}.{os.getpid()}")
     with suppress(OSError):
-        partial.write_text(json.dumps(rows, indent=0), encoding="utf-8")
-        partial.replace(memory.path)
+        write_whole(memory.path, json.dumps(rows, indent=0))
 
 
 class _Local:

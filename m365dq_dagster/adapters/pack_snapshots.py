@@ -5,12 +5,12 @@ from there. Which pack runs judge by is not decided here.
 from __future__ import annotations
 
 import io
-import os
 import zipfile
 from collections.abc import Iterable
 from pathlib import Path
 
 from m365dq_dagster.adapters.rule_pack import EXPECTATIONS, REFERENCE, Overlay, RulePack
+from m365dq_dagster.adapters.whole_files import write_whole
 from m365dq_dagster.core.errors import BadInput
 
 FOLDER = "packs"
@@ -33,16 +33,7 @@ def keep(case_dir: Path, pack: RulePack) -> Path:
     if path.is_file():
         return path
     path.parent.mkdir(mode=0o700, exist_ok=True)
-    partial = case_dir / f"{path.name}.new"
-    try:
-        with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-            file.write(_packed(pack))
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise
+    write_whole(path, _packed(pack), partial=case_dir / f"{path.name}.new", durable=True)
     return path
 
 

@@ -35,6 +35,9 @@ SLACK = timedelta(days=7)
 
 SURFACE = "operations of the audit log"
 
+LOGON_TYPES = frozenset({"15", "AzureActiveDirectoryStsLogon"})
+"""The record type of logons, by number and name."""
+
 
 @dataclass(frozen=True)
 class OperationRows:
@@ -64,7 +67,7 @@ class Known:
     that it judges."""
 
     operations: frozenset[str]
-    logon_types: frozenset[str] = frozenset({"15", "AzureActiveDirectoryStsLogon"})
+    logon_types: frozenset[str] = LOGON_TYPES
     log_type: str = "unified_audit_log"
 
 

@@ -293,13 +293,13 @@ def _audit_rows(table: Table, section: str) -> Iterator[tuple[str, Entry]]:
     text = column_of(table.header, "description", "details")
     if "member name" in header or "membername" in header:
         yield from _audit_members(table, section, text)
-    elif (column := __operation_column(header)) is not None:
+    elif (column := _operation_column(header)) is not None:
         yield from _operations(table, column, text)
     elif header and header[0] in ("parameter", "parameters", "property", "properties", "field", "field name"):
         yield from _audit_fields(table, section, text)
 
 
-def __operation_column(header: Sequence[str]) -> int | None:
+def _operation_column(header: Sequence[str]) -> int | None:
     for word in ("operation", "operation name", "operations", "activity name", "audit operation"):
         if word in header:
             return header.index(word)

@@ -37,6 +37,7 @@ from m365dq_dagster.adapters.clock import SystemClock
 from m365dq_dagster.adapters.registry import Registry
 from m365dq_dagster.adapters.rule_pack import load_rule_pack
 from m365dq_dagster.adapters.settings import Settings
+from m365dq_dagster.adapters.whole_files import write_whole
 from m365dq_dagster.core.budgets import (
     BudgetVerdict,
     Change,
@@ -167,7 +168,7 @@ def writable_file(path: Path) -> Path:
 def keep(document: Benchmark, path: Path) -> None:
     """Write the document as JSON. Raises ``BadInput`` where that cannot be done."""
     try:
-        report.write_text(path, json.dumps(document.as_mapping(), indent=2) + "\n")
+        write_whole(path, json.dumps(document.as_mapping(), indent=2) + "\n")
     except OSError as error:
         raise BadInput(f"{path} cannot be written ({error.strerror}); give --out a file elsewhere.") from None
 

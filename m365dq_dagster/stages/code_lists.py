@@ -15,12 +15,12 @@ from typing import Any
 
 from m365dq_dagster.adapters.edited_tables import EditedTable, Line, as_cell, csv_text, read_table
 from m365dq_dagster.adapters.registry import CodeChange, Registry
+from m365dq_dagster.adapters.whole_files import write_whole
 from m365dq_dagster.core.code_changes import CODE_FIELDS, Asked, CodeKey, Kind, Proposal, ReferenceRow, proposed
 from m365dq_dagster.core.errors import BadInput
 from m365dq_dagster.core.plain_text import one_line
 from m365dq_dagster.stages.code_changes import CodeDesk
 from m365dq_dagster.stages.codes import listing
-from m365dq_dagster.stages.report import write_text
 
 KEY = ("log_type", "field_name", "code_value")
 SAID = (
@@ -298,7 +298,7 @@ def export(registry: Registry, path: Path) -> dict[str, Any]:
     if form not in (".csv", ".json"):
         raise BadInput(f"{path.name}: give a file that ends in .csv or .json.")
     try:
-        write_text(path, csv_text(COLUMNS, kept) if form == ".csv" else json.dumps(kept, indent=1) + "\n")
+        write_whole(path, csv_text(COLUMNS, kept) if form == ".csv" else json.dumps(kept, indent=1) + "\n")
     except OSError as error:
         raise BadInput(
             f"{path} cannot be written ({error.strerror}); give a file in a folder that exists and that you may write."

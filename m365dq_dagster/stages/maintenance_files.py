@@ -15,12 +15,12 @@ from typing import Any
 from m365dq_dagster import __version__
 from m365dq_dagster.adapters import storage_faults, templates
 from m365dq_dagster.adapters.edited_tables import read_table
+from m365dq_dagster.adapters.whole_files import write_whole
 from m365dq_dagster.core import maintenance_page
 from m365dq_dagster.core.errors import BadInput
 from m365dq_dagster.core.maintenance import MaintenanceReport, Step
 from m365dq_dagster.core.narrative import plural
 from m365dq_dagster.stages.decisions import DecisionRow, decisions_text
-from m365dq_dagster.stages.report import write_text
 
 DECISIONS = "decisions.csv"
 BEFORE = "decisions.before.csv"
@@ -58,7 +58,7 @@ def write_files(
             shutil.copyfile(told / DECISIONS, told / BEFORE)
             (told / BEFORE).chmod(0o600)
         for name, text in texts.items():
-            write_text(folder / name, text)
+            write_whole(folder / name, text)
     return tuple(texts), note
 
 

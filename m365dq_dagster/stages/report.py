@@ -6,7 +6,6 @@ What was concluded is not judged again here.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 
 from m365dq_dagster import __version__
 from m365dq_dagster.adapters import measure, templates
+from m365dq_dagster.adapters.whole_files import write_whole
 from m365dq_dagster.core import narrative
 from m365dq_dagster.core.checks import CheckResult
 from m365dq_dagster.core.errors import BadInput
@@ -69,7 +69,7 @@ def write_report(document: Mapping[str, Any], folder: Path) -> ReportReport:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     paths = {form: folder / f"report.{form}" for form in FORMATS}
     for form, path in paths.items():
-        write_text(path, rendered(document, form))
+        write_whole(path, rendered(document, form))
     return ReportReport(paths["html"], paths["json"], str(document.get("headline")))
 
 
@@ -90,22 +90,10 @@ def export(document: Mapping[str, Any], form: str, out: Path) -> Path:
     if path.is_dir():
         path = path / f"{document.get('case')}.{form}"
     try:
-        write_text(path, text)
+        write_whole(path, text)
     except OSError as error:
         raise BadInput(
             f"{path} cannot be written ({error.strerror}); the case is untouched. Give --out a file in a folder that "
             "exists, that you may write and that has room."
         ) from None
     return path
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a file in one step, readable for its owner only, so that no reader meets half of it."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
-            file.write(text)
-        os.replace(partial, path)
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise

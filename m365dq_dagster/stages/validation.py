@@ -24,12 +24,12 @@ from threading import Thread
 from typing import Any, Protocol, TypeVar
 
 from m365dq_dagster.adapters.rule_pack import LABELS_FILE, resource_dir
+from m365dq_dagster.adapters.whole_files import write_whole
 from m365dq_dagster.core.errors import BadInput
 from m365dq_dagster.core.misreadings import Misreading
 from m365dq_dagster.core.outcome import LogType
 from m365dq_dagster.core.scoreboard import Conclusion, Fixed, Judge, Labelled, Scoreboard, ScoredCase, Truth
 from m365dq_dagster.core.scoreboard_page import markdown
-from m365dq_dagster.stages import report
 from m365dq_dagster.stages.bench import writable_file
 from m365dq_dagster.stages.case_run import Progress, Silent
 from m365dq_dagster.stages.generate import CaseOrder, corpus, generate_order
@@ -277,6 +277,6 @@ def keep(board: Scoreboard, out: Path) -> None:
     """Write the scoreboard: Markdown where the name ends in `.md`, else JSON. Raises `BadInput` where it cannot."""
     text = markdown(board) if out.suffix.lower() == ".md" else json.dumps(board.as_mapping(), indent=2) + "\n"
     try:
-        report.write_text(out, text)
+        write_whole(out, text)
     except OSError as error:
         raise BadInput(f"{out} cannot be written ({error.strerror}); give --out a file elsewhere.") from None

@@ -20,6 +20,7 @@ from m365dq_dagster.adapters.settings import Settings
 from m365dq_dagster.adapters.vendor_documents import Document, DocumentSource, FetchedPages, SavedPages, issue
 from m365dq_dagster.adapters.vendor_markup import parse
 from m365dq_dagster.core.document_policy import DocumentPolicy
+from m365dq_dagster.core.log_shapes import LOGON_TYPES
 from m365dq_dagster.core.outcome import LogType, Severity
 from m365dq_dagster.core.profile import Witness
 from m365dq_dagster.core.schema_changes import SchemaChange
@@ -188,9 +189,6 @@ def _other_encoding(found: _Found) -> Iterable[DocumentIssue]:
 
 # What the product reads, by the vendor's names
 
-LOGONS = frozenset({"15", "azureactivedirectorystslogon"})
-"""The record type of logons, by number and name."""
-
 
 def reads_of(pack: RulePack) -> Reads:
     """What a rule pack reads: columns and properties of its formats, operations, values, record types, codes."""
@@ -206,7 +204,7 @@ def reads_of(pack: RulePack) -> Reads:
         operations=operations | {"userloggedin", "userloginfailed"},
         values=_values(pack),
         record_types=frozenset(numbers),
-        logons=LOGONS,
+        logons=frozenset(map(fold, LOGON_TYPES)),
         watched=frozenset(fold(name) for row in pack.vendor_changes for name in names_in(f"{row.before}; {row.after}")),
         codes={code.code: code for code in pack.codes},
         known=pack.vendor_changes,

@@ -285,7 +285,7 @@ def test_a_folder_that_cannot_be_written_has_no_memory_and_is_used_all_the_same(
     def refuse(*_: object, **__: object) -> None:
         raise OSError(30, "Read-only file system")
 
-    monkeypatch.setattr(Path, "write_text", refuse)
+    monkeypatch.setattr(Path, "replace", refuse)
     (home / "rule_pack").mkdir()
     (home / "rule_pack" / "policy.toml").write_bytes(b"[breach]\nmin_attempts = 9\n")
     pack = overlaid(shipped_pack(), [], home)
