@@ -35,9 +35,8 @@ from urllib3.exceptions import HTTPError
 from m365dq_dagster.adapters.evidence.folder import printable
 from m365dq_dagster.adapters.vendor_markup import MAX_BYTES
 from m365dq_dagster.core.document_policy import DocumentPolicy, PageAddress
-from m365dq_dagster.core.outcome import Severity
 from m365dq_dagster.core.plain_text import one_line
-from m365dq_dagster.core.vendor_pages import DocumentIssue, DocumentReason, PageKind
+from m365dq_dagster.core.vendor_pages import DocumentIssue, DocumentReason, PageKind, issue
 
 
 @dataclass(frozen=True)
@@ -60,13 +59,6 @@ class DocumentSource(Protocol):
     def documents(self) -> Iterable[Document | DocumentIssue]:
         """Every document of the source, in a fixed order."""
         ...
-
-
-def issue(
-    reason: DocumentReason, name: str, what: str, remedy: str, severity: Severity = Severity.WARNING
-) -> DocumentIssue:
-    """An issue whose sentence says where, what and what to do."""
-    return DocumentIssue(reason, severity, name, f"{one_line(name)}: {what}; {remedy}.")
 
 
 # A folder of saved pages

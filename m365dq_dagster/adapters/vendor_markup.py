@@ -22,7 +22,6 @@ from warnings import catch_warnings, simplefilter
 from bs4 import BeautifulSoup, Tag
 from bs4.element import Comment, Declaration, Doctype, NavigableString, ProcessingInstruction
 
-from m365dq_dagster.core.outcome import Severity
 from m365dq_dagster.core.plain_text import one_line
 from m365dq_dagster.core.stated_dates import stated_dates
 from m365dq_dagster.core.vendor_pages import (
@@ -33,6 +32,7 @@ from m365dq_dagster.core.vendor_pages import (
     Page,
     Paragraph,
     Table,
+    issue,
 )
 
 MAX_BYTES = 8 << 20
@@ -102,8 +102,7 @@ def parse(content: bytes, name: str, seconds: float = SECONDS) -> Page | Documen
 
 
 def _issue(reason: DocumentReason, name: str, what: str) -> DocumentIssue:
-    sentence = f"{one_line(name)}: the document {what}; save or fetch it again, or remove it from the folder."
-    return DocumentIssue(reason, Severity.WARNING, name, sentence)
+    return issue(reason, name, f"the document {what}", "save or fetch it again, or remove it from the folder")
 
 
 def _page(content: bytes, text: str, deadline: float) -> Page:

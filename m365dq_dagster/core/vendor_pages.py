@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Any
 
 from m365dq_dagster.core.outcome import Severity
+from m365dq_dagster.core.plain_text import one_line
 
 
 class PageKind(StrEnum):
@@ -76,6 +77,13 @@ class DocumentIssue:
     severity: Severity
     document: str
     sentence: str
+
+
+def issue(
+    reason: DocumentReason, name: str, what: str, remedy: str, severity: Severity = Severity.WARNING
+) -> DocumentIssue:
+    """An issue whose sentence says where, what and what to do."""
+    return DocumentIssue(reason, severity, name, f"{one_line(name)}: {what}; {remedy}.")
 
 
 @dataclass(frozen=True)

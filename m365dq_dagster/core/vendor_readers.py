@@ -7,7 +7,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 
-from m365dq_dagster.core.outcome import Severity
 from m365dq_dagster.core.plain_text import one_line
 from m365dq_dagster.core.stated_dates import days_stated
 from m365dq_dagster.core.vendor_pages import (
@@ -21,6 +20,7 @@ from m365dq_dagster.core.vendor_pages import (
     Paragraph,
     Snapshot,
     Table,
+    issue,
 )
 from m365dq_dagster.core.vendor_posts import notes
 from m365dq_dagster.core.vendor_tables import cell_of, column_of, heading_of, kept_text
@@ -52,7 +52,7 @@ AGAIN = "save or fetch it again"
 
 
 def _issue(reason: DocumentReason, name: str, what: str, remedy: str) -> DocumentIssue:
-    return DocumentIssue(reason, Severity.WARNING, name, f"{one_line(name)}: the document {what}; {remedy}.")
+    return issue(reason, name, f"the document {what}", remedy)
 
 
 def _as_expected(snapshot: Snapshot, name: str, expected: PageKind | None, kind: PageKind) -> Snapshot | DocumentIssue:

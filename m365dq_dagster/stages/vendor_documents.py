@@ -17,7 +17,7 @@ from m365dq_dagster.adapters.registry import Registry
 from m365dq_dagster.adapters.registry.documents import change_key
 from m365dq_dagster.adapters.rule_pack import RulePack, load_operations_policy
 from m365dq_dagster.adapters.settings import Settings
-from m365dq_dagster.adapters.vendor_documents import Document, DocumentSource, FetchedPages, SavedPages, issue
+from m365dq_dagster.adapters.vendor_documents import Document, DocumentSource, FetchedPages, SavedPages
 from m365dq_dagster.adapters.vendor_markup import parse
 from m365dq_dagster.core.document_policy import DocumentPolicy
 from m365dq_dagster.core.log_shapes import LOGON_TYPES
@@ -26,7 +26,7 @@ from m365dq_dagster.core.profile import Witness
 from m365dq_dagster.core.schema_changes import SchemaChange
 from m365dq_dagster.core.vendor_announcements import names_in
 from m365dq_dagster.core.vendor_diff import compare, previous
-from m365dq_dagster.core.vendor_pages import DocumentIssue, DocumentReason, PageKind, Snapshot
+from m365dq_dagster.core.vendor_pages import DocumentIssue, DocumentReason, PageKind, Snapshot, issue
 from m365dq_dagster.core.vendor_readers import read_page
 from m365dq_dagster.core.vendor_reads import Reads, Source, fold
 
