@@ -31,9 +31,8 @@ from m365dq_dagster.core.outcome import CaseStage, DateOrder
 from m365dq_dagster.core.overrides import Override
 from m365dq_dagster.core.progress import STAGES
 from m365dq_dagster.stages import document, report
-from m365dq_dagster.stages.case_run import CaseRun
+from m365dq_dagster.stages.case_run import FORGET_MISSING, CaseRun
 from m365dq_dagster.stages.indicators import verifiers_ran
-from m365dq_dagster.stages.intake import FORGET_MISSING
 from m365dq_dagster.stages.packs import effective_pack, keep_pack
 
 CONTEXT_FILE = "case.toml"

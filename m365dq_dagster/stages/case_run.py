@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from m365dq_dagster.core.context import CaseContext
 
 
+FORGET_MISSING = "forget_missing"
+"""The option of a run that lets rows of files go that are no longer in the folder."""
+
+
 class Progress(Protocol):
     """Hears how far a stage has come."""
 

@@ -53,13 +53,11 @@ from m365dq_dagster.core.ledger import (
 from m365dq_dagster.core.ledger_checks import STAGE, checks
 from m365dq_dagster.core.outcome import CaseStage, DateOrder, FileStatus
 from m365dq_dagster.stages import completeness, schema
+from m365dq_dagster.stages.case_run import FORGET_MISSING
 from m365dq_dagster.stages.stamps import stamp
 
 if TYPE_CHECKING:
     from m365dq_dagster.stages.case_run import CaseRun
-
-FORGET_MISSING = "forget_missing"
-"""The option of a run that lets rows of files go that are no longer in the folder."""
 
 RAW_BATCH = 1_000
 RAW_CHARS = 1 << 25
