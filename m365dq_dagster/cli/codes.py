@@ -7,16 +7,18 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from m365dq_dagster.cli import terminal
 from m365dq_dagster.cli.options import AsJson
 from m365dq_dagster.cli.workbench import workbench
-from m365dq_dagster.core.code_changes import CODE_FIELDS, Asked, ChangeState, CodeKey
 from m365dq_dagster.core.errors import BadInput
 from m365dq_dagster.core.narrative import plural
+
+if TYPE_CHECKING:
+    from m365dq_dagster.core.code_changes import ChangeState
 
 app = typer.Typer(
     help="List, look up and change what is known of codes, values and operations.",
@@ -116,6 +118,8 @@ def add(
     as_json: AsJson = False,
 ) -> None:
     """Propose a code, or a change of one; nothing is judged by it before somebody approves it."""
+    from m365dq_dagster.core.code_changes import Asked, CodeKey
+
     key = CodeKey(log_type, field, value)
     asked = Asked(key, category, severity, meaning, outcome, first_factor, source, provenance)
     with workbench(ctx).code_desk(actor) as desk:
@@ -140,6 +144,8 @@ def approve(
     as_json: AsJson = False,
 ) -> None:
     """Put in force what waits for approval: one value, or all that a file decides."""
+    from m365dq_dagster.core.code_changes import ChangeState
+
     _decide(ctx, ChangeState.APPROVED, (log_type, field, value), file, reason, actor, as_json=as_json)
 
 
@@ -155,6 +161,8 @@ def reject(
     as_json: AsJson = False,
 ) -> None:
     """Turn down what waits for approval; the value stays unknown, or as it was."""
+    from m365dq_dagster.core.code_changes import ChangeState
+
     _decide(ctx, ChangeState.REJECTED, (log_type, field, value), file, reason, actor, as_json=as_json)
 
 
@@ -197,18 +205,20 @@ def take_in(
     ctx: typer.Context,
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A CSV or JSON list of codes, ours or a public one.")],
     log_type: Annotated[
-        str, typer.Option("--log-type", help="Where values stand of which the file does not say it.")
-    ] = CODE_FIELDS[0][0],
-    field: Annotated[str, typer.Option("--field", help="The field they stand in.")] = CODE_FIELDS[0][1],
+        str | None, typer.Option("--log-type", help="Where values stand of which the file does not say it.")
+    ] = None,
+    field: Annotated[str | None, typer.Option("--field", help="The field they stand in; else Entra's codes.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only report; propose nothing.")] = False,
     actor: Actor = None,
     as_json: AsJson = False,
 ) -> None:
     """Propose what a list says and the reference does not, and report what does not agree; nothing comes into force."""
+    from m365dq_dagster.core.code_changes import CODE_FIELDS
     from m365dq_dagster.stages.code_lists import take_in
 
+    place = (log_type or CODE_FIELDS[0][0], field or CODE_FIELDS[0][1])
     with workbench(ctx).code_desk(actor) as desk:
-        done = take_in(desk, file, dry_run=dry_run, place=(log_type, field))
+        done = take_in(desk, file, dry_run=dry_run, place=place)
     if as_json:
         terminal.emit(done)
         return
@@ -258,6 +268,8 @@ def unknown(
 
 
 def _what_next(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    from m365dq_dagster.core.code_changes import CodeKey
+
     waiting = [row for row in rows if row["state"] == "PENDING"]
     first = []
     if waiting:
@@ -297,6 +309,7 @@ def _decide(
 def _decide_many(
     ctx: typer.Context, state: ChangeState, file: Path, reason: str | None, actor: str | None, *, as_json: bool
 ) -> None:
+    from m365dq_dagster.core.code_changes import ChangeState
     from m365dq_dagster.stages.decisions import carry_out
 
     only = ChangeState.REJECTED if state is ChangeState.REJECTED else None
