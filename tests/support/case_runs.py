@@ -62,15 +62,22 @@ def pack_without(*names: str, lean: bool = True) -> RulePack:
 
 @dataclass
 class Listener:
-    """Stands where the registry stands: hears everything, answers nothing."""
+    """Stands where the registry stands: hears everything, and knows of nothing that was there before."""
 
     heard: list[tuple[str, tuple[Any, ...]]] = field(default_factory=list)
 
     def __getattr__(self, name: str) -> Callable[..., None]:
         return lambda *given, **_: self.heard.append((name, given))
 
-    def schema_changes_of_case(self, *_: object) -> list[Any]:
+    def nothing(self, *_: object) -> list[Any]:
+        """What it knows of earlier imports."""
         return []
+
+    schema_changes_of_case = field_lists = latest_field_lists = operations_of_cases = spans = nothing
+
+    def keep_field_list(self, *_: object) -> tuple[int, bool]:
+        """The field list of the import is its first."""
+        return 1, True
 
 
 @dataclass

@@ -216,5 +216,5 @@ def concluded(folder: Path) -> dict[str, Any]:
     return {key: value for key, value in found.items() if key not in (*MOMENTARY, *LEDGER)}
 
 
-LEDGER = ("files", "quarantine", "completeness", "stale")
+LEDGER = ("files", "quarantine", "completeness", "stale", "schema_versions")
 """Parts of the document that tell which file held what."""
