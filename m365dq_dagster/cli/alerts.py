@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 from typing import Annotated
 
 import typer
@@ -46,13 +45,12 @@ def ack(
     ctx: typer.Context,
     alert: Annotated[int, typer.Argument(metavar="ID", help="The alert's id, as `alerts list` gives it.")],
     actor: Annotated[
-        str | None, typer.Option("--actor", help="Who has seen it; else the user of this machine.")
+        str | None, typer.Option("--actor", help="Who has seen it, beside the user of this machine.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Say that somebody has taken charge of an alert."""
-    name = actor or getpass.getuser()
-    workbench(ctx).ack(alert, name)
+    name = workbench(ctx).ack(alert, actor)
     if as_json:
         terminal.emit({"id": alert, "state": "ACKNOWLEDGED", "actor": name})
     else:

@@ -177,10 +177,12 @@ class Workbench:
         with self.registry() as registry:
             return list_alerts(registry, word)
 
-    def ack(self, alert: int, actor: str) -> None:
-        """Acknowledge an alert."""
+    def ack(self, alert: int, actor: str | None) -> str:
+        """Acknowledge an alert; returns who did."""
+        name = self._person(actor).told
         with self.registry() as registry:
-            registry.ack(alert, actor, self.now())
+            registry.ack(alert, name, self.now())
+        return name
 
     def test_alert(self) -> dict[str, Any]:
         """Send a test mail through the configured server."""

@@ -84,7 +84,7 @@ def test_alerts_are_listed_filtered_and_acknowledged() -> None:
         "delivered_at",
     } <= set(alert)
     assert call_json("alerts", "ack", str(alert["id"]), "--actor", "jo") == {
-        "id": alert["id"], "state": "ACKNOWLEDGED", "actor": "jo",
+        "id": alert["id"], "state": "ACKNOWLEDGED", "actor": operating_person("jo").told,
     }  # fmt: skip
     assert "is acknowledged by" in call("alerts", "ack", str(alert["id"])).stdout
     assert call("alerts", "list", "--state", "RECORDED").stdout == "There are no alerts.\n"
