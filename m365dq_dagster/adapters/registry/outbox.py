@@ -11,6 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from m365dq_dagster.adapters.registry.audit import audited
 from m365dq_dagster.adapters.registry.part import AnyRow, RegistryPart, insert_new
 from m365dq_dagster.adapters.registry.records import AlertRecord
 from m365dq_dagster.adapters.registry.tables import alerts
@@ -77,7 +78,8 @@ class Outbox(RegistryPart):
     def mark_delivered(self, alert_id: int, now: datetime, note: str | None = None) -> None:
         """The mail server took the alert; `note` names recipients that it refused."""
         values = {"state": AlertState.DELIVERED.value, "delivered_at": now, "last_error": note}
-        self._change(alert_id, {**values, "attempts": alerts.c.attempts + 1})
+        with self._writing() as connection:
+            _changed(connection, alert_id, {**values, "attempts": alerts.c.attempts + 1})
 
     def mark_failed(self, alert_id: int, now: datetime, reason: str) -> None:
         """Delivery did not work; it is tried again later, each time after a longer pause."""
@@ -96,14 +98,16 @@ class Outbox(RegistryPart):
             )
 
     def ack(self, alert_id: int, actor: str, now: datetime) -> None:
-        """Somebody took charge. Raises `BadInput` for an alert that does not exist."""
+        """Somebody took charge, and the audit log says who. Raises `BadInput` for an alert that does not exist."""
         values = {"state": AlertState.ACKNOWLEDGED.value, "acknowledged_at": now, "acknowledged_by": actor}
-        if not self._change(alert_id, values):
-            raise BadInput(f"There is no alert {alert_id}; `m365dq alerts list` shows those there are.")
-
-    def _change(self, alert_id: int, values: dict[str, Any]) -> bool:
         with self._writing() as connection:
-            return connection.execute(alerts.update().where(alerts.c.alert_id == alert_id).values(values)).rowcount == 1
+            if not _changed(connection, alert_id, values):
+                raise BadInput(f"There is no alert {alert_id}; `m365dq alerts list` shows those there are.")
+            connection.execute(audited(actor, "alert-ack", {"alert": alert_id}, now))
+
+
+def _changed(connection: Connection, alert_id: int, values: dict[str, Any]) -> bool:
+    return connection.execute(alerts.update().where(alerts.c.alert_id == alert_id).values(values)).rowcount == 1
 
 
 def _latest(connection: Connection, rule: str, case_id: str, subject: str) -> AnyRow | None:

@@ -100,6 +100,8 @@ def test_a_failed_alert_is_tried_again_after_a_growing_pause(store: Registry, no
 def test_an_acknowledged_alert_is_not_mailed_any_more(store: Registry, now: datetime) -> None:
     put(store, now)
     store.ack(only(store).id, "kim", now)
+    (entry,) = store.audit_entries()
+    assert (entry.actor, entry.action, entry.detail) == ("kim", "alert-ack", {"alert": only(store).id})
     alert = only(store)
     assert (alert.state, alert.acknowledged_by, alert.acknowledged_at) == ("ACKNOWLEDGED", "kim", now)
     assert store.claim_undelivered(now, 9) == []
