@@ -71,7 +71,7 @@ placed AS (
 SELECT
     log_type, field, source, known, well_formed, CASE WHEN known OR (place <= $most AND value <> $rest) THEN value ELSE $rest END AS value,
     CAST(sum(row_count) AS BIGINT) AS row_count, count(*) AS value_count, min(first_event) AS first_event, max(last_event) AS last_event,
-    list_distinct(flatten(list(files))) AS files
+    list_sort(list_distinct(flatten(list(files)))) AS files
 FROM placed
 GROUP BY ALL
 
