@@ -36,6 +36,7 @@ from m365dq_dagster.core.outcome import Role
 from m365dq_dagster.core.policy import Policy
 from m365dq_dagster.core.profile import FieldSpec, Witness
 from m365dq_dagster.core.reference import FILES, TOLD, TRUE, At, Conflict, Layer, Seen
+from m365dq_dagster.core.sightings import Reference
 
 OPERATIONS_FILE = "operations.toml"
 """Recipients and windows: operations, not judgement, so not part of the hash."""
@@ -246,6 +247,12 @@ class RulePack:
     def vocabulary(self) -> Vocabulary:
         """Codes and words as the judge reads them; pending codes are not known to it."""
         return Vocabulary.of(self.codes, [(v.log_type, v.field, v.value, v.normalised) for v in self.values])
+
+    @cached_property
+    def watched_values(self) -> Reference:
+        """Codes, words and operations as they are looked up in the fields that are watched."""
+        values = [(one.log_type, one.field, one.value, one.normalised) for one in self.values]
+        return Reference.of(self.codes, values, [one.operation for one in self.operations])
 
     @cached_property
     def policy(self) -> Policy:

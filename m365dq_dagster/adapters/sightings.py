@@ -37,7 +37,10 @@ def look_up(con: duckdb.DuckDBPyConnection, reference: Reference, most: int = MO
 def _columns(con: duckdb.DuckDBPyConnection) -> dict[str, set[str]]:
     """The columns of every table that holds a watched field, where it is there."""
     tables = sorted({one.log_type for one in WATCHED})
-    return {table: {str(name) for (name,) in run_named(con, "columns_of", {"name": table})} for table in tables}
+    found: dict[str, set[str]] = {}
+    for table, name in run_named(con, "columns", {"tables": tables}, file=FILE):
+        found.setdefault(table, set()).add(name)
+    return found
 
 
 def sighted(con: duckdb.DuckDBPyConnection, reference: Reference, *, known: bool = False) -> tuple[Sighted, ...]:

@@ -27,7 +27,6 @@ from m365dq_dagster.core.sightings import BY_KEY
 from m365dq_dagster.stages import corrections, overrides
 from m365dq_dagster.stages.code_proposals import DESCRIBED_NOW
 from m365dq_dagster.stages.codes import key_of, turned_down
-from m365dq_dagster.stages.sightings import reference_of
 
 COMPARED = 200
 """Unknown words that are compared with the known ones of their field: the commonest."""
@@ -123,7 +122,7 @@ def unknown_sightings(
     """What was sighted in the last days and is not in force in the rule pack, in whichever spelling. Values of a field
     that is not looked up are compared with the reference as they stand.
     """
-    reference = reference_of(pack)
+    reference = pack.watched_values
     found = registry.sightings(looked_back(policy, now), unknown=True)
     return [one for one in found if not reference.knows(one.log_type, one.field, one.value)]
 

@@ -10,23 +10,16 @@ from datetime import UTC, datetime
 from typing import Any
 
 from m365dq_dagster.adapters import sightings as measured
-from m365dq_dagster.adapters.rule_pack import RulePack
-from m365dq_dagster.core.sightings import REST, OpenValues, Reference, Sighted, approve, propose
+from m365dq_dagster.core.sightings import REST, OpenValues, Sighted, approve, propose
 from m365dq_dagster.core.sightings import look_up as look_up_command
 from m365dq_dagster.stages.case_run import CaseRun
 
 Row = dict[str, Any]
 
 
-def reference_of(pack: RulePack) -> Reference:
-    """What a rule pack knows of the watched fields."""
-    values = [(one.log_type, one.field, one.value, one.normalised) for one in pack.values]
-    return Reference.of(pack.codes, values, [one.operation for one in pack.operations])
-
-
 def look_up(run: CaseRun) -> tuple[Sighted, ...]:
     """Look up what stands in the evidence, keep it, and remember it in the registry; returns what is unknown."""
-    reference = reference_of(run.pack)
+    reference = run.pack.watched_values
     measured.look_up(run.con, reference)
     found = measured.sighted(run.con, reference, known=True)
     if run.pack.in_force:
@@ -36,7 +29,7 @@ def look_up(run: CaseRun) -> tuple[Sighted, ...]:
 
 def unknown(run: CaseRun) -> tuple[Sighted, ...]:
     """The unknown values of this generation, the commonest first."""
-    return measured.sighted(run.con, reference_of(run.pack))
+    return measured.sighted(run.con, run.pack.watched_values)
 
 
 def remember(run: CaseRun, found: Iterable[Sighted]) -> None:
@@ -116,7 +109,7 @@ def _source_name(one: Sighted) -> str:
 
 def left_open(run: CaseRun) -> tuple[OpenValues, Mapping[str, OpenValues]]:
     """The unknown values that left sign-ins open: of the whole case, and by account."""
-    return measured.open_values(run.con, reference_of(run.pack))
+    return measured.open_values(run.con, run.pack.watched_values)
 
 
 def open_rows(found: OpenValues) -> list[Row]:

@@ -75,6 +75,10 @@ class Listener:
 
     schema_changes_of_case = field_lists = latest_field_lists = operations_of_cases = spans = nothing
 
+    def loaded_pack(self) -> str:
+        """The rule pack of which the reference is: the shipped one."""
+        return lean_pack().content_hash
+
     def keep_field_list(self, *_: object) -> tuple[int, bool]:
         """The field list of the import is its first."""
         return 1, True

@@ -7,6 +7,11 @@ CREATE OR REPLACE TEMP TABLE read_values (
     last_event TIMESTAMP, known BOOLEAN, well_formed BOOLEAN
 )
 
+-- name: columns
+SELECT table_name, column_name
+FROM duckdb_columns()
+WHERE database_name = current_database() AND schema_name = 'main' AND table_name IN (SELECT unnest($tables))
+
 -- name: witness_values
 -- What the witnesses of logons say, as the judge read it: a code is known where it was found, a word where its spelling is.
 INSERT INTO read_values

@@ -8,11 +8,10 @@ import pytest
 
 from m365dq_dagster.adapters import measure, sightings
 from m365dq_dagster.core.sightings import BY_KEY, CUT, REST, Fold, OpenValues, Reference, Sighted, fold
-from m365dq_dagster.stages.sightings import reference_of
 from tests.support.case_runs import shipped_pack
 from tests.support.evidence import START, Row, at, directory, legacy, load, logon, mail, operation, sign_in
 
-REFERENCE = reference_of(shipped_pack())
+REFERENCE = shipped_pack().watched_values
 CODE, AUDIT = "status_error_code", "unified_audit_log"
 EVENTS = (
     "CREATE TABLE events (account VARCHAR, log_type VARCHAR, counted BOOLEAN, open_field VARCHAR, open_value VARCHAR)"

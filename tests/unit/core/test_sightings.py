@@ -22,7 +22,6 @@ from m365dq_dagster.core.sightings import (
     propose,
     unjudged_operations,
 )
-from m365dq_dagster.stages.sightings import reference_of
 from tests.support.judgement import pack
 
 CODE, AUDIT = "status_error_code", "unified_audit_log"
@@ -31,7 +30,7 @@ ADD = "codes add --category C --severity S --meaning TEXT"
 
 @pytest.fixture
 def reference() -> Reference:
-    return reference_of(pack())
+    return pack().watched_values
 
 
 def code(value: str = "512345", rows: int = 2, *, proposed: bool = False) -> OpenValue:
@@ -101,7 +100,7 @@ def test_nothing_is_known_of_a_field_that_is_not_looked_up(reference: Reference)
 
 
 def test_the_judge_knows_a_word_where_the_reference_does() -> None:
-    vocabulary, reference = pack().vocabulary, reference_of(pack())
+    vocabulary, reference = pack().vocabulary, pack().watched_values
     assert set(reference.known["sign_in_logs", CODE]) == set(vocabulary.codes)
     assert set(reference.known["sign_in_logs", "status"]) == set(vocabulary.words)
     assert set(reference.known["sign_in_logs", "conditional_access_status"]) == set(vocabulary.access)
