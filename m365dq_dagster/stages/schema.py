@@ -205,8 +205,6 @@ def _baseline(known: Sequence[FieldList]) -> FieldList:
 def _operations(run: CaseRun, now: datetime) -> None:
     """Compare the operations of the audit log with those of earlier imports, and keep them."""
     log_type = str(LogType.UAL)
-    if not measure.has_table(run.con, log_type):
-        return
     counted = run.con.execute(sql.statement("operations_by_type")).fetchall()
     seen = [
         OperationRows(run.case_id, kind[:80], name[:200], rows, _digest(tenant), first, last)

@@ -113,8 +113,8 @@ def runs_of(home: Path) -> list[str]:
 
 
 @pytest.mark.slow
-def test_killed_three_times_at_random_moments_the_next_run_ends_as_a_clean_one(small: Scene, tmp_path: Path) -> None:
-    for number, moment in enumerate(moments(7, 3, small.seconds)):
+def test_killed_twice_at_random_moments_the_next_run_ends_as_a_clean_one(small: Scene, tmp_path: Path) -> None:
+    for number, moment in enumerate(moments(7, 2, small.seconds)):
         home = small.copy(tmp_path / f"home-{number}")
         command = small.program.start("run", small.evidence, "--case", CASE, home=home)
         time.sleep(moment)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from m365dq_dagster.adapters.registry import Registry
 from m365dq_dagster.cli.workbench import Workbench
 from m365dq_dagster.stages.case import PreparedCase
 from tests.support.program import call, call_json
+from tests.support.sign_in_folder import mostly_good, write_sign_ins
 
 
 @pytest.fixture(scope="module")
@@ -198,3 +200,27 @@ def test_a_folder_without_a_known_log_is_accounted_for_and_leaves_with_1(tmp_pat
     ]  # fmt: skip
     assert "What to do next" in Path(document["report"]).read_text(encoding="utf-8")
     assert call("run", str(tmp_path / "unknown")).exit_code == 1
+
+
+def test_an_unknown_code_is_approved_and_the_case_judged_again_without_its_evidence(tmp_path: Path) -> None:
+    folder = write_sign_ins(tmp_path / "unseen", code=lambda row: "599997" if row in (5, 9) else mostly_good(row))
+    first = json.loads(call("run", str(folder), "--json").stdout)
+    assert (first["status"], [one["value"] for one in first["unknown_codes"]]) == ("CANNOT_CONCLUDE", ["599997"])
+    raised = [one for one in call_json("alerts", "list") if one["case"] == "unseen"]
+    assert [one["message"] for one in raised] == ["Unknown status code detected in sign_in_logs: 599997"]
+
+    place = ("sign_in_logs", "status_error_code", "599997")
+    what = ("--category", "bad_credentials", "--severity", "WARNING", "--meaning", "Wrong password at the new page")
+    assert call("codes", "add", *place, *what).exit_code == 0
+    assert call("codes", "approve", *place).exit_code == 0
+    shutil.rmtree(folder)
+    judged = call("rejudge", "unseen")
+    assert judged.exit_code == 0, judged.stderr
+    changed = call_json("diff", "unseen")
+    assert changed["outcomes"] == [
+        {"log_type": "sign_in_logs", "code": "599997", "before": {"UNKNOWN": 2}, "after": {"REJECTED": 2}}
+    ]
+    assert {one["what"] for one in changed["accounts"]} == {"person1@contoso.example"}
+    (why,) = changed["why"]
+    assert why == ("code 599997: not there -> bad_credentials (REJECTED), first factor rejected; 2 rows of this case")
+    assert call("rejudge", "unseen", "--pack", "sha256:00000000").exit_code == 2

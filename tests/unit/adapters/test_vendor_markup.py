@@ -1,5 +1,6 @@
 """Bytes to plain blocks: the formats a page may be saved in, and everything that is none."""
 
+import csv
 import json
 from datetime import date
 from pathlib import Path
@@ -279,7 +280,14 @@ def test_csv_is_a_table(mark: str) -> None:
 def test_prose_with_commas_is_no_csv() -> None:
     assert page("One, two\nthree").blocks == (Paragraph("One, two three"),)
     assert page("# a, b\n\nc, d").blocks[0] == Heading(1, "a, b")
-    assert page('a,"' + "x" * 200_000 + "\nb,c").blocks
+
+
+def test_a_table_with_a_cell_beyond_all_bounds_is_read_as_text() -> None:
+    before = csv.field_size_limit(1_000)
+    try:
+        assert page('a,"' + "x" * 2_000 + "\nb,c").tables == ()
+    finally:
+        csv.field_size_limit(before)
 
 
 @pytest.mark.parametrize(

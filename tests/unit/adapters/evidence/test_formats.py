@@ -40,6 +40,7 @@ def test_the_shipped_formats_load() -> None:
     ("change", "sentence"),
     [
         ({"colour": "blue"}, "key 'colour' is not known"),
+        ({"columns": "some"}, "columns is chosen"),
         ({"container": "xml"}, "container must be one of"),
         ({"container": []}, "container must be one of"),
         ({"detect": {"all": ["When"], "some": ["Who"]}}, "detect must be a mapping"),
