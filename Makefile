@@ -53,7 +53,7 @@ ui: $(STAMP)
 	@$(BIN)/m365dq ui
 
 test: $(STAMP)
-	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile $(PYTEST)
+	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal $(PYTEST)
 
 check: $(STAMP)
 	$(BIN)/ruff format --check .
@@ -61,7 +61,7 @@ check: $(STAMP)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	@rm -f .coverage .coverage.*
-	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile --cov --cov-report= $(PYTEST)
+	$(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal --cov --cov-report= $(PYTEST)
 	$(BIN)/coverage report --include='m365dq_dagster/core/*,m365dq_dagster/stages/*' --fail-under=100
 	@$(BIN)/coverage json --quiet -o coverage.json
 	$(BIN)/python tests/support/line_gate.py coverage.json

@@ -211,7 +211,7 @@ def test_outcomes_that_are_not_known_are_no_success_and_never_all_blocked(db: Pa
 
 
 def test_a_word_that_no_table_knows_stops_nothing_and_is_remembered_nowhere(db: Path) -> None:
-    rows = [plain(n, client_app_used="Carrier pigeon" if n % 3 else "Browser") for n in range(60)]
+    rows = [plain(n, status="Sucess" if n % 3 else "Success") for n in range(60)]
     before = digest(write_tables(db, sign_in_logs=rows))
     found = api.verify_sign_in_status(db, home_countries=["AU"])
     assert (found.successes, found.decision_coverage) == (60, 1.0)
