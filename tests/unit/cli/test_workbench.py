@@ -2,6 +2,7 @@
 
 import smtplib
 import stat
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -9,10 +10,14 @@ from typing import Any
 import pytest
 
 from m365dq_dagster.adapters.registry import Registry
+from m365dq_dagster.adapters.rule_pack import Overlay
 from m365dq_dagster.cli.workbench import Workbench
 from m365dq_dagster.core.errors import BadInput, InternalFault
 from m365dq_dagster.core.outcome import Severity
+from m365dq_dagster.core.reference import Conflict, Origin
+from m365dq_dagster.stages import packs
 from m365dq_dagster.stages.case_run import Silent
+from tests.support.case_runs import shipped_pack
 
 NOW = datetime.now(UTC)
 
@@ -116,3 +121,17 @@ def test_a_published_document_is_read_although_the_registry_is_not(
     (home / "registry.sqlite3").write_bytes(b"no database, but long enough to be read as one" * 20)
     assert Workbench().document("c1") == {"case": "c1", "alerts": ["kept"]}
     assert "alerts are shown as they stood when the case was published" in capsys.readouterr().err
+
+
+def test_a_run_says_which_local_rows_the_shipped_ones_moved_under(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    conflict = Conflict("values.csv", "Sucess", Origin.LOCAL, "what ships has changed since this was written")
+    moved = replace(shipped_pack(), overlay=Overlay(conflicts=(conflict,)))
+    monkeypatch.setattr(packs, "effective_pack", lambda *_: moved)
+    bench = Workbench()
+    with bench.registry() as registry:
+        assert bench._pack_for(registry) is moved
+    assert "values.csv: Sucess: what ships has changed since this was written; the local entry is kept" in (
+        capsys.readouterr().err
+    )
