@@ -103,6 +103,7 @@ def _job() -> dg.JobDefinition:
     return idle
 
 
+@pytest.mark.soak
 def test_two_processes_on_one_case_wait_for_one_another(
     settings: Settings, register: Register, checkout: Path, store: CaseStore
 ) -> None:

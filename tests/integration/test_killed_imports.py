@@ -113,6 +113,7 @@ def runs_of(home: Path) -> list[str]:
 
 
 @pytest.mark.slow
+@pytest.mark.soak
 def test_killed_twice_at_random_moments_the_next_run_ends_as_a_clean_one(small: Scene, tmp_path: Path) -> None:
     for number, moment in enumerate(moments(7, 2, small.seconds)):
         home = small.copy(tmp_path / f"home-{number}")
