@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from m365dq_dagster.adapters.clock import FixedClock
     from m365dq_dagster.adapters.registry import Registry
+    from tests.support.spark_cluster import SparkCluster
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -83,6 +84,20 @@ def postgres() -> Iterator[str]:
             print(f"Postgres is left out: {reason}")
             pytest.skip(f"Postgres is left out: {reason}")
         yield address
+
+
+@pytest.fixture(scope="session")
+def spark(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[SparkCluster]":
+    """A running Apache Spark with two workers; skips, saying why, where none can be started."""
+    from tests.support.spark_cluster import NoSpark, SparkCluster
+
+    try:
+        cluster = SparkCluster(tmp_path_factory.mktemp("spark")).start()
+    except NoSpark as reason:
+        print(f"Apache Spark is left out: {reason}")
+        pytest.skip(f"Apache Spark is left out: {reason}")
+    yield cluster
+    cluster.stop()
 
 
 @pytest.fixture
