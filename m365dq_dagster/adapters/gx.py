@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from great_expectations.datasource.fluent.sql_datasource import SQLDatasource
 
 COUNTS_ONLY = {"result_format": "SUMMARY", "partial_unexpected_count": 0, "include_unexpected_rows": False}
+SPARK_HOME = "SPARK_HOME"
 
 
 @dataclass(frozen=True)
@@ -111,8 +112,23 @@ def judge(con: duckdb.DuckDBPyConnection, suites: Sequence[Suite]) -> tuple[Suit
 def warm_up() -> None:
     """Import what judging needs, so that a thread can do it while other work runs."""
     os.environ["GX_ANALYTICS_ENABLED"] = "false"
-    import_module("great_expectations.expectations")
+    with _no_spark_asked_for():
+        import_module("great_expectations.expectations")
     import_module("m365dq_dagster.adapters.buffered_duckdb")
+
+
+@contextmanager
+def _no_spark_asked_for() -> Iterator[None]:
+    """Great Expectations imports whatever of Spark is installed, and a client of a Spark server without a Spark of its
+    own ends the process where it is not told where Spark would be.
+    """
+    told = SPARK_HOME in os.environ
+    os.environ.setdefault(SPARK_HOME, os.devnull)
+    try:
+        yield
+    finally:
+        if not told:
+            os.environ.pop(SPARK_HOME, None)
 
 
 def _expected(entry: object, where: str) -> Expected:

@@ -1,4 +1,7 @@
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +96,19 @@ def test_evidence_is_judged_where_the_engine_is_locked_down(evidence: duckdb.Duc
 def test_the_connection_that_was_handed_in_stays_open(evidence: duckdb.DuckDBPyConnection) -> None:
     gx.judge(evidence, [suite(not_null("account"))])
     assert evidence.execute("SELECT count(*) FROM sign_in_logs").fetchall() == [(10,)]
+
+
+def test_a_spark_client_without_a_spark_of_its_own_does_not_end_the_process(tmp_path: Path, checkout: Path) -> None:
+    package = tmp_path / "great_expectations"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    (package / "expectations.py").write_text("import os, sys\nif 'SPARK_HOME' not in os.environ:\n    sys.exit(-1)\n")
+    ask = "import os; from m365dq_dagster.adapters import gx; gx.warm_up(); print(os.environ.get('SPARK_HOME'))"
+    env = {name: value for name, value in os.environ.items() if name != "SPARK_HOME"}
+    env["PYTHONPATH"] = os.pathsep.join((str(tmp_path), str(checkout)))
+    for told, kept in (({}, "None"), ({"SPARK_HOME": "/spark"}, "/spark")):
+        done = subprocess.run([sys.executable, "-c", ask], env={**env, **told}, capture_output=True, text=True)
+        assert done.stdout.strip() == kept, done.stderr
 
 
 @pytest.mark.parametrize("content", [b"no json", b"[]", b"{}", b'{"expectations": 3}', b'{"\xff": 1}'])
