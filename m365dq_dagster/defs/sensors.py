@@ -4,12 +4,15 @@ overrides that have ended.
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import dagster as dg
 
 from m365dq_dagster.adapters.case_store import CaseStore
+from m365dq_dagster.adapters.registry import Registry
+from m365dq_dagster.adapters.rule_pack import RulePack
 from m365dq_dagster.core.errors import M365dqError
 from m365dq_dagster.defs import left_behind
 from m365dq_dagster.defs.jobs import case_job
@@ -19,6 +22,10 @@ from m365dq_dagster.defs.shown import sentence
 
 INBOX_SECONDS = 30
 QUIET_SECONDS = 20
+TICK_SECONDS = 20
+"""How long one tick looks into folders. Dagster ends a tick after a minute and forgets what it has found, so what is
+left waits for the next one.
+"""
 OUTBOX_SECONDS = 60
 OVERRIDE_SECONDS = 600
 
@@ -63,13 +70,14 @@ def sensors(services: Services) -> list[dg.SensorDefinition]:
         known = {name: Sighting(**one) for name, one in json.loads(context.cursor or "{}").items()}
         now = services.clock.now().timestamp()
         seen = look(services.settings.inbox, known, now)
+        quiet = [name for name, one in seen.items() if not one.handled and now - one.since >= QUIET_SECONDS]
         requests = []
-        for name, one in seen.items():
-            if one.handled or now - one.since < QUIET_SECONDS:
-                continue
-            request = _request(context, services, services.settings.inbox / name, one.fingerprint)
-            requests += [request] if request else []
-            seen[name] = Sighting(one.fingerprint, one.since, handled=True)
+        try:
+            for name, request in _requested(context, services, {name: seen[name].fingerprint for name in quiet}):
+                requests += [request] if request else []
+                seen[name] = replace(seen[name], handled=True)
+        except M365dqError as error:
+            context.log.error(sentence(f"No folder of the inbox can be looked into: {error}"))
         return dg.SensorResult(
             run_requests=requests,
             dynamic_partitions_requests=[cases.build_add_request([str(one.partition_key) for one in requests])],
@@ -108,16 +116,34 @@ def sensors(services: Services) -> list[dg.SensorDefinition]:
     return [inbox, outbox, killed_runs, ended_overrides]
 
 
-def _request(context: dg.SensorEvaluationContext, services: Services, folder: Path, mark: str) -> dg.RunRequest | None:
+def _requested(
+    context: dg.SensorEvaluationContext, services: Services, marks: Mapping[str, str]
+) -> Iterator[tuple[str, dg.RunRequest | None]]:
+    """Folders of the inbox by turns, with the run that each asks for, until the time of the tick is over. Registry and
+    rule pack are opened once: that costs more than to look into a folder.
+    """
+    if not marks:
+        return
+    begun = services.clock.now()
+    with services.registry() as registry:
+        pack = services.stages["packs"].effective_pack(services.settings, registry)
+        for name, mark in marks.items():
+            yield name, _request(context, services, registry, pack, name, mark)
+            if (services.clock.now() - begun).total_seconds() > TICK_SECONDS:
+                return
+
+
+def _request(
+    context: dg.SensorEvaluationContext, services: Services, registry: Registry, pack: RulePack, name: str, mark: str
+) -> dg.RunRequest | None:
     """Register the folder's case and ask for its run; None where that cannot be or nothing changed."""
+    settings = services.settings
     try:
-        with services.registry() as registry:
-            pack = services.stages["packs"].effective_pack(services.settings, registry)
-            prepared = services.stages["case"].prepare_case(
-                services.settings, registry, CaseStore(services.settings.cases_dir), pack, folder
-            )
+        prepared = services.stages["case"].prepare_case(
+            settings, registry, CaseStore(settings.cases_dir), pack, settings.inbox / name
+        )
     except M365dqError as error:
-        context.log.warning(sentence(f"{folder.name}: {error}"))
+        context.log.warning(sentence(f"{name}: {error}"))
         return None
     if prepared.unchanged:
         return None

@@ -7,12 +7,16 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from m365dq_dagster.adapters.clock import FixedClock
+from m365dq_dagster.adapters.clock import Clock, FixedClock
+from m365dq_dagster.adapters.pack_overlay import FOLDER
 from m365dq_dagster.adapters.registry import Registry
+from m365dq_dagster.adapters.rule_pack import POLICY
 from m365dq_dagster.adapters.settings import Settings
 from m365dq_dagster.core.people import Person
 from m365dq_dagster.definitions import build_definitions, run_case
-from m365dq_dagster.defs.sensors import QUIET_SECONDS, fingerprint
+from m365dq_dagster.defs.sensors import QUIET_SECONDS, TICK_SECONDS, fingerprint
+from m365dq_dagster.stages import packs
+from m365dq_dagster.stages.packs import effective_pack
 from tests.support.sign_in_folder import write_sign_ins
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -25,9 +29,9 @@ class Watched:
         self.settings, self.instance, self.cursor = settings, instance, None
         self.seconds = 0.0
 
-    def tick(self, seconds: float = 0) -> Any:
+    def tick(self, seconds: float = 0, clock: Clock | None = None) -> Any:
         self.seconds += seconds
-        clock = FixedClock(NOON + timedelta(seconds=self.seconds))
+        clock = clock or FixedClock(NOON + timedelta(seconds=self.seconds))
         definitions = build_definitions(self.settings, clock=clock).get_repository_def()
         context = dg.build_sensor_context(self.instance, cursor=self.cursor, repository_def=definitions)
         result: Any = definitions.get_sensor_def("inbox")(context)
@@ -36,6 +40,19 @@ class Watched:
 
     def requested(self, seconds: float = 0) -> list[str]:
         return [str(request.partition_key) for request in self.tick(seconds).run_requests or ()]
+
+
+class SlowClock:
+    """A clock on which as much time passes between two looks as one tick has in all, and a little."""
+
+    def __init__(self, begun: datetime) -> None:
+        self.moment = begun - self.STEP
+
+    STEP = timedelta(seconds=TICK_SECONDS + 1)
+
+    def now(self) -> datetime:
+        self.moment += self.STEP
+        return self.moment
 
 
 @pytest.fixture
@@ -93,6 +110,44 @@ def test_a_folder_whose_evidence_is_judged_already_is_not_run_again(
     watched.cursor = None
     watched.tick()
     assert watched.requested(QUIET_SECONDS + 1) == []
+
+
+def test_what_a_tick_has_no_time_for_waits_for_the_next_one_and_nothing_is_lost(
+    watched: Watched, settings: Settings
+) -> None:
+    for name in ("a", "b", "c"):
+        write_sign_ins(settings.inbox / name, 3)
+    watched.tick()
+    asked = []
+    for _ in range(4):
+        result = watched.tick(QUIET_SECONDS + 1, SlowClock(NOON + timedelta(seconds=watched.seconds + 60)))
+        asked.append([request.partition_key for request in result.run_requests])
+    assert asked == [["a"], ["b"], ["c"], []]
+
+
+def test_many_folders_of_one_tick_open_the_rule_pack_once(
+    watched: Watched, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = []
+    monkeypatch.setattr(packs, "effective_pack", lambda *given: opened.append(1) or effective_pack(*given))
+    for number in range(5):
+        write_sign_ins(settings.inbox / f"case-{number}", 3)
+    watched.tick()
+    assert len(watched.requested(QUIET_SECONDS + 1)) == 5
+    assert len(opened) == 1
+
+
+def test_a_rule_pack_that_cannot_be_used_is_said_and_the_folder_is_asked_for_once_it_can(
+    watched: Watched, new_case: Path, settings: Settings
+) -> None:
+    local = settings.home / FOLDER / POLICY
+    local.parent.mkdir()
+    local.write_text("no = [", encoding="utf-8")
+    watched.tick()
+    result = watched.tick(QUIET_SECONDS + 1)
+    assert not result.run_requests
+    local.unlink()
+    assert watched.requested(1) == ["tenant-a"]
 
 
 def test_a_folder_that_cannot_become_a_case_is_left_alone_and_the_others_are_run(
