@@ -34,8 +34,9 @@ settings.load_profile("ci")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """`--registry postgres` runs whatever takes a registry on a real Postgres."""
+    """`--registry postgres` runs whatever takes a registry on a real Postgres; `--renew-golden` keeps new digests."""
     parser.addoption("--registry", choices=("sqlite", "postgres"), default="sqlite", help="the registry of the tests")
+    parser.addoption("--renew-golden", action="store_true", help="keep the digests of all tables as they are now")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

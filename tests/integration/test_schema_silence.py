@@ -4,13 +4,13 @@ corpus."""
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from m365dq_dagster.adapters.registry import Registry
 from m365dq_dagster.adapters.synthetic.corpus import CaseOrder, corpus
 from m365dq_dagster.stages.generate import generate_order
+from tests.support.format_examples import ending, text_of
 from tests.support.intake_case import shipped_formats
 from tests.support.schema_watch import Watch
 
@@ -29,19 +29,8 @@ def examples() -> list[tuple[str, str, str]]:
     for data in shipped_formats():
         for number, one in enumerate(data.get("examples", ())):
             if "text" in one and len(data["examples"]) > 1:
-                found.append((data["id"], one.get("path") or f"{number}{ending(data)}", filled(one)))
+                found.append((data["id"], one.get("path") or f"{number}{ending(data)}", text_of(one)))
     return found
-
-
-def ending(data: dict[str, Any]) -> str:
-    return ".csv" if "csv" in str(data.get("container") or data["id"]) else ".json"
-
-
-def filled(example: dict[str, Any]) -> str:
-    text = str(example["text"])
-    for mark, characters in example.get("fill", {}).items():
-        text = text.replace(mark, "x" * characters)
-    return text
 
 
 def test_the_examples_of_the_formats_raise_no_alarm(watch: Watch) -> None:

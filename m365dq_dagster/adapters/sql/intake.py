@@ -144,8 +144,8 @@ def unnamed_overlap(log_type: str, identity: Sequence[str]) -> str:
         " WHERE o.event_time IS NOT NULL AND o.account IS NOT NULL AND o.address IS NOT NULL)"
     )
     return (
-        "SELECT count(*), string_agg(DISTINCT format || ' and ' || other, '; ') FROM"
-        f" (SELECT t.file_id, t.row_no, f.format, min(r.format) AS other FROM {table} AS t"
+        "SELECT count(*), string_agg(DISTINCT format || ' and ' || other, '; ' ORDER BY format || ' and ' || other)"
+        f" FROM (SELECT t.file_id, t.row_no, f.format, min(r.format) AS other FROM {table} AS t"
         f" JOIN {formats} AS f USING (file_id)"
         f" JOIN {rows} AS r ON r.at_second = date_trunc('second', t.event_time) AND r.account = t.account"
         f" AND r.address = t.address AND r.format <> f.format AND r.file_id <> t.file_id WHERE {unnamed} GROUP BY ALL)"

@@ -170,7 +170,7 @@ SELECT current_setting('lock_configuration'), current_setting('preserve_insertio
 SET preserve_insertion_order = true
 
 -- name: repeated_ids_across_formats
-SELECT count(*) AS events, string_agg(DISTINCT formats, '; ') AS formats
+SELECT count(*) AS events, string_agg(DISTINCT formats, '; ' ORDER BY formats) AS formats
 FROM (
     SELECT r.event_id, string_agg(DISTINCT f.format, ' and ' ORDER BY f.format) AS formats
     FROM intake_repeated AS r
