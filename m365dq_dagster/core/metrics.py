@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -260,16 +260,10 @@ def _daily(
 ) -> tuple[Day, ...]:
     first = window.start.date()
     days = [first + timedelta(days=offset) for offset in range((window.end.date() - first).days + 1)]
-    return tuple(
-        Day(
-            day=day,
-            imports=sum(fact.at.date() == day for fact in imports),
-            passed=sum(fact.at.date() == day and fact.status == "PASS" for fact in imports),
-            unknown_codes=len({(f.log_type, f.field, f.value) for f in flags if f.at.date() == day}),
-            corrections=len({fact.case_id for fact in corrections if fact.at.date() == day}),
-        )
-        for day in days
-    )
+    made, passed = Counter(f.at.date() for f in imports), Counter(f.at.date() for f in imports if f.status == "PASS")
+    unknown = Counter(day for day, *_ in {(f.at.date(), f.log_type, f.field, f.value) for f in flags})
+    corrected = Counter(day for day, _ in {(f.at.date(), f.case_id) for f in corrections})
+    return tuple(Day(day, made[day], passed[day], unknown[day], corrected[day]) for day in days)
 
 
 def percent(part: int, whole: int) -> str:

@@ -104,7 +104,7 @@ def deliver(
         tried.append(claimed[0].id)
         if not _deliver_one(registry, mailer, claimed[0], now, policy):
             break
-    by_id = {alert.id: alert for alert in registry.alerts()} if tried else {}
+    by_id = {alert.id: alert for alert in registry.alerts(ids=tried)} if tried else {}
     return [alert_mapping(by_id[alert_id]) for alert_id in tried]
 
 

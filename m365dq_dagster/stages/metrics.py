@@ -45,7 +45,7 @@ def compute_dashboard(
         _imports(registry, window),
         _flags(registry, window),
         _corrections(registry, window),
-        [fact for fact in _scores(registry, window) if (fact.table, fact.field) in fields],
+        _scores(registry, window, fields),
         _overrides(registry, now),
         pack.policy.checks.off,
     )
@@ -85,6 +85,6 @@ def _overrides(registry: Registry, now: datetime) -> list[OverrideFact]:
     ]
 
 
-def _scores(registry: Registry, window: Window) -> list[ScoreFact]:
-    found = registry.scores_between(window.start, window.end)
+def _scores(registry: Registry, window: Window, fields: Collection[Field]) -> list[ScoreFact]:
+    found = registry.scores_between(window.start, window.end, fields)
     return [ScoreFact(s.case_id, s.row.table, s.row.field, s.row.adjusted, s.computed_at) for s in found]

@@ -4,7 +4,7 @@ in `core.alerts`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -52,13 +52,17 @@ class Outbox(RegistryPart):
             _count_again(connection, _latest(connection, rule, case_id, subject), now)
             return False
 
-    def alerts(self, state: str | None = None, case_id: str | None = None) -> list[AlertRecord]:
-        """The alerts, newest first; only those of one state or case where given."""
+    def alerts(
+        self, state: str | None = None, case_id: str | None = None, ids: Collection[int] | None = None
+    ) -> list[AlertRecord]:
+        """The alerts, newest first; only those of one state or case, or with some ids, where given."""
         query = sa.select(alerts).order_by(alerts.c.raised_at.desc(), alerts.c.alert_id.desc())
         if state is not None:
             query = query.where(alerts.c.state == str(state))
         if case_id is not None:
             query = query.where(alerts.c.case_id == case_id)
+        if ids is not None:
+            query = query.where(alerts.c.alert_id.in_(list(ids)))
         with self._reading() as connection:
             return [_alert(row) for row in connection.execute(query)]
 

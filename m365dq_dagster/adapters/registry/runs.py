@@ -95,14 +95,17 @@ class Runs(RegistryPart):
             if values:
                 connection.execute(sa.insert(field_reliability_scores), values)
 
-    def scores_between(self, start: datetime, end: datetime) -> list[ScoreRecord]:
-        """The scores computed from `start` to `end`, both included, oldest first."""
+    def scores_between(
+        self, start: datetime, end: datetime, fields: Collection[tuple[str, str]] | None = None
+    ) -> list[ScoreRecord]:
+        """The scores computed from `start` to `end`, both included, oldest first; only those of some (log type, field)
+        where given.
+        """
         table = field_reliability_scores
-        query = (
-            sa.select(table)
-            .where(table.c.computed_at.between(start, end))
-            .order_by(table.c.computed_at, table.c.score_id)
-        )
+        query = sa.select(table).where(table.c.computed_at.between(start, end))
+        if fields is not None:
+            query = query.where(sa.tuple_(table.c.table_name, table.c.field_name).in_(sorted(fields)))
+        query = query.order_by(table.c.computed_at, table.c.score_id)
         with self._reading() as connection:
             return [_score(row) for row in connection.execute(query)]
 

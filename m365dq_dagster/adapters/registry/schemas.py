@@ -34,8 +34,8 @@ IMPORT, DOCUMENT = "IMPORT", "DOCUMENT"
 OPERATION, SPAN = "OPERATION", "SPAN"
 NOTE_CHARS = 4000
 VERSIONS_ASKED, CASES_ASKED, LATEST = 30, 40, 200
-"""How many versions of a format, and how many cases, an import is compared with, and how many versions of any format a
-header is compared with that none knows: the latest ones."""
+"""How many versions of a format, and how many cases of any and of its own tenant, an import is compared with, and how
+many versions of any format a header is compared with that none knows: the latest ones."""
 NAME_CHARS = 300
 
 
@@ -158,13 +158,12 @@ class Schemas(RegistryPart):
             )
 
     def operations_of_cases(self, log_type: str, tenants: Collection[str] = ()) -> list[OperationRows]:
-        """The operations of the latest cases and of those of some tenants, those of the case seen last at the end."""
+        """The operations of the latest cases, and of the latest of some tenants; those of the case seen last at the
+        end."""
         table = log_shapes
         ours = sa.and_(table.c.log_type == log_type, table.c.kind == OPERATION)
-        latest = sa.select(table.c.case_id).where(ours).group_by(table.c.case_id)
-        latest = latest.order_by(sa.func.max(table.c.seen_at).desc(), table.c.case_id).limit(CASES_ASKED)
-        same = sa.select(table.c.case_id).where(ours, table.c.tenant.in_(list(tenants)))
-        query = sa.select(table).where(ours, sa.or_(table.c.case_id.in_(latest), table.c.case_id.in_(same)))
+        asked = sa.union(_latest_cases(ours), _latest_cases(sa.and_(ours, table.c.tenant.in_(list(tenants)))))
+        query = sa.select(table).where(ours, table.c.case_id.in_(asked))
         with self._reading() as connection:
             found = connection.execute(query.order_by(table.c.seen_at, table.c.case_id, table.c.within, table.c.name))
             return [
@@ -206,6 +205,14 @@ class Schemas(RegistryPart):
         return [
             Span(row.case_id, log_type, (row.last_event - row.first_event).total_seconds() / 86_400) for row in found
         ]
+
+
+def _latest_cases(wanted: sa.ColumnElement[bool]) -> sa.Select[Any]:
+    """The ids of the cases seen last among some rows; a registry of years makes no import wait for all of them."""
+    table = log_shapes
+    found = sa.select(table.c.case_id).where(wanted).group_by(table.c.case_id)
+    found = found.order_by(sa.func.max(table.c.seen_at).desc(), table.c.case_id).limit(CASES_ASKED)
+    return sa.select(found.subquery().c.case_id)
 
 
 def _version(

@@ -121,7 +121,7 @@ def test_operations_of_a_case_are_replaced_and_those_of_others_stay(store: Regis
     assert found[1] == replace(rows[0], rows=20)
 
 
-def test_the_latest_cases_speak_and_all_of_the_same_tenant(store: Registry, now: datetime) -> None:
+def test_the_latest_cases_speak_and_the_latest_of_the_same_tenant(store: Registry, now: datetime) -> None:
     for number in range(CASES_ASKED + 2):
         row = OperationRows(f"c{number:03}", "6", "FileDeleted", 3, "ours" if number == 0 else f"t{number}")
         store.record_operations([row], "unified_audit_log", now + timedelta(days=number))
@@ -129,6 +129,17 @@ def test_the_latest_cases_speak_and_all_of_the_same_tenant(store: Registry, now:
     assert len(latest) == CASES_ASKED
     assert not latest & {"c000", "c001"}
     assert {one.case_id for one in store.operations_of_cases("unified_audit_log", {"ours"})} == {*latest, "c000"}
+
+
+def test_of_one_tenant_with_many_cases_the_latest_speak(store: Registry, now: datetime) -> None:
+    rows = [OperationRows(f"c{number:03}", "6", "FileDeleted", 3, "ours") for number in range(CASES_ASKED + 3)]
+    for number, row in enumerate(rows):
+        store.record_operations([row], "unified_audit_log", now + timedelta(days=number))
+    others = [OperationRows(f"d{number:03}", "6", "FileDeleted", 3, "else") for number in range(CASES_ASKED)]
+    store.record_operations(others, "unified_audit_log", now + timedelta(days=99))
+    found = store.operations_of_cases("unified_audit_log", {"ours"})
+    assert [one.case_id for one in found if one.tenant == "ours"] == [one.case_id for one in rows[3:]]
+    assert len(found) == 2 * CASES_ASKED
 
 
 def test_a_case_has_the_changes_it_showed_and_the_open_ones_of_its_versions(store: Registry, now: datetime) -> None:
