@@ -25,9 +25,10 @@ CONNECT_CONFIG: dict[str, str | bool | int | float | list[str]] = {
     "autoinstall_known_extensions": False,
     "autoload_known_extensions": False,
     "preserve_insertion_order": False,
+    "python_enable_replacements": False,
 }
 """The one configuration every connection to a generation is opened with; two connections in a process must not
-differ.
+differ. A name in a statement is a table's and never that of a variable of the program.
 """
 
 KEPT_GENERATIONS = 5
@@ -172,8 +173,12 @@ class CaseStore:
 
 
 def create_schema(con: duckdb.DuckDBPyConnection) -> None:
-    """Make the tables of a generation in an empty database."""
+    """Make the tables of a generation in an empty database, in one transaction: each one alone would wait for the
+    disk.
+    """
+    con.begin()
     con.execute(sql.statement("schema"))
+    con.commit()
 
 
 @contextmanager

@@ -73,11 +73,10 @@ class Reach:
     examples: tuple[dict[str, Any], ...] = ()
 
 
-def has_rows(con: duckdb.DuckDBPyConnection, table: str) -> bool:
-    """Whether the table of a log holds a row; it is there only once evidence of the log came in."""
-    if not run_named(con, "has_table", {"name": table})[0][0]:
-        return False
-    return con.execute(f"SELECT 1 FROM {quote_identifier(table)} LIMIT 1").fetchone() is not None
+def filled(con: duckdb.DuckDBPyConnection, logs: Iterable[str]) -> frozenset[str]:
+    """Those of the logs whose table holds a row; it is there only once evidence of the log came in."""
+    there = {str(name) for (name,) in run_named(con, "table_names")}.intersection(logs)
+    return frozenset(log for log in there if con.execute(f"SELECT 1 FROM {quote_identifier(log)} LIMIT 1").fetchone())
 
 
 def start(con: duckdb.DuckDBPyConnection) -> None:

@@ -254,12 +254,7 @@ def column_counts(con: duckdb.DuckDBPyConnection) -> dict[tuple[str, str], Colum
 
 def filled_log_types(con: duckdb.DuckDBPyConnection) -> dict[LogType, int]:
     """Rows of every canonical table that holds any."""
-    found = {}
-    for log_type in (LogType.SIGN_IN, LogType.LEGACY, LogType.UAL):
-        row = con.execute(f"SELECT count(*) FROM {sql.quote_identifier(log_type)}").fetchone()
-        if row and row[0]:
-            found[log_type] = int(row[0])
-    return found
+    return {LogType(log_type): int(rows) for log_type, rows in run_named(con, "log_rows") if rows}
 
 
 def event_tables(con: duckdb.DuckDBPyConnection) -> list[str]:
@@ -542,16 +537,16 @@ def outcome_rows(con: duckdb.DuckDBPyConnection) -> Rows:
 
 def keep_json(con: duckdb.DuckDBPyConnection, table: str, rows: Iterable[object]) -> None:
     """Keep judged things of one kind, one JSON object a row in their order, as table `<table>(position, body)`."""
-    name = sql.quote_identifier(table)
-    con.execute(f"CREATE OR REPLACE TABLE {name} (position INTEGER, body VARCHAR)")
-    insert_rows(con, table, [[index, json.dumps(row, default=str)] for index, row in enumerate(rows)])
+    bodies = [json.dumps(row, default=str) for row in rows]
+    con.execute(sql.keep_bodies(table), [list(range(len(bodies))), bodies])
 
 
 def read_json(con: duckdb.DuckDBPyConnection, table: str) -> list[Any]:
     """What `keep_json` kept, or nothing where the table was never written."""
-    if not has_table(con, table):
+    try:
+        rows = con.execute(sql.kept_bodies(table)).fetchall()
+    except duckdb.CatalogException:  # cheaper than to ask before whether it is there
         return []
-    rows = con.execute(f"SELECT body FROM {sql.quote_identifier(table)} ORDER BY position").fetchall()
     return [json.loads(body) for (body,) in rows]
 
 
@@ -566,9 +561,11 @@ def noted(con: duckdb.DuckDBPyConnection, key: str) -> str | None:
     return str(rows[0][0]) if rows else None
 
 
-def stamp(con: duckdb.DuckDBPyConnection, table: str, evidence: str, context: str, pack: str, moment: datetime) -> None:
-    """Mark a table with the digests of what it was made from."""
-    values = {"name": table, "evidence": evidence, "context": context, "pack": pack}
+def stamp(
+    con: duckdb.DuckDBPyConnection, tables: Sequence[str], evidence: str, context: str, pack: str, moment: datetime
+) -> None:
+    """Mark tables with the digests of what they were made from."""
+    values = {"names": list(tables), "evidence": evidence, "context": context, "pack": pack}
     run_named(con, "stamp", {**values, "moment": moment.replace(tzinfo=None)})
 
 

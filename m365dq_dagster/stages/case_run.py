@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from m365dq_dagster.core.overrides import Override, taints
 
@@ -73,6 +73,9 @@ class CaseRun:
     country_database: CountryDatabase | None = None
     rejudged: Rejudged | None = None
     begun: float = field(default_factory=time.monotonic)
+    memory: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
+    """What a stage has worked out and later stages of this very run ask for again; a run of a part works it out
+    itself."""
 
     @property
     def taints(self) -> tuple[str, ...]:

@@ -71,8 +71,9 @@ def read_acts(run: CaseRun) -> None:
     measured.start(con)
     known = known_in(run.pack.operations)
     domains = measured.own_domains(con, policy.indicators.domain_share)
+    filled = measured.filled(con, (one.log_type for one in VERIFIERS))
     for one in VERIFIERS:
-        if one.gather and measured.has_rows(con, one.log_type):
+        if one.gather and one.log_type in filled:
             measured.open_log(con, one.log_type)
             one.gather(run, known, domains)
     families = {word_of(row.value): row.normalised for row in run.pack.values if row.field == "risk_event_type"}
@@ -161,7 +162,8 @@ def _is_act(log_type: str, name: str, known: Known) -> bool:
 
 def verify_all(run: CaseRun) -> list[Indicator]:
     """What every verifier tells, the gravest first; keeps how many ran. `read_acts` and the accounts come before."""
-    ran = [one for one in VERIFIERS if one.log_type in CORE_LOGS or measured.has_rows(run.con, one.log_type)]
+    filled = measured.filled(run.con, (one.log_type for one in VERIFIERS))
+    ran = [one for one in VERIFIERS if one.log_type in CORE_LOGS or one.log_type in filled]
     found = [indicator for one in ran for indicator in one.verify(run)]
     measure.note(run.con, VERIFIERS_RAN, str(len(ran)))
     return sorted(found, key=_order)

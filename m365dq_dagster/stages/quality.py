@@ -28,6 +28,8 @@ from m365dq_dagster.stages.stamps import stamp
 STAGE = "quality"
 RUNBOOK = "docs/runbooks/quality-check-failure.md"
 CODES_RUNBOOK = "docs/runbooks/unknown-status-code.md"
+FIELDS = "fields"
+"""What the judged fields are remembered under for the rest of a run."""
 MOST_DAYS = 400
 """Days of a field's profile that the document holds, the latest ones; a year of a log and its edges."""
 
@@ -47,6 +49,7 @@ class QualityReport:
 def run(run: CaseRun) -> QualityReport:
     """Profile, judge, decide the gate, and remember which codes the case holds."""
     run.progress.step(STAGE, "reading witnesses")
+    run.memory.clear()
     measure.load_pack_tables(run.con, run.pack)
     measure.build_logons(run.con)
     filled = measure.filled_log_types(run.con)
@@ -74,9 +77,16 @@ def run(run: CaseRun) -> QualityReport:
 
 
 def judged_fields(run: CaseRun) -> dict[LogType, tuple[FieldJudgement, ...]]:
-    """Judge the fields of every log type from the kept counts; cheap, so later stages ask again instead of reading
-    back.
+    """The fields of every log type, judged from the kept counts, once a run; a run that begins later judges them again
+    instead of reading them back.
     """
+    if FIELDS not in run.memory:
+        run.memory[FIELDS] = _judged_fields(run)
+    found: dict[LogType, tuple[FieldJudgement, ...]] = run.memory[FIELDS]
+    return found
+
+
+def _judged_fields(run: CaseRun) -> dict[LogType, tuple[FieldJudgement, ...]]:
     counts, found = measure.column_counts(run.con), measure.sightings(run.con)
     matches = measure.rule_matches(run.con)
     absent, paths = measure.absent_witnesses(run.con, run.pack.fields), measure.log_paths(run.con)

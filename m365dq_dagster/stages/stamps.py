@@ -27,10 +27,9 @@ def stamp(run: CaseRun, stage: str) -> None:
     evidence, context, pack = _made_from(run)
     if stage == INTAKE:
         measure.note(run.con, INTAKE_RULES, run.pack.intake_hash)
-    with measure.together(run.con):
-        others = measure.event_tables(run.con) if stage == INTAKE else ()
-        for table in dict.fromkeys((*TABLES[stage], *others)):
-            measure.stamp(run.con, table, evidence, context, pack, run.clock.now())
+    others = measure.event_tables(run.con) if stage == INTAKE else ()
+    tables = list(dict.fromkeys((*TABLES[stage], *others)))
+    measure.stamp(run.con, tables, evidence, context, pack, run.clock.now())
 
 
 def stale_tables(run: CaseRun) -> list[str]:

@@ -52,6 +52,19 @@ def add_column(table: str, name: str, kind: str) -> str:
     return f"ALTER TABLE {quote_identifier(table)} ADD COLUMN IF NOT EXISTS {quote_identifier(name)} {kind}"
 
 
+def keep_bodies(table: str) -> str:
+    """Make `<table>(position, body)` of two lists of equal length, in place of an earlier one."""
+    return (
+        f"CREATE OR REPLACE TABLE {quote_identifier(table)} AS"
+        " SELECT CAST(unnest($1) AS INTEGER) AS position, CAST(unnest($2) AS VARCHAR) AS body"
+    )
+
+
+def kept_bodies(table: str) -> str:
+    """The bodies of `keep_bodies` in their order."""
+    return f"SELECT body FROM {quote_identifier(table)} ORDER BY position"
+
+
 @cache
 def statement(name: str) -> str:
     """The text of `<name>.sql`."""

@@ -17,7 +17,22 @@ INSERT INTO known_travel VALUES ($account, $country, CAST($begins AS TIMESTAMP),
 SELECT count(*) FROM decisions WHERE decided_by = 'conditional_access_status'
 
 -- name: has_table
-SELECT count(*) FROM information_schema.tables WHERE table_name = $name
+SELECT count(*) FROM duckdb_tables() WHERE database_name = current_database() AND table_name = $name
+
+-- name: table_names
+SELECT table_name FROM duckdb_tables() WHERE database_name = current_database()
+
+-- name: log_rows
+-- Rows of the logs whose logons are judged, in the order in which they are told.
+SELECT log_type, row_count
+FROM (
+    SELECT 1 AS place, 'sign_in_logs' AS log_type, count(*) AS row_count FROM sign_in_logs
+    UNION ALL
+    SELECT 2 AS place, 'legacy_auth_logs' AS log_type, count(*) AS row_count FROM legacy_auth_logs
+    UNION ALL
+    SELECT 3 AS place, 'unified_audit_log' AS log_type, count(*) AS row_count FROM unified_audit_log
+) AS counted
+ORDER BY place
 
 -- name: note
 INSERT OR REPLACE INTO case_meta VALUES ($key, $value)
@@ -26,7 +41,7 @@ INSERT OR REPLACE INTO case_meta VALUES ($key, $value)
 SELECT value FROM case_meta WHERE key = $key
 
 -- name: stamp
-INSERT OR REPLACE INTO table_stamps VALUES ($name, $evidence, $context, $pack, $moment)
+INSERT OR REPLACE INTO table_stamps SELECT unnest($names), $evidence, $context, $pack, $moment
 
 -- name: stamps
 SELECT table_name, evidence_digest, context_digest, pack_hash FROM table_stamps ORDER BY table_name

@@ -135,9 +135,9 @@ def test_failed_checks_of_a_stage_replace_those_it_kept_before(con: duckdb.DuckD
 
 def test_tables_are_stamped_with_what_they_were_made_from(con: duckdb.DuckDBPyConnection) -> None:
     moment = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
-    measure.stamp(con, "events", "e", "c", "p", moment)
-    measure.stamp(con, "events", "e2", "c", "p", moment)
-    assert [tuple(row) for row in measure.stamps(con)] == [("events", "e2", "c", "p")]
+    measure.stamp(con, ["events", "flows"], "e", "c", "p", moment)
+    measure.stamp(con, ["events"], "e2", "c", "p", moment)
+    assert [tuple(row) for row in measure.stamps(con)] == [("events", "e2", "c", "p"), ("flows", "e", "c", "p")]
 
 
 def test_provenance_is_told_over_all_files(con: duckdb.DuckDBPyConnection) -> None:

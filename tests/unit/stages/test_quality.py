@@ -1,5 +1,6 @@
 """The gate: which fields may testify, what blocks, and what is only shown."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -169,7 +170,8 @@ def test_progress_is_told_and_fields_are_judged_alike_by_every_stage() -> None:
     with Bench().run(GOOD) as run:
         heard = type(run)(**{**vars(run), "progress": Ear()})
         first = quality.run(heard)
-        assert quality.judged_fields(heard) == dict(first.fields)
+        assert quality.judged_fields(heard) is first.fields
+        assert quality.judged_fields(replace(heard, memory={})) == dict(first.fields)
         assert reliability.run(heard).fields == dict(first.fields)
         verification.run(heard)
     assert {stage for stage, _ in told} == {"quality", "reliability", "verification"}
