@@ -33,6 +33,7 @@ from m365dq_dagster.cli import (
     run,
     schema,
     show,
+    soak,
     terminal,
     ui,
     validate,
@@ -149,6 +150,7 @@ app.command("correct")(correct.correct)
 app.command("report")(report.report)
 app.command("generate")(generate.generate)
 app.command("bench")(bench.bench)
+app.command("soak")(soak.soak)
 app.command("validate")(validate.validate)
 app.command("ui")(ui.ui)
 app.command("dashboard")(dashboard.dashboard)

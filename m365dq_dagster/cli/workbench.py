@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from m365dq_dagster.core.differences import Difference
     from m365dq_dagster.core.metrics import Dashboard
     from m365dq_dagster.core.overrides import Override
+    from m365dq_dagster.core.pace import Soaked
     from m365dq_dagster.core.people import Person
     from m365dq_dagster.stages.case import PreparedCase
     from m365dq_dagster.stages.case_run import Progress
@@ -440,6 +441,12 @@ class Workbench:
         from m365dq_dagster.defs.ui import start_ui
 
         return start_ui(self.settings, command)
+
+    def soak(self, cases: int, rows: int, at_once: int, progress: Progress) -> Soaked:
+        """Run many cases through the daemon, on a home that is thrown away."""
+        from m365dq_dagster.defs.many_cases import soak
+
+        return soak(self.home, cases, rows, at_once, progress)
 
     def document(self, case_id: str) -> dict[str, Any]:
         """The published document of a case, with its alerts, corrections and override as they stand now; where the

@@ -16,10 +16,18 @@ STOP_SECONDS = 20
 
 def ui_command(host: str = "127.0.0.1", port: int = 3000) -> list[str]:
     """The command that starts webserver and daemon: on the checkout's workspace, else on the installed module."""
+    return [sys.executable, "-m", "dagster", "dev", *_target(), "-h", host, "-p", str(port)]
+
+
+def daemon_command() -> list[str]:
+    """The command that starts the daemon alone, on the same definitions."""
+    return [sys.executable, "-m", "dagster._daemon", "run", *_target()]
+
+
+def _target() -> list[str]:
     root = checkout_root()
     workspace = root / "workspace.yaml" if root else None
-    target = ["-w", str(workspace)] if workspace and workspace.is_file() else ["-m", MODULE]
-    return [sys.executable, "-m", "dagster", "dev", *target, "-h", host, "-p", str(port)]
+    return ["-w", str(workspace)] if workspace and workspace.is_file() else ["-m", MODULE]
 
 
 def start_ui(settings: Settings, command: Sequence[str]) -> int:
@@ -27,26 +35,30 @@ def start_ui(settings: Settings, command: Sequence[str]) -> int:
 
     It runs in a session of its own, so that a stop reaches it once, and all that it started with it.
     """
-    environment = {
-        **os.environ,
-        "DAGSTER_HOME": str(ensure_dagster_home(settings)),
-        "M365DQ_HOME": str(settings.home),
-        "GX_ANALYTICS_ENABLED": "false",
-        "DAGSTER_DISABLE_TELEMETRY": "yes",
-        "PYTHONWARNINGS": "ignore:Function `dev_command` is superseded",
-    }
+    environment = {**environment_of(settings), "PYTHONWARNINGS": "ignore:Function `dev_command` is superseded"}
     process = subprocess.Popen(list(command), env=environment, cwd=checkout_root(), start_new_session=True)
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         return process.wait()
     except KeyboardInterrupt:
-        _end(process)
+        end(process)
         return 0
     finally:
         signal.signal(signal.SIGTERM, before)
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
+def environment_of(settings: Settings) -> dict[str, str]:
+    """The environment in which Dagster works on a home."""
+    return {
+        **os.environ,
+        "DAGSTER_HOME": str(ensure_dagster_home(settings)),
+        "M365DQ_HOME": str(settings.home),
+        "GX_ANALYTICS_ENABLED": "false",
+        "DAGSTER_DISABLE_TELEMETRY": "yes",
+    }
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
     """Ask it to end, with all it started; what has not ended after a while is ended."""
     process.terminate()
     with suppress(subprocess.TimeoutExpired):
