@@ -1,5 +1,5 @@
 """What a benchmark asks of the machine: the bare scan of a file, the memory a process held, the machine in words, and
-a process of its own for each measurement.
+processes of their own for what is measured, timed from outside or speaking for themselves.
 
 What is run and timed between two scans is the business of ``stages.bench``.
 """
@@ -16,6 +16,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ from m365dq_dagster import __version__
 from m365dq_dagster.adapters import measure
 from m365dq_dagster.adapters.case_store import CONNECT_CONFIG
 from m365dq_dagster.adapters.sql import normalized, scan
-from m365dq_dagster.core.budgets import percentile
+from m365dq_dagster.core.bench_results import percentile
 from m365dq_dagster.core.errors import CaseBusy, InternalFault
 
 SAMPLE_LINES = 50
@@ -35,7 +36,23 @@ STOP_SECONDS = 10
 PROCESS_STATUS = Path("/proc/self/status")
 PROCESSOR_LIST = Path("/proc/cpuinfo")
 
+STOPWATCH = Path(__file__).with_name("bench_stopwatch.py")
+PROGRAM = ("-m", "m365dq_dagster.cli.main")
+"""What the command `m365dq` runs, by the interpreter that runs this."""
+OWN_SETTINGS = "M365DQ_"
+"""How the names of the installation's settings in the environment begin."""
+
 Heard = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Spent:
+    """What one process took from its start to its end, what it left with, and what it said on stdout."""
+
+    seconds: float
+    peak_bytes: int
+    code: int
+    said: str
 
 
 class BareScan:
@@ -159,6 +176,36 @@ def in_own_process(
     return last, started
 
 
+def own_interpreter(words: Sequence[str], home: Path, log: Path) -> Spent:
+    """Run this interpreter with these words on a home of its own, and time it from outside; raises ``InternalFault``
+    where it ends with another code than 0, with the place of what it said in ``log``.
+
+    No setting of this installation reaches it, so that nothing is mailed and no registry but its own is written.
+    """
+    out = log.with_suffix(".out")
+    told = subprocess.run(
+        [sys.executable, "-I", "-S", str(STOPWATCH), str(out), str(log), sys.executable, *words],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**_environment(settings=False), "M365DQ_HOME": str(home)},
+    )
+    found = json.loads(told.stdout)
+    spent = Spent(found["seconds"], found["peak_bytes"], found["code"], out.read_text(encoding="utf-8"))
+    if spent.code:
+        raise InternalFault(f"The measured process {_end_words(spent.code)}; what it said is in {log} and {out}.")
+    out.unlink()
+    return spent
+
+
+def _environment(*, settings: bool) -> dict[str, str]:
+    """This environment with the product's own root to import from, with or without the installation's settings."""
+    root = str(Path(__file__).resolve().parents[2])
+    path = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
+    kept = {name: value for name, value in os.environ.items() if settings or not name.startswith(OWN_SETTINGS)}
+    return {**kept, "PYTHONPATH": path}
+
+
 @contextmanager
 def only_one(root: Path) -> Iterator[None]:
     """Hold the folder of the benchmark: two at once would measure each other. Raises ``CaseBusy`` at once."""
@@ -184,15 +231,13 @@ def _end_words(code: int) -> str:
 @contextmanager
 def _child(arguments: Sequence[str], errors: Path) -> Iterator[subprocess.Popen[str]]:
     """The process, ended with the block if it has not ended by itself."""
-    root = str(Path(__file__).resolve().parents[2])
-    path = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
     with errors.open("w", encoding="utf-8") as stream:
         process = subprocess.Popen(
             [sys.executable, "-m", *arguments],
             stdout=subprocess.PIPE,
             stderr=stream,
             text=True,
-            env={**os.environ, "PYTHONPATH": path},
+            env=_environment(settings=True),
         )
         try:
             yield process

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -42,6 +43,22 @@ class Silent:
         """Says nothing."""
 
 
+class Watch(Protocol):
+    """Hears when a part of a stage begins and ends, where somebody measures how long it takes."""
+
+    def lap(self, part: str) -> AbstractContextManager[None]:
+        """A block that does this part; a part may be done in several blocks."""
+        ...
+
+
+class Unwatched:
+    """Nobody measures."""
+
+    def lap(self, part: str) -> AbstractContextManager[None]:
+        """Nothing but the block."""
+        return nullcontext()
+
+
 @dataclass(frozen=True)
 class Rejudged:
     """Evidence that was judged again without being read again: the pack as it was named, the generation that was taken
@@ -67,6 +84,7 @@ class CaseRun:
     registry: Registry
     clock: Clock
     progress: Progress = field(default_factory=Silent)
+    watch: Watch = field(default_factory=Unwatched)
     override: Override | None = None
     options: Mapping[str, str] = field(default_factory=dict)
     more_folders: tuple[Path, ...] = ()

@@ -55,7 +55,8 @@ def run(run: CaseRun) -> QualityReport:
     filled = measure.filled_log_types(run.con)
     specs = [spec for spec in run.pack.fields if spec.log in filled]
     run.progress.step(STAGE, f"profiling {len(specs)} fields")
-    measure.count_columns(run.con, specs)
+    with run.watch.lap("profile"):
+        measure.count_columns(run.con, specs)
     measure.count_rule_matches(run.con, run.pack, run.context.licence)
     fields = judged_fields(run)
     measure.mark_parts(run.con, {log_type: part_names(judged) for log_type, judged in fields.items()})

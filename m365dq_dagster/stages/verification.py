@@ -57,9 +57,11 @@ def run(run: CaseRun) -> VerificationReport:
     measure.load_pack_tables(con, run.pack)
     run.progress.step(STAGE, "adjudicating sign-ins")
     fields = judged_fields(run)
-    measure.keep_decisions(con, _decisions(run, fields))
+    with run.watch.lap("adjudication"):
+        measure.keep_decisions(con, _decisions(run, fields))
     place = places.find(run)
-    window = measure.join_decisions(con, policy)
+    with run.watch.lap("adjudication"):
+        window = measure.join_decisions(con, policy)
     home = _case_home(run)
     run.progress.step(STAGE, "folding flows and learning homes")
     measure.build_events(con, run.context, home.countries, window, policy)
@@ -88,7 +90,8 @@ def run(run: CaseRun) -> VerificationReport:
     case = replace(judged, not_tested=(*judged.not_tested, *sentences(known), *unjudged, *place.limits))
     _keep(run, case, case_evidence, accounts, leads, home)
     measure.keep_json(con, "conflicts", [*_conflicts(run), *places.conflicts(run, place), *_unseen(known)])
-    measure.keep_json(con, "findings", findings(run, case, accounts, fields, left_open))
+    with run.watch.lap("findings"):
+        measure.keep_json(con, "findings", findings(run, case, accounts, fields, left_open))
     stamp(run, STAGE)
     checks = (verdict_check(case, accounts, unverified),)
     now = run.clock.now()

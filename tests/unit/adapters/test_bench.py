@@ -5,8 +5,15 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from m365dq_dagster.adapters import bench
-from m365dq_dagster.adapters.bench import BareScan, in_own_process, machine, only_one, peak_memory
+from m365dq_dagster.adapters import bench, bench_stopwatch
+from m365dq_dagster.adapters.bench import (
+    BareScan,
+    in_own_process,
+    machine,
+    only_one,
+    own_interpreter,
+    peak_memory,
+)
 from m365dq_dagster.adapters.sql import scan
 from m365dq_dagster.core.errors import CaseBusy, InternalFault
 
@@ -127,3 +134,43 @@ def test_a_second_benchmark_of_one_home_is_told_to_wait(tmp_path: Path) -> None:
         pass
     with only_one(tmp_path):
         pass
+
+
+def test_the_own_interpreter_is_timed_from_outside_on_a_home_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("M365DQ_REGISTRY_URL", "postgresql://elsewhere")
+    program = "import os; print(sorted((k, v) for k, v in os.environ.items() if k.startswith('M365DQ_')))"
+    logs = tmp_path / "logs"
+    logs.mkdir()
+    found = own_interpreter(("-c", program), tmp_path / "home", logs / "bench.log")
+    assert found.said == f"[('M365DQ_HOME', {str(tmp_path / 'home')!r})]\n"
+    assert found.code == 0
+    assert found.seconds > 0
+    assert found.peak_bytes > 1_000_000
+    assert [path.name for path in logs.iterdir()] == ["bench.log"]
+
+
+def test_a_process_that_fails_is_one_sentence_and_what_it_said_is_kept(tmp_path: Path) -> None:
+    program = "import sys; print('on its way'); sys.exit('it broke')"
+    with pytest.raises(
+        InternalFault, match=r"ended with exit code 1; what it said is in .*bench\.log and .*bench\.out"
+    ):
+        own_interpreter(("-c", program), tmp_path, tmp_path / "bench.log")
+    assert (tmp_path / "bench.log").read_text() == "it broke\n"
+    assert (tmp_path / "bench.out").read_text() == "on its way\n"
+
+
+@pytest.mark.parametrize("platform", ["darwin", "linux"])
+def test_the_stopwatch_tells_exit_code_seconds_and_memory(
+    platform: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "platform", platform)
+    held = "import sys; b = bytearray(60_000_000); print(len(b)); sys.exit(3)"
+    files = [str(tmp_path / "out"), str(tmp_path / "err")]
+    assert bench_stopwatch.main([*files, sys.executable, "-S", "-c", held]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["code"] == 3
+    assert told["seconds"] > 0
+    assert told["peak_bytes"] >= 60_000
+    assert (tmp_path / "out").read_text() == "60000000\n"

@@ -1,142 +1,41 @@
-import json
 import math
+from collections.abc import Mapping
 from dataclasses import replace
-from statistics import median
 
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from m365dq_dagster.core import budgets
+from m365dq_dagster.core.bench_request import SHAPES, Figure, Order, size_words
+from m365dq_dagster.core.bench_results import PARTS, STEPS, Measured, Result, Round, Runs, Spread
 from m365dq_dagster.core.budgets import (
     BUDGETS,
+    GROWTH,
     MEMORY,
-    PIPELINE,
     RATIO,
+    RUN_MEMORY,
     SECONDS,
-    SHAPES,
-    STEPS,
     Budget,
+    BudgetVerdict,
     Change,
-    Layers,
-    Result,
-    Round,
-    Spread,
     Trend,
-    compare,
-    judge,
     noise,
-    parse_shapes,
-    parse_sizes,
-    percentile,
-    read_results,
-    rounds_for,
-    size_words,
-    uncompared,
 )
-from m365dq_dagster.core.errors import BadInput
-
-TIMES = st.floats(min_value=1e-4, max_value=1e3)
-ROUNDS = st.builds(
-    lambda scan, parts: Round(scan, sum(parts), dict(zip(STEPS, parts, strict=True))),
-    TIMES,
-    st.lists(TIMES, min_size=len(STEPS), max_size=len(STEPS)),
-)
-RESULTS = st.builds(
-    Result,
-    st.sampled_from(SHAPES),
-    st.sampled_from([200, 10_000, 1_000_000]),
-    st.lists(ROUNDS, min_size=1, max_size=6).map(tuple),
-    st.integers(1, 10**10),
-    st.integers(1, 10**10),
-    st.integers(1, 10**10),
-    TIMES,
-    st.just("NO_BREACH_INDICATED"),
-    st.one_of(
-        st.none(),
-        st.builds(
-            Layers,
-            st.dictionaries(st.sampled_from(["by day", "by user"]), TIMES),
-            st.dictionaries(st.sampled_from(["by day", "by user"]), TIMES),
-            TIMES,
-            st.integers(0, 10**10),
-        ),
-    ),
-)
+from tests.support.benchmarks import prompt, result, runs
+from tests.support.drawn_benchmarks import RESULTS
 
 
-@given(st.lists(TIMES, min_size=1, max_size=50), st.floats(0.01, 1.0))
-def test_a_percentile_is_the_smallest_value_that_enough_values_keep_within(values: list[float], part: float) -> None:
-    found = percentile(values, part)
-    assert found in values
-    assert sum(value <= found for value in values) >= part * len(values)
-    assert all(sum(value <= one for value in values) < part * len(values) for one in values if one < found)
+def judge(results: list[Result], *given: object) -> tuple[BudgetVerdict, ...]:
+    return budgets.judge(Measured(tuple(results)), *given)  # type: ignore[arg-type]
 
 
-def result(ratio: float = 2.0, *, scan: float = 1.0, shape: str = "portal-csv", rows: int = 1_000_000) -> Result:
-    """A run that took ``ratio`` scans, each of its parts the same."""
-    whole = ratio * scan
-    steps = dict.fromkeys(STEPS, whole / len(STEPS))
-    return Result(shape, rows, (Round(scan, whole, steps),) * 3, 10**9, 10**9, 10**8, 1.0)
+def compare(before: list[Result], after: list[Result]) -> tuple[Change, ...]:
+    return budgets.compare(Measured(tuple(before)), Measured(tuple(after)))
 
 
-def test_the_spread_of_one_value_is_that_value_without_deviation() -> None:
-    assert Spread.of([3.0]) == Spread(3.0, 0.0)
-
-
-@given(st.lists(TIMES, min_size=1))
-def test_a_spread_stays_within_what_was_measured(values: list[float]) -> None:
-    found = Spread.of(values)
-    assert min(values) <= found.median <= max(values)
-    assert 0 <= found.deviation <= max(values) - min(values)
-
-
-@given(st.lists(TIMES, min_size=3), st.floats(min_value=1e4, max_value=1e9))
-def test_one_disturbed_round_of_many_moves_the_median_no_further_than_its_neighbours(
-    values: list[float], outlier: float
-) -> None:
-    assert Spread.of([*values, outlier]).median <= max(values)
-
-
-@given(RESULTS)
-def test_a_result_is_read_again_as_it_was_written(found: Result) -> None:
-    document = json.loads(json.dumps({"results": [found.as_mapping()]}))
-    (again,) = read_results(document, "file")
-    assert again.rounds == found.rounds
-    assert replace(again, start_seconds=found.start_seconds) == found
-
-
-@given(RESULTS)
-def test_a_results_ratios_are_each_rounds_own(found: Result) -> None:
-    written = found.as_mapping()
-    assert written["rounds"] == len(found.rounds)
-    assert found.ratio(PIPELINE).median == median(one.whole / one.scan for one in found.rounds)
-    assert set(written["ratio"]) == {PIPELINE, *STEPS}
-    assert set(written["seconds"]) == {"scan", PIPELINE, *STEPS}
-    assert 0 <= found.intake_share <= 1
-
-
-@pytest.mark.parametrize(
-    "document",
-    [
-        None,
-        [],
-        {},
-        {"results": 3},
-        {"results": [3]},
-        {"results": [{}]},
-        {"results": [{**result().as_mapping(), "measured": []}]},
-        {
-            "results": [
-                {**result().as_mapping(), "measured": [{"scan": 0, "whole": 1, "steps": dict.fromkeys(STEPS, 1)}]}
-            ]
-        },
-        {"results": [{**result().as_mapping(), "rows": "many"}]},
-    ],
-)
-def test_a_document_of_something_else_is_refused_in_one_sentence(document: object) -> None:
-    with pytest.raises(BadInput, match=r"file\.json is no result of `m365dq bench`; give a file that `--out` wrote\."):
-        read_results(document, "file.json")
+def uncompared(before: list[Result], after: list[Result]) -> tuple[str, ...]:
+    return budgets.uncompared(Measured(tuple(before)), Measured(tuple(after)))
 
 
 def test_a_broken_ratio_is_found_and_a_kept_one_is_not() -> None:
@@ -159,9 +58,45 @@ def test_too_much_memory_breaks_the_budget() -> None:
 
 def test_a_size_without_a_budget_gets_no_verdict() -> None:
     assert judge([result(rows=200)]) == ()
-    assert not budgets.has_deciding_budget(SHAPES, [200])
-    assert not budgets.has_deciding_budget(["ual-csv"], [10_000])
-    assert budgets.has_deciding_budget(SHAPES, [200, 10_000])
+    stages = (Figure.STAGES,)
+    assert not budgets.has_deciding_budget(Order(SHAPES, (200,), figures=stages))
+    assert not budgets.has_deciding_budget(Order(("ual-csv",), (10_000,), figures=stages))
+    assert budgets.has_deciding_budget(Order(SHAPES, (200, 10_000), figures=stages))
+
+
+def test_a_check_of_the_prompt_alone_can_fail() -> None:
+    assert budgets.has_deciding_budget(Order((), (), figures=(Figure.PROMPT,)))
+    assert not budgets.has_deciding_budget(Order(SHAPES, (10_000,), figures=()))
+
+
+def test_a_run_of_the_program_has_to_keep_within_the_same_memory() -> None:
+    found = replace(result(), runs=runs(2.0, peak_bytes=1_500_000_001))
+    assert [one.what for one in budgets.broken(judge([found]))] == [RUN_MEMORY]
+    assert budgets.broken(judge([replace(result(), runs=runs(2.0))])) == ()
+
+
+@pytest.mark.parametrize(("growth", "kept"), [(1.0, True), (1.25, True), (1.5, False)])
+def test_a_row_may_cost_hardly_more_among_many(growth: float, kept: bool) -> None:
+    few, many = result(2.0, rows=100_000), result(2.0 * growth, scan=100.0, rows=10_000_000)
+    (found,) = [one for one in judge([few, many]) if one.what == GROWTH]
+    assert (found.rows, found.seen, found.kept, found.decides) == (10_000_000, growth, kept, True)
+
+
+def test_growth_is_told_of_one_export_only_and_of_the_sizes_it_is_promised_for() -> None:
+    results = [result(rows=100_000), result(rows=500_000), result(shape="ual-csv", rows=1_000_000)]
+    assert [one for one in judge(results) if one.what == GROWTH] == []
+
+
+def test_what_people_wait_for_decides() -> None:
+    kept = budgets.judge(Measured((), prompt()))
+    assert {one.what: one.seen for one in kept} == {
+        "prompt to verdict, first run": 7.0,
+        "second run above the bare start": 0.375,
+        "m365dq --help": 0.125,
+    }
+    assert budgets.broken(kept) == ()
+    slow = budgets.judge(Measured((), prompt(first=10.5, second=0.875, help=0.375)))
+    assert [one.as_mapping()["unit"] for one in budgets.broken(slow)] == ["s", "s", "s"]
 
 
 @given(st.floats(min_value=0.1, max_value=100), st.floats(min_value=0.1, max_value=100))
@@ -187,17 +122,24 @@ def test_the_budgets_of_the_design_stand() -> None:
 def test_nothing_has_changed_against_itself(found: Result) -> None:
     changes = compare([found], [found])
     assert {change.trend for change in changes} == {Trend.SAME}
-    assert len(changes) == len(STEPS) + 3
+    assert len(changes) == len(STEPS) + len(PARTS) + 3 + (2 if found.runs else 0)
     assert uncompared([found], [found]) == ()
+
+
+def times(numbers: Mapping[str, float], factor: float) -> dict[str, float]:
+    return {name: value * factor for name, value in numbers.items()}
 
 
 @given(RESULTS, st.floats(min_value=0.01, max_value=100))
 def test_a_machine_that_is_slower_at_everything_has_changed_nothing(found: Result, factor: float) -> None:
     slower = [
-        Round(one.scan * factor, one.whole * factor, {name: value * factor for name, value in one.steps.items()})
+        Round(one.scan * factor, one.whole * factor, *(times(part, factor) for part in (one.steps, one.parts)))
         for one in found.rounds
     ]
-    changes = compare([found], [replace(found, rounds=tuple(slower))])
+    slow_runs = found.runs and Runs(
+        tuple(replace(one, **times(vars(one), factor)) for one in found.runs.rounds), found.runs.peak_bytes
+    )
+    changes = compare([found], [replace(found, rounds=tuple(slower), runs=slow_runs)])
     assert {change.trend for change in changes} == {Trend.SAME}
 
 
@@ -226,9 +168,29 @@ def test_only_what_exceeds_the_noise_is_called_a_change(before: float, own: floa
 
 def test_a_stage_that_takes_twice_its_time_is_named() -> None:
     before, once = result(7.0), result(7.0).rounds[0]
-    slow = Round(once.scan, once.whole + once.steps["quality"], {**once.steps, "quality": 2 * once.steps["quality"]})
+    steps = {**once.steps, "quality": 2 * once.steps["quality"]}
+    slow = Round(once.scan, once.whole + once.steps["quality"], steps, once.parts)
     worse = [one.what for one in compare([before], [replace(before, rounds=(slow,) * 3)]) if one.trend is Trend.WORSE]
     assert worse == ["pipeline / scan", "quality / scan"]
+
+
+def test_a_part_that_takes_twice_its_time_is_named_and_one_that_was_not_measured_before_is_not() -> None:
+    once = result().rounds[0]
+    slow = replace(once, parts={**once.parts, "profile": 2 * once.parts["profile"]})
+    unknown = replace(once, parts={})
+    now = replace(result(), rounds=(slow,))
+    assert [one.what for one in compare([result()], [now]) if one.trend is Trend.WORSE] == ["profile / scan"]
+    whats = {one.what for one in compare([replace(result(), rounds=(unknown,))], [now])}
+    assert not whats & {f"{name} / scan" for name in PARTS}
+
+
+def test_a_slower_run_and_a_slower_prompt_are_named() -> None:
+    before = Measured((replace(result(), runs=runs(2.0)),), prompt())
+    after = Measured((replace(result(), runs=runs(3.0)),), prompt(first=9.0))
+    worse = [one.as_mapping()["what"] for one in budgets.compare(before, after) if one.trend is Trend.WORSE]
+    assert worse == ["m365dq run / scan", "prompt to verdict, first run / python"]
+    assert {one.trend for one in budgets.compare(before, before)} == {Trend.SAME}
+    assert len(budgets.compare(before, Measured(after.results))) == len(budgets.compare(before, after)) - 4
 
 
 def test_less_memory_is_better_and_more_on_disk_is_worse() -> None:
@@ -241,60 +203,3 @@ def test_what_the_earlier_results_lack_is_named_and_not_compared() -> None:
     now = [result(rows=10_000), result()]
     assert uncompared([result()], now) == ("portal-csv 10K",)
     assert {change.rows for change in compare([result()], now)} == {1_000_000}
-
-
-@pytest.mark.parametrize(
-    ("text", "sizes"),
-    [
-        ("10k,100k,1m", (10_000, 100_000, 1_000_000)),
-        ("1M, 10K,10000", (10_000, 1_000_000)),
-        ("200", (200,)),
-        ("20m", (20_000_000,)),
-    ],
-)
-def test_sizes_are_read_each_once_and_in_rising_order(text: str, sizes: tuple[int, ...]) -> None:
-    assert parse_sizes(text) == sizes
-
-
-@pytest.mark.parametrize("text", ["banana", "", "k", "10k,", "-5", "1.5m", "1e3", "٣", "9" * 40, "10 k"])
-def test_what_is_no_number_of_rows_is_refused_in_one_sentence(text: str) -> None:
-    with pytest.raises(BadInput, match=r"is no number of rows; give numbers such as 10k,100k,1m\."):
-        parse_sizes(text)
-
-
-@pytest.mark.parametrize("text", ["0", "0k", "20000001", "100m"])
-def test_a_number_of_rows_outside_the_range_is_refused(text: str) -> None:
-    with pytest.raises(BadInput, match="rows cannot be measured; give numbers from 1 to 20,000,000"):
-        parse_sizes(text)
-
-
-@given(st.lists(st.tuples(st.integers(1, 20_000_000), st.sampled_from(["", "k", "m", "K", "M"])), min_size=1))
-def test_sizes_within_the_range_are_read_and_all_others_refused(words: list[tuple[int, str]]) -> None:
-    text = ", ".join(f"{number}{unit}" for number, unit in words)
-    rows = {number * {"": 1, "k": 1_000, "m": 1_000_000}[unit.lower()] for number, unit in words}
-    if max(rows) <= budgets.MOST_ROWS:
-        assert parse_sizes(text) == tuple(sorted(rows))
-    else:
-        with pytest.raises(BadInput):
-            parse_sizes(text)
-
-
-def test_exports_are_read_by_name_each_once() -> None:
-    assert parse_shapes("ual-csv, portal-csv,ual-csv") == ("ual-csv", "portal-csv")
-    with pytest.raises(BadInput, match="'xml' is no export that is measured; choose from: portal-csv, graph-jsonl"):
-        parse_shapes("ual-csv,xml")
-
-
-def test_small_sizes_are_measured_five_times_and_large_ones_three_unless_more_is_asked_for() -> None:
-    assert [rounds_for(rows) for rows in (200, 999_999, 1_000_000)] == [5, 5, 3]
-    assert [rounds_for(rows, 4) for rows in (200, 1_000_000)] == [5, 4]
-
-
-def test_sizes_are_said_in_words_only_where_they_are_round() -> None:
-    assert [size_words(rows) for rows in (1_000_000, 10_000, 1_500, 200, 1_234_000)] == [
-        "1M",
-        "10K",
-        "1,500",
-        "200",
-        "1234K",
-    ]

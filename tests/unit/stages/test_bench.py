@@ -2,106 +2,37 @@ import errno
 import json
 import os
 import shutil
-from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from m365dq_dagster.core.budgets import PIPELINE, SHAPES, STEPS, Trend, rounds_for
-from m365dq_dagster.core.checks import CheckResult
+from m365dq_dagster.core.bench_request import Figure, Order
+from m365dq_dagster.core.bench_results import PIPELINE, Measured, Result
+from m365dq_dagster.core.budgets import Trend
 from m365dq_dagster.core.errors import BadInput, CaseBusy, InternalFault
-from m365dq_dagster.core.outcome import Severity
-from m365dq_dagster.stages import bench
-from m365dq_dagster.stages.bench import Benchmark, Evidence, Order, evidence, measure
-from m365dq_dagster.stages.case_run import Silent
+from m365dq_dagster.stages import bench, bench_evidence, bench_program, bench_stages
+from m365dq_dagster.stages.bench import Benchmark
+from m365dq_dagster.stages.bench_evidence import Evidence
+from m365dq_dagster.stages.bench_program import Bench
+from tests.support.benchmarks import plain, prompt, runs
+from tests.support.watching import Watching
 
 ROWS = 200
-
-
-class Watching:
-    def __init__(self) -> None:
-        self.seen: list[tuple[str, str, int, int]] = []
-
-    def step(self, stage: str, detail: str, done: int = 0, total: int = 0) -> None:
-        self.seen.append((stage, detail, done, total))
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Evidence]:
-    root = tmp_path_factory.mktemp("bench")
-    return {shape: evidence(root, shape, ROWS, Silent()) for shape in SHAPES}
-
-
-@pytest.fixture
-def scratch(tmp_path: Path) -> Path:
-    folder = tmp_path / "scratch"
-    folder.mkdir()
-    return folder
+STAGES = (Figure.STAGES,)
 
 
 @pytest.fixture(scope="module")
 def benchmark(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Benchmark, Watching]:
     home, watching = tmp_path_factory.mktemp("home"), Watching()
-    return home, bench.bench(home, Order(("portal-csv",), (ROWS,), rounds=1), watching), watching
-
-
-@pytest.mark.parametrize("shape", SHAPES)
-def test_every_stage_of_every_export_is_timed_and_the_parts_make_the_whole(
-    shape: str, made: dict[str, Evidence], scratch: Path
-) -> None:
-    one = made[shape]
-    found = measure(one.folder, one.file, shape, ROWS, 1, scratch)
-    (round_,) = found["measured"]
-    assert set(round_["steps"]) == set(STEPS)
-    assert all(seconds > 0 for seconds in round_["steps"].values())
-    assert sum(round_["steps"].values()) <= round_["whole"]
-    assert round_["scan"] > 0
-    assert found["evidence_bytes"] == one.file.stat().st_size
-    assert found["case_bytes"] > 0
-    assert found["peak_bytes"] > 10_000_000
-    assert found["status"] in ("NO_BREACH_INDICATED", "CANNOT_CONCLUDE")
-
-
-def test_every_round_takes_the_case_in_anew_and_leaves_no_case_behind(
-    made: dict[str, Evidence], scratch: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    one, watching = made["ual-csv"], Watching()
-    prepared: list[Any] = []
-    real = bench.case.prepare_case
-    monkeypatch.setattr(bench.case, "prepare_case", lambda *given: prepared.append(real(*given)) or prepared[-1])
-    before = one.file.stat().st_mtime_ns
-    found = measure(one.folder, one.file, "ual-csv", ROWS, 2, scratch, watching)
-    assert len(found["measured"]) == 2
-    assert [(case.case_id, case.unchanged) for case in prepared] == [("bench-1", False), ("bench-2", False)]
-    assert one.file.stat().st_mtime_ns > before
-    assert list((scratch / "cases").iterdir()) == []
-    assert watching.seen == [("ual-csv", "", 1, 2), ("ual-csv", "", 2, 2)]
-
-
-def test_a_run_that_loses_a_row_is_not_measured(made: dict[str, Evidence], scratch: Path) -> None:
-    one = made["portal-csv"]
-    with pytest.raises(InternalFault, match="The bare scan read 200 of 201 rows, so its time says nothing"):
-        measure(one.folder, one.file, "portal-csv", ROWS + 1, 1, scratch)
-
-
-def test_a_run_that_a_gate_stops_is_not_measured(
-    made: dict[str, Evidence], scratch: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    class Stopped:
-        checks = (CheckResult("gate", "quality", False, True, Severity.CRITICAL, "It is empty.", "x"),)
-
-    monkeypatch.setattr(bench.quality, "run", lambda run: Stopped())
-    one = made["portal-csv"]
-    with pytest.raises(InternalFault, match=r"evidence was stopped by gate; nothing was measured\. It is empty\."):
-        measure(one.folder, one.file, "portal-csv", ROWS, 1, scratch)
+    return home, bench.bench(home, Order(("portal-csv",), (ROWS,), figures=STAGES, rounds=1), watching), watching
 
 
 def test_a_benchmark_measures_what_was_ordered_in_processes_of_their_own(
     benchmark: tuple[Path, Benchmark, Watching],
 ) -> None:
     home, found, watching = benchmark
-    (result,) = found.results
+    (result,) = found.measured.results
     assert (result.shape, result.rows, len(result.rounds)) == ("portal-csv", ROWS, 1)
     assert result.start_seconds > 0
     assert result.ratio(PIPELINE).median > 0
@@ -109,7 +40,7 @@ def test_a_benchmark_measures_what_was_ordered_in_processes_of_their_own(
     assert found.budgets == ()
     stages = list(dict.fromkeys(stage for stage, *_ in watching.seen))
     assert stages == ["making portal-csv 200", "portal-csv 200"]
-    assert watching.seen[-1] == ("portal-csv 200", "round 1 of 1", 1, 1)
+    assert watching.seen[-1] == ("portal-csv 200", "stages, round 1 of 1", 1, 1)
     assert sorted(path.name for path in (home / "bench").iterdir()) == ["lock", "portal-csv-200"]
     assert not (home / "cases").exists()
     assert not (home / "registry.sqlite3").exists()
@@ -128,74 +59,133 @@ def test_the_document_says_what_was_measured_and_what_the_scan_is(
     assert result["rows_per_second"] > 0
 
 
+@pytest.fixture
+def measuring(monkeypatch: pytest.MonkeyPatch, benchmark: tuple[Path, Benchmark, Watching]) -> list[tuple[str, int]]:
+    """Stands where the measuring is; remembers what was measured in how many rounds, and where."""
+    done: list[tuple[str, int]] = []
+    (result,) = benchmark[1].measured.results
+
+    def stages(found: Evidence, rounds: int, scratch: Path, log: Path, progress: object) -> Result:
+        assert scratch.is_dir()
+        done.append(("stages", rounds))
+        return replace(result, shape=found.shape, rows=found.rows)
+
+    def noted(name: str, value: object) -> object:
+        def measured(found: Evidence, rounds: int, bench: Bench) -> object:
+            assert bench.scratch.is_dir()
+            done.append((name, rounds))
+            return value
+
+        return measured
+
+    monkeypatch.setattr(bench_stages, "measured", stages)
+    monkeypatch.setattr(bench_program, "whole_runs", noted("runs", runs(2.0)))
+    monkeypatch.setattr(bench_program, "plain_way", noted("plain", plain(60.0)))
+    monkeypatch.setattr(bench_program, "at_the_prompt", noted("prompt", prompt()))
+    monkeypatch.setattr(bench, "PROMPT_ROWS", ROWS)
+    return done
+
+
 def test_evidence_is_made_once_and_an_earlier_benchmark_is_compared_with(
-    benchmark: tuple[Path, Benchmark, Watching], monkeypatch: pytest.MonkeyPatch
+    benchmark: tuple[Path, Benchmark, Watching], measuring: list[tuple[str, int]]
 ) -> None:
     home, before, _ = benchmark
-    task: list[dict[str, Any]] = []
-
-    def as_before(arguments: list[str], errors: Path, heard: Callable[[bench.Heard], None]) -> Any:
-        heard({"event": "ready"})
-        task.append(json.loads(arguments[1]))
-        assert Path(task[-1]["scratch"]).is_dir()
-        return {"result": before.results[0].as_mapping()}, 0.5
-
-    monkeypatch.setattr(bench, "in_own_process", as_before)
     watching = Watching()
-    again = bench.bench(home, Order(("portal-csv",), (ROWS,), at_least=6), watching, before.results)
+    order = Order(("portal-csv",), (ROWS,), at_least=6, figures=STAGES)
+    again = bench.bench(home, order, watching, before.measured)
     assert not [stage for stage, *_ in watching.seen if stage.startswith("making")]
-    assert task[0]["rounds"] == 6
+    assert measuring == [("stages", 6)]
     assert again.changes is not None
     assert {change.trend for change in again.changes} == {Trend.SAME}
     assert len(again.as_mapping()["changes"]) == len(again.changes)
-    assert again.results[0].start_seconds == 0.5
-    assert not Path(task[0]["scratch"]).exists()
+    assert sorted(path.name for path in (home / "bench").iterdir()) == ["lock", "portal-csv-200"]
 
 
-def test_sizes_take_the_rounds_that_they_ask_for() -> None:
-    assert [Order((), ()).rounds_of(rows) for rows in (200, 1_000_000)] == [rounds_for(200), rounds_for(1_000_000)]
-
-
-def test_evidence_of_another_generator_or_of_another_size_on_disk_is_made_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_everything_ordered_is_measured_the_plain_way_only_at_the_sizes_it_was_asked_for(
+    benchmark: tuple[Path, Benchmark, Watching], measuring: list[tuple[str, int]]
 ) -> None:
-    first = evidence(tmp_path, "ual-csv", 20, Silent())
-    whole = first.file.read_bytes()
-    first.file.write_bytes(whole[:-5])
-    assert evidence(tmp_path, "ual-csv", 20, Silent()).file.read_bytes() == whole
-    monkeypatch.setattr(bench, "generator_version", lambda: "another")
-    watching = Watching()
-    evidence(tmp_path, "ual-csv", 20, watching)
-    assert len(watching.seen) == 1
-    assert json.loads((first.folder.parent / bench.MARKER).read_text())["generator"] == "another"
+    order = Order(("portal-csv",), (20, ROWS), plain=(20,), rounds=2)
+    found = bench.bench(benchmark[0], order)
+    assert measuring == [(name, 2) for name in ("stages", "runs", "plain", "stages", "runs", "prompt")]
+    small, large = found.measured.results
+    assert (small.plain, large.plain) == (plain(60.0), None)
+    assert small.runs == large.runs == runs(2.0)
+    assert found.measured.prompt == prompt()
+    assert {one.what for one in found.budgets} == {
+        "prompt to verdict, first run",
+        "second run above the bare start",
+        "m365dq --help",
+    }
+    assert found.as_mapping()["prompt"]["shape"] == "portal-csv"
+
+
+def test_the_prompt_can_be_measured_alone(
+    benchmark: tuple[Path, Benchmark, Watching], measuring: list[tuple[str, int]]
+) -> None:
+    found = bench.bench(benchmark[0], Order(("ual-csv",), (10**6,), figures=(Figure.PROMPT,)))
+    assert measuring == [("prompt", 5)]
+    assert found.measured.results == ()
+    assert found.shapes == ()
+
+
+def test_where_there_is_no_plain_implementation_that_is_said(
+    benchmark: tuple[Path, Benchmark, Watching],
+    measuring: list[tuple[str, int]],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    monkeypatch.setattr(bench_program, "PLAIN_WAY", tmp_path / "absent.py")
+    found = bench.bench(benchmark[0], Order(("portal-csv",), (ROWS,), figures=(Figure.STAGES, Figure.PLAIN)))
+    assert found.notes == (bench.NO_PLAIN_WAY,)
+    assert found.as_mapping()["notes"] == [bench.NO_PLAIN_WAY]
+    assert bench.bench(benchmark[0], Order(("portal-csv",), (ROWS,), figures=STAGES)).notes == ()
+
+
+def test_files_of_several_benchmarks_are_read_as_one_and_judged_anew(
+    benchmark: tuple[Path, Benchmark, Watching], tmp_path: Path
+) -> None:
+    (result,) = benchmark[1].measured.results
+    first = replace(benchmark[1], measured=Measured((replace(result, rows=10_000),)), notes=("Said before.",))
+    second = replace(benchmark[1], measured=Measured((result,), prompt()), notes=("Said before.",))
+    for name, one in (("a", first), ("b", second)):
+        bench.keep(one, tmp_path / name)
+    found = bench.read_again([tmp_path / "a", tmp_path / "b"], second.measured)
+    assert [one.rows for one in found.measured.results] == [ROWS, 10_000]
+    assert found.measured.prompt == prompt()
+    assert found.machine == benchmark[1].machine
+    assert found.notes == ("Said before.",)
+    assert found.uncompared == ("portal-csv 10K",)
+    assert {one.rows for one in found.budgets if one.shape} == {10_000}
+
+
+def test_a_file_that_does_not_name_its_machine_is_still_shown(
+    benchmark: tuple[Path, Benchmark, Watching], tmp_path: Path
+) -> None:
+    document = {**benchmark[1].as_mapping(), "machine": "what?", "notes": 3}
+    (tmp_path / "a").write_text(json.dumps(document))
+    found = bench.read_again([tmp_path / "a"])
+    assert found.machine["words"] == "a machine that is not named"
+    assert found.notes == ()
 
 
 def test_what_a_killed_benchmark_left_is_swept_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     root = tmp_path / "home" / "bench"
     for name in ("making-ual-csv-20", "scratch-ual-csv-20"):
         (root / name).mkdir(parents=True)
-    bench.bench(tmp_path / "home", Order((), ()))
+    bench.bench(tmp_path / "home", Order((), (), figures=STAGES))
     assert [path.name for path in root.iterdir()] == ["lock"]
-
-
-def test_evidence_that_changes_while_it_is_made_is_not_measured(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(bench, "_make", lambda *given: None)
-    with pytest.raises(InternalFault, match="changed while it was made; run the benchmark again"):
-        evidence(tmp_path, "ual-csv", 20, Silent())
 
 
 def test_two_benchmarks_of_one_home_do_not_measure_each_other(tmp_path: Path) -> None:
     (tmp_path / "bench").mkdir()
     with bench.only_one(tmp_path / "bench"), pytest.raises(CaseBusy):
-        bench.bench(tmp_path, Order((), ()))
+        bench.bench(tmp_path, Order((), (), figures=STAGES))
 
 
 def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "bench").write_text("a file")
     with pytest.raises(BadInput, match=r"bench cannot be used .*; set M365DQ_HOME to a folder that you may write to"):
-        bench.bench(tmp_path, Order(("ual-csv",), (20,)))
+        bench.bench(tmp_path, Order(("ual-csv",), (20,), figures=STAGES))
 
 
 @pytest.mark.parametrize(
@@ -212,36 +202,16 @@ def test_what_the_disk_refuses_while_evidence_is_made_is_said(
     def refuse(*_: object, **__: object) -> None:
         raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr(bench.generate, "generate", refuse)
+    monkeypatch.setattr(bench_evidence.generate, "generate", refuse)
     with pytest.raises(kind, match=sentence):
-        bench.bench(tmp_path, Order(("ual-csv",), (20,)))
-
-
-def test_the_measuring_process_says_its_rounds_and_then_its_result(
-    made: dict[str, Evidence], scratch: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    one = made["ual-csv"]
-    task = {"folder": str(one.folder), "file": str(one.file), "shape": "ual-csv", "rows": ROWS, "rounds": 1}
-    assert bench.main([json.dumps({**task, "scratch": str(scratch)})]) == 0
-    said = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    assert [one["event"] for one in said] == ["ready", "round", "done"]
-    assert said[-1]["result"]["rows"] == ROWS
-
-
-def test_the_measuring_process_says_why_it_could_not_measure(
-    made: dict[str, Evidence], scratch: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    one = made["ual-csv"]
-    task = {"folder": str(one.folder), "file": str(one.file), "shape": "ual-csv", "rows": 3, "rounds": 1}
-    assert bench.main([json.dumps({**task, "scratch": str(scratch)})]) == 0
-    assert json.loads(capsys.readouterr().out.splitlines()[-1])["event"] == "failed"
+        bench.bench(tmp_path, Order(("ual-csv",), (20,), figures=STAGES))
 
 
 def test_a_benchmark_is_kept_and_read_again(benchmark: tuple[Path, Benchmark, Watching], tmp_path: Path) -> None:
     path = bench.writable_file(tmp_path / "kept.json")
     bench.keep(benchmark[1], path)
-    (again,) = bench.read_earlier(path)
-    assert again.rounds == benchmark[1].results[0].rounds
+    (again,) = bench.read_earlier(path).results
+    assert again.rounds == benchmark[1].measured.results[0].rounds
     shutil.rmtree(tmp_path)
     with pytest.raises(BadInput, match=r"kept\.json cannot be written"):
         bench.keep(benchmark[1], path)
