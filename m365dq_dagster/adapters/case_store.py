@@ -182,15 +182,27 @@ def create_schema(con: duckdb.DuckDBPyConnection) -> None:
 
 
 @contextmanager
-def open_reader(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A read-only connection to a published generation that can reach nothing else."""
+def open_reader(path: Path, memory: str | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A read-only connection to a published generation that can reach nothing else; `memory` as for `limit_memory`."""
     con = duckdb.connect(str(path), read_only=True, config=CONNECT_CONFIG)
     try:
+        limit_memory(con, memory)
         con.execute("SET enable_external_access = false")
         con.execute("SET lock_configuration = true")
         yield con
     finally:
         con.close()
+
+
+def limit_memory(con: duckdb.DuckDBPyConnection, size: str | None) -> None:
+    """Let the engine keep no more than `size` (such as 1GB) in memory, for all connections to the same file; before
+    the configuration is locked. What does not fit is spilled into a folder beside the file, inside the case's own,
+    and goes when the file is closed. Without a size the engine's own limit stays: four fifths of the machine's memory.
+
+    What the engine does not count (text being read, the interpreter and its libraries) comes on top.
+    """
+    if size is not None:
+        con.execute(f"SET memory_limit = {sql.quote_literal(size)}")
 
 
 def _is_text(name: str) -> bool:

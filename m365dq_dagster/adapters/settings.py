@@ -4,17 +4,24 @@ here: it is in the rule pack.
 
 from __future__ import annotations
 
+import re
 import stat
 from pathlib import Path
+from typing import Annotated
 
 from platformdirs import user_data_path
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import AfterValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from m365dq_dagster.core.errors import BadInput
 
 PRIVATE = 0o700
 """The mode of the home folder."""
+
+
+SIZE = re.compile(r"(\d{1,6}(?:\.\d{1,3})?) ?([KMGT])(i?)B", re.IGNORECASE)
+LEAST_MEMORY = 256 * 10**6
+"""Below this the engine cannot hold what its threads work on at one time."""
 
 
 def checkout_root() -> Path | None:
@@ -27,6 +34,17 @@ def default_home() -> Path:
     """`.m365dq` at the root of a checkout, else the platform's data folder."""
     root = checkout_root()
     return root / ".m365dq" if root else user_data_path("m365dq")
+
+
+def _memory_size(told: str) -> str:
+    """A size as the engine reads it: a power of ten (MB) or of two (MiB), at least `LEAST_MEMORY` bytes."""
+    found = SIZE.fullmatch(told.strip())
+    if found is None:
+        raise ValueError(f"{told!r} is no size; give one such as 1GB or 800MiB")
+    size = float(found[1]) * (1024 if found[3] else 1000) ** ("KMGT".index(found[2].upper()) + 1)
+    if size < LEAST_MEMORY:
+        raise ValueError(f"{told!r} is too little; give at least {LEAST_MEMORY // 10**6}MB")
+    return told.strip()
 
 
 class Settings(BaseSettings):
@@ -47,6 +65,7 @@ class Settings(BaseSettings):
     smtp_starttls: bool = False
     mail_from: str = "m365dq@localhost"
     lock_wait_seconds: float = 30.0
+    memory_limit: Annotated[str, AfterValidator(_memory_size)] | None = None
 
     @classmethod
     def load(cls) -> Settings:
@@ -62,7 +81,8 @@ class Settings(BaseSettings):
             first = error.errors()[0]
             name = "M365DQ_" + str(first["loc"][0]).upper().removeprefix("M365DQ_")
             raise BadInput(
-                f"The environment variable {name} cannot be used: {first['msg']}. Correct it or unset it."
+                f"The environment variable {name} cannot be used: {first['msg'].removeprefix('Value error, ')}. "
+                "Correct it or unset it."
             ) from None
         return settings.model_copy(update={"home": settings.home.expanduser().absolute()})
 

@@ -18,6 +18,7 @@ ROOM = "free disk space, or set M365DQ_HOME to a place with room"
 LEAVE = "give yourself permission to write there, or set M365DQ_HOME to a folder you may write"
 LIMIT = "raise that limit, or set M365DQ_HOME to a place without one"
 DISK = "free disk space and check the disk"
+MEMORY = "raise M365DQ_MEMORY_LIMIT where it is set, close other programs, or use a machine with more memory"
 REASONS: tuple[tuple[str, str, str], ...] = (
     ("No space left on device", "the disk is full", ROOM),
     ("database or disk is full", "the disk is full", ROOM),
@@ -31,7 +32,9 @@ REASONS: tuple[tuple[str, str, str], ...] = (
     ("Input/output error", "the disk reports an error", DISK),
     ("disk I/O error", "the disk is full or reports an error, or a size limit of files was met", DISK),
     ("unable to open database file", "the disk is full, or permission denied", DISK),
-    ("could not allocate block", "the memory is used up", "close other programs, or use a machine with more memory"),
+    ("could not allocate block", "the memory is used up", MEMORY),
+    ("failed to allocate data", "the memory is used up", MEMORY),
+    ("failed to pin block", "the memory is used up", MEMORY),
 )
 """What libraries and the system say, what that is in our words, and what to do about it."""
 

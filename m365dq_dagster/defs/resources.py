@@ -16,7 +16,7 @@ from dagster import DagsterInstance, DagsterRun, InitResourceContext, ResourceDe
 from dagster_duckdb import DuckDBResource
 
 from m365dq_dagster.adapters import storage_faults
-from m365dq_dagster.adapters.case_store import CONNECT_CONFIG, CaseStore, create_schema, open_reader
+from m365dq_dagster.adapters.case_store import CONNECT_CONFIG, CaseStore, create_schema, limit_memory, open_reader
 from m365dq_dagster.adapters.registry import CaseRecord, Registry
 from m365dq_dagster.core.checks import CheckResult, failed_blocking
 from m365dq_dagster.core.errors import BadInput, InternalFault
@@ -126,7 +126,8 @@ class CaseWorkspace:
             path = self.store.publish(self.case_id, run.run_id)
             self._is_published = True
             self._remember(run)
-        self._run = replace(run, con=self._connection.enter_context(open_reader(path)))
+        reader = open_reader(path, self.services.settings.memory_limit)
+        self._run = replace(run, con=self._connection.enter_context(reader))
 
     def close(self) -> None:
         """Give everything back; a generation that was not published is thrown away."""
@@ -222,6 +223,7 @@ class CaseWorkspace:
         ).close()  # what fails here at once, the resource tries for minutes
         database = DuckDBResource(database=str(path), connection_config=CONNECT_CONFIG)
         con: duckdb.DuckDBPyConnection = self._connection.enter_context(database.get_connection())
+        limit_memory(con, self.services.settings.memory_limit)
         if not from_current:
             create_schema(con)
         return con

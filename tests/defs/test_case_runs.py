@@ -50,6 +50,18 @@ def unreadable_outcomes(row: int) -> str:
     return TYPE_NAME
 
 
+def test_a_run_keeps_to_the_limit_of_memory_from_its_first_step(settings: Settings, register: Register) -> None:
+    seen: list[str] = []
+
+    def asked(run: Any) -> None:
+        seen.append(run.con.execute("SELECT current_setting('memory_limit')").fetchone()[0])
+        raise BadInput("enough is seen")
+
+    limited = settings.model_copy(update={"memory_limit": "512MiB"})
+    assert not run_case(limited, register(), intake=SimpleNamespace(run=asked)).success
+    assert seen == ["512.0 MiB"]
+
+
 def test_a_case_is_made_from_evidence_to_report_and_published(
     settings: Settings, instance: dg.DagsterInstance, store: CaseStore, register: Register
 ) -> None:

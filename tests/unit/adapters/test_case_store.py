@@ -15,6 +15,7 @@ from m365dq_dagster.adapters.case_store import (
     CaseStore,
     confine,
     create_schema,
+    limit_memory,
     open_reader,
 )
 from m365dq_dagster.core.errors import BadInput, CaseBusy, InternalFault, StorageFault
@@ -290,6 +291,30 @@ def test_a_confined_connection_reads_below_the_cases_folders_and_nothing_else(tm
                 con.execute(read, {"path": str(path)})
         with pytest.raises(duckdb.Error):
             con.execute("SET enable_external_access = true")
+
+
+def test_what_does_not_fit_into_the_memory_is_spilled_into_the_private_folder_of_the_case_and_goes(
+    store: CaseStore,
+) -> None:
+    path = store.begin("c", "g1", from_current=False)
+    with duckdb.connect(str(path), config=CONNECT_CONFIG) as con:
+        limit_memory(con, "64MiB")
+        con.execute("SET lock_configuration = true")
+        with duckdb.connect(str(path), config=CONNECT_CONFIG) as second:
+            assert second.execute("SELECT current_setting('memory_limit')").fetchone() == ("64.0 MiB",)
+        result = con.execute("SELECT md5(CAST(r AS VARCHAR)) AS word FROM range(2500000) AS t(r) ORDER BY word")
+        spilled = list(path.parent.glob(f"{path.name}.tmp/*"))
+        assert result.fetchone() is not None
+    assert spilled
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+    assert [file.name for file in path.parent.iterdir() if "tmp" in file.name] == []
+
+
+def test_without_a_limit_the_engines_own_stays() -> None:
+    with duckdb.connect(config=CONNECT_CONFIG) as con:
+        before = con.execute("SELECT current_setting('memory_limit')").fetchone()
+        limit_memory(con, None)
+        assert con.execute("SELECT current_setting('memory_limit')").fetchone() == before
 
 
 def test_the_schema_is_made_in_an_empty_database_once() -> None:

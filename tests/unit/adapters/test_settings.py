@@ -38,11 +38,33 @@ def test_registry_inbox_and_mail_server_can_be_given(monkeypatch: pytest.MonkeyP
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("M365DQ_SMTP_PORT", "twenty"), ("M365DQ_LOCK_WAIT_SECONDS", "a while"), ("M365DQ_SMTP_STARTTLS", "so")],
+    [
+        ("M365DQ_SMTP_PORT", "twenty"),
+        ("M365DQ_LOCK_WAIT_SECONDS", "a while"),
+        ("M365DQ_SMTP_STARTTLS", "so"),
+        ("M365DQ_MEMORY_LIMIT", "80%"),
+        ("M365DQ_MEMORY_LIMIT", "1GB'; ATTACH 'x"),
+        ("M365DQ_MEMORY_LIMIT", "200MB"),
+    ],
 )
 def test_a_value_that_cannot_be_used_names_its_variable(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
     monkeypatch.setenv(name, value)
     with pytest.raises(BadInput, match=f"{name} cannot be used: .*unset it"):
+        Settings.load()
+
+
+@pytest.mark.parametrize("told", ["1GB", "0.5 gib", "256MB", " 2TiB "])
+def test_a_limit_of_memory_is_a_size_as_people_write_it(monkeypatch: pytest.MonkeyPatch, told: str) -> None:
+    monkeypatch.setenv("M365DQ_MEMORY_LIMIT", told)
+    assert Settings.load().memory_limit == told.strip()
+
+
+def test_a_limit_of_memory_that_is_no_size_or_too_little_says_what_to_give(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("M365DQ_MEMORY_LIMIT", "lots")
+    with pytest.raises(BadInput, match="cannot be used: 'lots' is no size; give one such as 1GB or 800MiB"):
+        Settings.load()
+    monkeypatch.setenv("M365DQ_MEMORY_LIMIT", "255MB")
+    with pytest.raises(BadInput, match="is too little; give at least 256MB"):
         Settings.load()
 
 

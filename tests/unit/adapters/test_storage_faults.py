@@ -22,6 +22,7 @@ from m365dq_dagster.core.errors import BadInput, StorageFault
         (duckdb.IOException('Could not write file "/h/g.duckdb": No space left on device'), "/h/g.duckdb cannot be"),
         (duckdb.TransactionException('Failed to commit: "/h/g.wal": No space left on device'), "the disk is full"),
         (duckdb.OutOfMemoryException("could not allocate block of size 256 KiB"), "the memory is used up"),
+        (duckdb.OutOfMemoryException("failed to allocate data of size 16.0 MiB (2/2 used)"), "M365DQ_MEMORY_LIMIT"),
         (duckdb.OutOfMemoryException("set by the 'max_temp_directory_size' setting"), "no room for intermediate"),
         (sqlite3.OperationalError("database or disk is full"), "the disk is full"),
         (sqlite3.OperationalError("attempt to write a readonly database"), "it is read-only"),

@@ -1,0 +1,82 @@
+"""A case larger than the memory it may use: the run spills into the case's own folder, and concludes the same."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from m365dq_dagster.adapters.case_store import CaseStore
+from tests.support.golden_tables import digests_of
+from tests.support.program import call
+
+ROWS = 600_000
+LIMIT = 256 * 10**6
+"""The smallest limit there is; the evidence alone is larger."""
+
+LIBRARIES = 700 * 10**6
+"""What interpreter, libraries and text being read may take beside the engine's memory; seen: 450 MB."""
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A run of the command: what it held at most, what it had spilled at most, and the folder of its case."""
+
+    peak: int
+    spilled: int
+    folder: Path
+
+
+def run(evidence: Path, home: Path, **settings: str) -> Ended:
+    home.mkdir(mode=0o700)
+    folder, words = home / "cases" / "large", ("run", str(evidence), "--case", "large", "--json")
+    command = [sys.executable, "-m", "m365dq_dagster.cli.main", *words]
+    with (home / "out").open("wb") as out:
+        begun = subprocess.Popen(
+            command, env={**os.environ, "M365DQ_HOME": str(home), **settings}, stdout=out, stderr=out
+        )
+    spilled = 0
+    while True:
+        pid, status, used = os.wait4(begun.pid, os.WNOHANG)
+        if pid:
+            break
+        spilled = max(spilled, sum(map(size_of, folder.glob("*.duckdb.tmp/*"))))
+        time.sleep(0.02)
+    begun.returncode = os.waitstatus_to_exitcode(status)
+    assert begun.returncode == 0, (home / "out").read_text()[-2000:]
+    return Ended(used.ru_maxrss * (1 if sys.platform == "darwin" else 1024), spilled, folder)
+
+
+def size_of(file: Path) -> int:
+    try:
+        return file.stat().st_blocks * 512
+    except FileNotFoundError:
+        return 0
+
+
+@pytest.mark.soak
+@pytest.mark.slow
+def test_a_case_larger_than_its_memory_is_judged_alike_within_it_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    evidence = tmp_path / "evidence"
+    call("generate", "signins", "--rows", str(ROWS), "--shape", "portal-csv", "--out", str(evidence))
+    assert sum(file.stat().st_size for file in evidence.rglob("*.csv")) > LIMIT
+    free = run(evidence, tmp_path / "free")
+    limited = run(evidence, tmp_path / "limited", M365DQ_MEMORY_LIMIT=f"{LIMIT // 10**6}MB")
+    assert free.spilled == 0
+    assert limited.spilled > 0
+    assert limited.peak < LIMIT + LIBRARIES
+    assert limited.peak < free.peak
+    assert digests(limited) == digests(free)
+    assert [path.name for path in limited.folder.rglob("*") if "tmp" in path.name] == []
+    assert limited.folder.stat().st_mode & 0o777 == 0o700
+
+
+def digests(ended: Ended) -> object:
+    published = CaseStore(ended.folder.parent).current("large")
+    assert published is not None
+    return digests_of(published)
