@@ -102,11 +102,13 @@ def plain_way(found: Evidence, rounds: int, bench: Bench, script: Path = PLAIN_W
     if not script.is_file():
         return None
     scan, taken, peak, said = BareScan(found.file), [], 0, {}
+    database = bench.scratch / "plain.sqlite3"
     scan.seconds()
     for number in range(1, rounds + 1):
         bench.progress.step(found.name, f"plain implementation, round {number} of {rounds}", number, rounds)
         before, _ = scan.seconds()
-        spent = bench.spent((str(script), str(found.file), str(bench.scratch / "plain.sqlite3")), "plain")
+        spent = bench.spent((str(script), str(found.file), str(database)), "plain")
+        database.unlink(missing_ok=True)
         after, _ = scan.seconds()
         said, peak = json.loads(spent.said), max(peak, spent.peak_bytes)
         _all_rows(said["rows"], found, "The plain implementation")
