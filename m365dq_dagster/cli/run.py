@@ -43,6 +43,9 @@ def run(
     forget_missing: Annotated[
         bool, typer.Option("--forget-missing", help="Leave out the rows of files that have gone from the folder.")
     ] = False,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Tell by their bytes whether files have changed, not by size and time.")
+    ] = False,
     skip_quality_check: Annotated[
         bool,
         typer.Option("--skip-quality-check", help="Go on although the gate says no; needs the next three options."),
@@ -70,6 +73,7 @@ def run(
         date_order=date_order.upper() if date_order else None,
         override=override,
         forget_missing=forget_missing,
+        verify=verify,
     )
     finish(bench, judged(bench, request), as_json=as_json)
 

@@ -52,6 +52,7 @@ class RunRequest:
     date_order: str | None = None
     override: Override | None = None
     forget_missing: bool = False
+    verify: bool = False
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,8 @@ class RunResult:
 
 class Workbench:
     """The collaborators of one command. Settings are read and the registry is opened when first asked for."""
+
+    _registry: Registry | None = None
 
     @cached_property
     def settings(self) -> Settings:
@@ -87,11 +90,18 @@ class Workbench:
 
     @contextmanager
     def registry(self) -> Iterator[Registry]:
-        """The registry, closed again after the block."""
+        """The registry, closed again after the outermost block."""
         from m365dq_dagster.adapters.registry import Registry
 
+        if self._registry is not None:
+            yield self._registry
+            return
         with Registry.open(self.settings.registry_url) as registry:
-            yield registry
+            self._registry = registry
+            try:
+                yield registry
+            finally:
+                self._registry = None
 
     def cases(self) -> list[dict[str, Any]]:
         """One plain row a case, by id."""
@@ -315,7 +325,7 @@ class Workbench:
                 prepared = self._prepared(registry, pack, request)
             if prepared.unchanged:
                 self._deliver()
-                document = self.document(prepared.case_id)
+                document = self._as_it_stands(prepared.document)
                 if document.get("corrections"):  # one that was killed may have left a report that does not tell of it
                     self._renew_report(document)
                 return RunResult(document, self.report_path(document), str(document.get("started_at")))
@@ -377,6 +387,7 @@ class Workbench:
             date_order=DateOrder(request.date_order) if request.date_order else None,
             override=request.override,
             forget_missing=request.forget_missing,
+            verify=request.verify,
         )
 
     def _waited(self, case_id: str) -> bool:
@@ -410,7 +421,11 @@ class Workbench:
             yield
 
     def _deliver(self) -> None:
-        """Try to deliver what waits in the outbox; what cannot be delivered stays recorded, and that is said."""
+        """Try to deliver what waits in the outbox; what cannot be delivered stays recorded, and that is said. Without a
+        mail server nothing is loaded for it.
+        """
+        if not self.settings.smtp_host:
+            return
         from m365dq_dagster.adapters.mail import Mailer
         from m365dq_dagster.stages.alerts import deliver
 
@@ -454,16 +469,20 @@ class Workbench:
         `BadInput` for a case without one.
         """
         from m365dq_dagster.core.context import valid_case_id
-        from m365dq_dagster.stages import corrections
+        from m365dq_dagster.stages.published import read_document
+
+        return self._as_it_stands(read_document(self.store, valid_case_id(case_id)))
+
+    def _as_it_stands(self, published: Mapping[str, Any]) -> dict[str, Any]:
+        from m365dq_dagster.core import corrections
         from m365dq_dagster.stages.alerts import alerts_of
-        from m365dq_dagster.stages.document import read_document
         from m365dq_dagster.stages.overrides import as_it_stands
 
-        document = as_it_stands(read_document(self.store, valid_case_id(case_id)), (), self.now())
+        document, case_id = as_it_stands(published, (), self.now()), str(published["case"])
         try:
             with self.registry() as registry:
                 document = as_it_stands(document, registry.overrides(case_id), self.now())
-                beside = {"corrections": corrections.of_document(registry, document)}
+                beside = {"corrections": corrections.mappings(registry.corrections(case_id), document)}
                 return {**document, "alerts": alerts_of(registry, case_id), **beside}
         except M365dqError as error:
             terminal.note(
@@ -526,7 +545,7 @@ class Workbench:
 
     def report_path(self, document: Mapping[str, Any], form: str = "html") -> Path:
         """Where the report of the published generation is."""
-        from m365dq_dagster.stages.report import report_dir
+        from m365dq_dagster.stages.published import report_dir
 
         return (
             report_dir(self.store.case_dir(str(document["case"])), str(document.get("generation"))) / f"report.{form}"

@@ -8,9 +8,8 @@ import hashlib
 import time
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from m365dq_dagster.adapters.mail import Mail, Mailer, MailFailed
 from m365dq_dagster.adapters.registry import AlertRecord, Registry
 from m365dq_dagster.adapters.rule_pack import load_operations_policy
 from m365dq_dagster.adapters.settings import Settings
@@ -26,6 +25,9 @@ from m365dq_dagster.core.alerts import (
 from m365dq_dagster.core.errors import BadInput
 from m365dq_dagster.core.outcome import Severity
 from m365dq_dagster.core.schema_changes import SchemaChange
+
+if TYPE_CHECKING:
+    from m365dq_dagster.adapters.mail import Mail
 
 ROUND_SECONDS = 300
 """A round of deliveries ends after this time, well before another deliverer may take over its claims."""
@@ -112,6 +114,8 @@ def _deliver_one(
     registry: Registry, mailer: Sends, alert: AlertRecord, now: datetime, policy: OperationsPolicy
 ) -> bool:
     """Send one claimed alert; False where the server is down."""
+    from m365dq_dagster.adapters.mail import MailFailed
+
     try:
         refused = mailer.send(_mail(alert, now, policy))
     except MailFailed as fault:
@@ -126,6 +130,8 @@ def send_test(settings: Settings, now: datetime, policy: OperationsPolicy | None
 
     Raises `BadInput` where no mail server is configured, `MailFailed` where it does not take the mail.
     """
+    from m365dq_dagster.adapters.mail import Mail, Mailer
+
     mailer = Mailer.from_settings(settings)
     if mailer is None:
         raise BadInput("No mail server is configured; set M365DQ_SMTP_HOST (and M365DQ_SMTP_PORT), then test again.")
@@ -157,6 +163,8 @@ def alert_mapping(alert: AlertRecord) -> dict[str, Any]:
 
 
 def _mail(alert: AlertRecord, now: datetime, policy: OperationsPolicy) -> Mail:
+    from m365dq_dagster.adapters.mail import Mail
+
     words = Alert(alert.rule, alert.case_id, alert.subject, alert.severity, alert.message, alert.recipients)
     body = mail_body(words, policy, f"{alert.raised_at:%Y-%m-%d %H:%M:%S} UTC")
     key = "\0".join((*words.key, str(alert.episode)))

@@ -12,15 +12,14 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from m365dq_dagster.adapters import carry_over, measure
+from m365dq_dagster.adapters import measure
 from m365dq_dagster.adapters.case_store import CaseStore, open_reader
 from m365dq_dagster.adapters.clock import Clock, SystemClock
-from m365dq_dagster.adapters.evidence.archives import LEFTOVER, unpacking
-from m365dq_dagster.adapters.evidence.folder import case_files, evidence_digest
+from m365dq_dagster.adapters.evidence.folder import LEFTOVER, case_files, evidence_digest, read_anew
+from m365dq_dagster.adapters.evidence.remembered import Remembered
 from m365dq_dagster.adapters.operating_user import operating_person
-from m365dq_dagster.adapters.places import CountryDatabase
 from m365dq_dagster.adapters.registry import Registry
 from m365dq_dagster.adapters.rule_pack import RulePack
 from m365dq_dagster.adapters.settings import Settings
@@ -30,17 +29,18 @@ from m365dq_dagster.core.errors import BadInput, CaseBusy
 from m365dq_dagster.core.outcome import CaseStage, DateOrder
 from m365dq_dagster.core.overrides import Override
 from m365dq_dagster.core.progress import STAGES
-from m365dq_dagster.stages import document, report
+from m365dq_dagster.stages import published
 from m365dq_dagster.stages.case_run import FORGET_MISSING, CaseRun
-from m365dq_dagster.stages.indicators import verifiers_ran
 from m365dq_dagster.stages.packs import effective_pack, keep_pack
+
+if TYPE_CHECKING:
+    from m365dq_dagster.adapters.places import CountryDatabase
 
 CONTEXT_FILE = "case.toml"
 MAX_CONTEXT_BYTES = 1 << 20
 FOLDER_SEPARATOR = "\n"
 TOML_DIGEST = "case_toml"
 OPTIONS = "options"
-IDENTITY = "identity"
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class PreparedCase:
     """A registered case, ready to be run.
 
     `identity` is the digest of evidence, context, rule pack, override and database of countries; `unchanged` says that
-    the published generation was judged from exactly that; `judged_at` is when.
+    the published generation was judged from exactly that; `judged_at` is when, `document` what it says then.
     """
 
     case_id: str
@@ -60,6 +60,7 @@ class PreparedCase:
     more_folders: tuple[Path, ...] = ()
     options: Mapping[str, str] = field(default_factory=dict)
     country_database: CountryDatabase | None = None
+    document: Mapping[str, Any] = field(default_factory=dict)
 
 
 def prepare_case(
@@ -75,13 +76,15 @@ def prepare_case(
     date_order: DateOrder | None = None,
     override: Override | None = None,
     forget_missing: bool = False,
+    verify: bool = False,
     clock: Clock | None = None,
 ) -> PreparedCase:
     """Register the case with its folder and context, and tell whether there is anything to do.
 
     The id comes from `case_id`, else from `case.toml`, else from the folder's name. Raises `BadInput` where the
     folder, the context or the id cannot be used, or where the case is known with another folder and `add` was not
-    asked for. With `forget_missing` the rows of files that have gone from the folder are left out.
+    asked for. With `forget_missing` the rows of files that have gone from the folder are left out. Whether a file has
+    changed is told by its size and times; with `verify` by its bytes.
     """
     now = (clock or SystemClock()).now()
     root = _readable(folder)
@@ -95,8 +98,8 @@ def prepare_case(
     options = {FORGET_MISSING: "yes"} if forget_missing else {}
     _register(registry, name, folders, context, options, now)
     skipped = override_in_force(registry, name, now)
-    places = CountryDatabase.open(settings.country_database)
-    prepared = _prepared(registry, store, pack, name, folders, context, skipped, options, places)
+    places = _countries(settings)
+    prepared = _prepared(registry, store, pack, name, folders, context, skipped, options, places, verify=verify)
     if prepared.unchanged:
         _put_right(registry, store, prepared, now)
     return prepared
@@ -144,7 +147,7 @@ def open_case(
         data.update(_read_toml(folders[0] / CONTEXT_FILE))
     context = parse_context(data, str(folders[0] / CONTEXT_FILE))
     override = override_in_force(registry, case_id, SystemClock().now())
-    places = CountryDatabase.open(settings.country_database)
+    places = _countries(settings)
     pack = pack or effective_pack(settings, registry)
     if not reads_evidence:
         return PreparedCase(case_id, folders[0], context, "", False, record.last_run, folders[1:], options, places)
@@ -217,31 +220,31 @@ def _prepared(
     override: Override | None,
     options: Mapping[str, str],
     places: CountryDatabase | None,
+    *,
+    verify: bool = False,
 ) -> PreparedCase:
-    identity = identity_of(evidence_of(folders), context, pack, override, places)
-    record = registry.case(case_id)
     current = store.current(case_id)
-    unchanged = False
-    if current is not None:
-        unchanged = _judged_from(current) == identity and not (options and _has_kept(current))
+    if verify:
+        read_anew()
+    known = Remembered.load(current.parent) if current and not verify else Remembered()
+    identity = identity_of(evidence_digest(case_files(folders, known)), context, pack, override, places)
+    if current and known.is_new:
+        known.keep(current.parent)
+    record = registry.case(case_id)
+    document = published.settled(current, identity, forgets=bool(options)) if current else {}
     judged_at = record.last_run if record else None
-    return PreparedCase(case_id, folders[0], context, identity, unchanged, judged_at, folders[1:], options, places)
+    return PreparedCase(
+        case_id, folders[0], context, identity, bool(document), judged_at, folders[1:], options, places, document
+    )
 
 
-def _judged_from(published: Path) -> str | None:
-    """The identity that the published generation was judged from."""
-    with open_reader(published) as con:
-        return measure.noted(con, IDENTITY)
+def _countries(settings: Settings) -> CountryDatabase | None:
+    """The database of countries, where one is named; only then is what reads it loaded."""
+    if settings.country_database is None:
+        return None
+    from m365dq_dagster.adapters.places import CountryDatabase
 
-
-def _has_kept(published: Path) -> bool:
-    with open_reader(published) as con:
-        return carry_over.has_kept(con)
-
-
-def evidence_of(folders: Sequence[Path]) -> str:
-    """One digest over the evidence of all folders of a case."""
-    return evidence_digest(case_files(folders))
+    return CountryDatabase.open(settings.country_database)
 
 
 def identity_of(
@@ -262,11 +265,13 @@ def finish_run(run: CaseRun) -> dict[str, Any]:
 
     Nothing is published here. Returns the case document; once it is published, `remember` it.
     """
+    from m365dq_dagster.stages import report
+
     if not report.is_made(run):
         report.run(run)
-    measure.note(run.con, IDENTITY, identity_judged(run))
+    measure.note(run.con, published.IDENTITY, identity_judged(run))
     keep_pack(run.case_dir, run.pack)
-    return document.kept(run.con)
+    return published.kept(run.con)
 
 
 def remember(registry: Registry, store: CaseStore, case_id: str, now: datetime) -> None:
@@ -274,11 +279,13 @@ def remember(registry: Registry, store: CaseStore, case_id: str, now: datetime) 
 
     Kept apart from the run, so that it can be made good where a run ended between publishing and this.
     """
-    published = store.current(case_id)
-    if published is None:
+    from m365dq_dagster.stages.indicators import verifiers_ran
+
+    current = store.current(case_id)
+    if current is None:
         return
-    with open_reader(published) as con:
-        body, identity = document.kept(con), measure.noted(con, IDENTITY) or ""
+    with open_reader(current) as con:
+        body, identity = published.kept(con), measure.noted(con, published.IDENTITY) or ""
         verifiers = verifiers_ran(con)
     quality = body["quality"]
     if body.get("rejudged"):  # nothing was imported
@@ -347,19 +354,23 @@ def _put_right(registry: Registry, store: CaseStore, prepared: PreparedCase, now
     case_id = prepared.case_id
     with suppress(CaseBusy), store.lock(case_id, 0):
         store.sweep(case_id)
-        if any(store.case_dir(case_id).glob(f"{LEFTOVER}*")):
-            with unpacking(store.case_dir(case_id)):
-                pass
-        if not _is_remembered(registry, store, case_id):
+        _clear_unpacked(store.case_dir(case_id))
+        if not _is_remembered(registry, prepared):
             remember(registry, store, case_id, now)
 
 
-def _is_remembered(registry: Registry, store: CaseStore, case_id: str) -> bool:
-    record, body = registry.case(case_id), document.read_document(store, case_id)
-    published = store.current(case_id)
-    identity = _judged_from(published) if published else None
+def _clear_unpacked(case_dir: Path) -> None:
+    if any(case_dir.glob(f"{LEFTOVER}*")):
+        from m365dq_dagster.adapters.evidence.archives import unpacking
+
+        with unpacking(case_dir):
+            pass
+
+
+def _is_remembered(registry: Registry, prepared: PreparedCase) -> bool:
+    record, body = registry.case(prepared.case_id), prepared.document
     return record is not None and (record.identity, record.verdict, record.stage, record.blocked_by) == (
-        identity,
+        prepared.identity,
         body["status"],
         body["stage"],
         _blocker(body),
@@ -370,10 +381,12 @@ def identity_judged(run: CaseRun) -> str:
     """The identity of what was judged, or an empty text where the folder changed since it was read or is not there, so
     that the next run reads it again.
     """
+    known = Remembered()
     try:
-        found = case_files(run.folders)
+        found = case_files(run.folders, known)
     except BadInput:
         return ""
+    known.keep(run.case_dir)
     read: dict[str, str] = dict(measure.run_named(run.con, "read_files", file="document"))
     if any(file.sha256 != read.get(file.path) for file in found if file.sha256):
         return ""

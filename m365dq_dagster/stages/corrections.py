@@ -24,7 +24,7 @@ from m365dq_dagster.core.corrections import CASE, Correction, CorrectionState, M
 from m365dq_dagster.core.errors import BadInput
 from m365dq_dagster.core.learned_rules import Proposal, propose
 from m365dq_dagster.core.people import Person
-from m365dq_dagster.stages.document import kept, read_document
+from m365dq_dagster.stages.published import kept, read_document
 
 WIDTH = 140
 

@@ -20,9 +20,8 @@ from m365dq_dagster.core.context import valid_case_id
 from m365dq_dagster.core.differences import Difference, PackSide, Tally, compare
 from m365dq_dagster.core.errors import BadInput
 from m365dq_dagster.core.printable import printable
-from m365dq_dagster.stages import document
 from m365dq_dagster.stages.packs import effective_pack, kept_pack
-from m365dq_dagster.stages.report import report_dir
+from m365dq_dagster.stages.published import kept, report_dir
 
 APART = frozenset(f"{REFERENCE}/{name}" for name in (CODES, VALUES, OPERATIONS, POLICY))
 """Files that are compared row by row or number by number."""
@@ -98,7 +97,7 @@ def read(one: Generation) -> dict[str, Any]:
     """The document of a judgement. Raises `BadInput` where nothing of it can be read."""
     if one.path is not None:
         with open_reader(one.path) as con:
-            if body := document.kept(con):
+            if body := kept(con):
                 return body
     try:
         return dict(json.loads(one.report.read_bytes()))

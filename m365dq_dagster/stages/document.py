@@ -5,18 +5,16 @@ a contract: they are added to, never renamed.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 import duckdb
 
 from m365dq_dagster.adapters import measure
-from m365dq_dagster.adapters.case_store import CaseStore, open_reader
+from m365dq_dagster.adapters.case_store import CaseStore
 from m365dq_dagster.core import narrative
 from m365dq_dagster.core.checks import CheckResult, failed_blocking
-from m365dq_dagster.core.errors import BadInput
 from m365dq_dagster.core.known_checks import blocks, compensation
 from m365dq_dagster.core.ledger import REMEDIES
 from m365dq_dagster.core.outcome import CaseVerdict, Confidence, LogType
@@ -24,6 +22,7 @@ from m365dq_dagster.core.overrides import Override
 from m365dq_dagster.stages import places, schema, sightings
 from m365dq_dagster.stages.case_run import CaseRun
 from m365dq_dagster.stages.indicators import VERIFIERS
+from m365dq_dagster.stages.published import opened
 from m365dq_dagster.stages.stamps import stale_tables, taken_in_by
 
 JUDGED = (LogType.SIGN_IN, LogType.LEGACY, LogType.UAL)
@@ -238,21 +237,6 @@ def keep(con: duckdb.DuckDBPyConnection, document: Mapping[str, Any]) -> None:
     measure.keep_document(con, json.dumps(document, default=str))
 
 
-def kept(con: duckdb.DuckDBPyConnection) -> dict[str, Any]:
-    """The document of this generation; empty where none was kept."""
-    text = measure.kept_document(con)
-    return dict(json.loads(text)) if text else {}
-
-
-def read_document(store: CaseStore, case_id: str) -> dict[str, Any]:
-    """The published document of a case. Raises `BadInput` where the case has none."""
-    with _published(store, case_id) as con:
-        body = kept(con)
-    if not body:
-        raise BadInput(f"Case {case_id} was published without a document; run it again with `m365dq run FOLDER`.")
-    return body
-
-
 def read_quarantine(
     store: CaseStore, case_id: str, rows: int | None = None, characters: int | None = None
 ) -> list[dict[str, Any]]:
@@ -261,7 +245,7 @@ def read_quarantine(
     At most `rows` of them, with at most `characters` of each text; every reason and file has its first ones then, and
     `characters` of a row says how long its text is. Raises `BadInput` where the case has no published state.
     """
-    with _published(store, case_id) as con:
+    with opened(store, case_id) as con:
         return measure.mappings(con, "quarantined_rows", {"most": rows, "characters": characters})
 
 
@@ -270,16 +254,5 @@ def read_provenance(store: CaseStore, case_id: str) -> list[dict[str, Any]]:
 
     Raises `BadInput` where the case has no published state.
     """
-    with _published(store, case_id) as con:
+    with opened(store, case_id) as con:
         return measure.mappings(con, "file_origins")
-
-
-@contextmanager
-def _published(store: CaseStore, case_id: str) -> Iterator[duckdb.DuckDBPyConnection]:
-    path = store.current(case_id)
-    if path is None:
-        raise BadInput(
-            f"There is no case {case_id!r} that was judged; run `m365dq run FOLDER` first, or see `m365dq cases`."
-        )
-    with open_reader(path) as con:
-        yield con

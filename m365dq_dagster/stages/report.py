@@ -21,6 +21,7 @@ from m365dq_dagster.core.outcome import CaseStage
 from m365dq_dagster.stages import alerts, corrections
 from m365dq_dagster.stages import document as case_document
 from m365dq_dagster.stages.case_run import CaseRun
+from m365dq_dagster.stages.published import report_dir
 
 FORMATS = ("html", "json")
 RUN_KEY = "report_run"
@@ -57,11 +58,6 @@ def run(run: CaseRun) -> ReportReport:
 def is_made(run: CaseRun) -> bool:
     """Whether this run has made the report already."""
     return measure.noted(run.con, RUN_KEY) == run.run_id
-
-
-def report_dir(case_dir: Path, generation: str) -> Path:
-    """Where the report of a generation is written."""
-    return case_dir / "reports" / generation
 
 
 def write_report(document: Mapping[str, Any], folder: Path) -> ReportReport:

@@ -17,7 +17,7 @@ from m365dq_dagster.core.outcome import Severity
 from m365dq_dagster.definitions import build_definitions, run_case
 from m365dq_dagster.defs.launch import run_case as run_job
 from m365dq_dagster.stages import case, verification
-from m365dq_dagster.stages.document import read_document
+from m365dq_dagster.stages.published import read_document
 from tests.defs.conftest import Register
 from tests.support.sign_in_folder import TYPE_NAME
 

@@ -14,7 +14,7 @@ from m365dq_dagster.adapters.case_store import CaseStore
 from m365dq_dagster.adapters.settings import Settings
 from m365dq_dagster.definitions import build_definitions, run_case
 from m365dq_dagster.defs import left_behind
-from m365dq_dagster.stages.document import read_document
+from m365dq_dagster.stages.published import read_document
 from tests.defs.conftest import Register
 
 HOLDING = """

@@ -14,7 +14,7 @@ from m365dq_dagster.core.errors import BadInput
 from m365dq_dagster.core.people import Person
 from m365dq_dagster.definitions import run_case
 from m365dq_dagster.stages.differences import difference
-from m365dq_dagster.stages.document import read_document
+from m365dq_dagster.stages.published import read_document
 from tests.defs.conftest import Register
 
 ROW = ReferenceRow(

@@ -19,8 +19,8 @@ from typing import Any
 import pytest
 
 from m365dq_dagster.adapters.case_store import CaseStore, open_reader
-from m365dq_dagster.stages import document
 from m365dq_dagster.stages.generate import generate
+from m365dq_dagster.stages.published import kept
 from tests.conftest import ROOT
 from tests.support.archives import zipped
 from tests.support.published_state import left_in, state_of, tables_of
@@ -212,7 +212,7 @@ def test_an_import_that_was_killed_before_anything_was_published_leaves_no_state
     published = CaseStore(home / "cases").current(CASE)
     assert published
     with open_reader(published) as con:
-        assert document.kept(con)["status"] == "BREACH_INDICATED"
+        assert kept(con)["status"] == "BREACH_INDICATED"
 
 
 def test_what_a_killed_run_left_goes_although_there_is_nothing_to_judge_again(small: Scene, tmp_path: Path) -> None:

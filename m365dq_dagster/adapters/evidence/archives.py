@@ -26,7 +26,8 @@ from m365dq_dagster.adapters.evidence.archive_readers import (
     read_archive,
     read_single,
 )
-from m365dq_dagster.adapters.evidence.folder import CONTEXT_NAMES, Fingerprint, FoundFile, printable
+from m365dq_dagster.adapters.evidence.folder import CONTEXT_NAMES, LEFTOVER, FoundFile, printable
+from m365dq_dagster.adapters.evidence.remembered import Fingerprint
 from m365dq_dagster.core.errors import InternalFault
 from m365dq_dagster.core.ledger import FileReason
 from m365dq_dagster.core.narrative import plural
@@ -35,7 +36,6 @@ GIB = 1 << 30
 MAX_NAME = 1024
 """Characters of an entry's name; longer ones are refused, and shown with their first `SHOWN_NAME`."""
 SHOWN_NAME = 200
-LEFTOVER = "unpacked-"
 CONTAINERS = (ArchiveKind.ZIP, ArchiveKind.TAR, ArchiveKind.SEVEN_ZIP)
 UNKNOWN = (ArchiveKind.RAR, ArchiveKind.ZSTD)
 

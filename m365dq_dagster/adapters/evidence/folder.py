@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
+from m365dq_dagster.adapters.evidence.remembered import Fingerprint, Remembered, now_ns
 from m365dq_dagster.core.errors import BadInput
 from m365dq_dagster.core.ledger import FileReason
 
@@ -19,15 +20,10 @@ CONTEXT_NAMES = frozenset({"case.toml", "expected.json"})
 """Files that speak about the case and are no evidence: what the responder knows, and the labels of synthetic cases,
 which are never opened."""
 
+LEFTOVER = "unpacked-"
+"""How the folders begin that archives of a case are unpacked into."""
+
 CHUNK = 1 << 20
-
-
-@dataclass(frozen=True)
-class Fingerprint:
-    """What one pass over a file's bytes tells: its SHA-256, and the line ends that its row count is held against."""
-
-    sha256: str
-    newlines: int
 
 
 @dataclass(frozen=True)
@@ -54,18 +50,19 @@ class FoundFile:
         return self.fingerprint.sha256 if self.fingerprint else None
 
 
-def evidence_files(folder: Path) -> tuple[FoundFile, ...]:
-    """Every file below the folder at any depth, ordered by path, without `CONTEXT_NAMES`.
+def evidence_files(folder: Path, known: Remembered | None = None) -> tuple[FoundFile, ...]:
+    """Every file below the folder at any depth, ordered by path, without `CONTEXT_NAMES`. The hashes of files that are
+    `known` are taken from there, and those of the others noted there.
 
     Raises `BadInput` where the folder does not exist or cannot be listed.
     """
     root = folder.resolve()
     if not root.is_dir():
         raise BadInput(f"{folder}: there is no such folder; give the folder that holds the exported logs.")
-    return tuple(_found(root, path) for path in sorted(_walk(root)) if path.name not in CONTEXT_NAMES)
+    return tuple(_found(root, path, known) for path in sorted(_walk(root)) if path.name not in CONTEXT_NAMES)
 
 
-def case_files(folders: Sequence[Path]) -> tuple[FoundFile, ...]:
+def case_files(folders: Sequence[Path], known: Remembered | None = None) -> tuple[FoundFile, ...]:
     """Every file of all folders of a case: those of the first by their own path, those of added ones below the
     folder's name.
 
@@ -74,7 +71,7 @@ def case_files(folders: Sequence[Path]) -> tuple[FoundFile, ...]:
     return tuple(
         replace(file, path=prefix + file.path)
         for prefix, folder in zip(_prefixes(folders), folders, strict=True)
-        for file in evidence_files(folder)
+        for file in evidence_files(folder, known)
     )
 
 
@@ -92,6 +89,11 @@ def _prefixes(folders: Sequence[Path]) -> list[str]:
     names = [folder.name for folder in folders]
     added = [f"{name}/" if names.count(name) == 1 else f"{name}-{place}/" for place, name in enumerate(names[1:], 2)]
     return ["", *added]
+
+
+def read_anew() -> None:
+    """Forget the hashes of this process: every file is read again when it is next asked for."""
+    _fingerprint.cache_clear()
 
 
 def evidence_digest(files: tuple[FoundFile, ...]) -> str:
@@ -122,7 +124,7 @@ def _walk(folder: Path) -> Iterator[Path]:
                 yield Path(entry.path)
 
 
-def _found(root: Path, path: Path) -> FoundFile:
+def _found(root: Path, path: Path, known: Remembered | None) -> FoundFile:
     name = printable(path.relative_to(root).as_posix())
     try:
         state = path.lstat()
@@ -135,22 +137,35 @@ def _found(root: Path, path: Path) -> FoundFile:
     if not stat.S_ISREG(state.st_mode):
         return FoundFile(name, path, 0, None, FileReason.NOT_A_FILE)
     try:
-        fingerprint = _fingerprint(str(path), state.st_size, state.st_mtime_ns, state.st_ino)
+        fingerprint = _known(str(path), state, known)
     except OSError as error:
         return FoundFile(name, path, state.st_size, None, FileReason.UNREADABLE, error.strerror or "")
     return FoundFile(name, path, state.st_size, fingerprint)
 
 
+def _known(path: str, state: os.stat_result, known: Remembered | None) -> Fingerprint:
+    """The fingerprint that is known of a file, else that of its bytes."""
+    if known is not None and (recalled := known.recall(path, state)):
+        return recalled
+    begun_ns, found = _fingerprint(path, state.st_size, state.st_mtime_ns, state.st_ino)
+    if known is not None:
+        known.note(path, state, found, begun_ns)
+    return found
+
+
 @lru_cache(maxsize=4096)
-def _fingerprint(path: str, size: int, modified_ns: int, inode: int) -> Fingerprint:
-    """One pass over the bytes; remembered for as long as size, time and inode of the file stay what they are."""
+def _fingerprint(path: str, size: int, modified_ns: int, inode: int) -> tuple[int, Fingerprint]:
+    """One pass over the bytes, and when it began; remembered by this process for as long as size, time and inode of the
+    file stay what they are.
+    """
+    begun_ns = now_ns()
     digest = hashlib.sha256()
     newlines = 0
     with open(os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0)), "rb") as stream:
         while chunk := stream.read(CHUNK):
             digest.update(chunk)
             newlines += chunk.count(b"\n")
-    return Fingerprint(digest.hexdigest(), newlines)
+    return begun_ns, Fingerprint(digest.hexdigest(), newlines)
 
 
 def printable(path: str) -> str:

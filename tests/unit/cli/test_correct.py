@@ -13,7 +13,7 @@ from m365dq_dagster.adapters.operating_user import operating_person
 from m365dq_dagster.adapters.registry import Registry
 from m365dq_dagster.cli.workbench import Workbench
 from m365dq_dagster.core.context_rules import parse_rules
-from m365dq_dagster.stages.document import read_document
+from m365dq_dagster.stages.published import read_document
 from tests.support.case_runs import run_folder
 from tests.support.program import call, call_json
 from tests.support.sign_in_folder import write_sign_ins

@@ -116,7 +116,7 @@ def test_the_demo_writes_the_same_evidence_every_time(home: Path) -> None:
 def test_a_published_document_is_read_although_the_registry_is_not(
     home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("m365dq_dagster.stages.document.read_document", lambda *_: {"case": "c1", "alerts": ["kept"]})
+    monkeypatch.setattr("m365dq_dagster.stages.published.read_document", lambda *_: {"case": "c1", "alerts": ["kept"]})
     monkeypatch.setenv("M365DQ_REGISTRY_URL", f"sqlite:///{home / 'registry.sqlite3'}")
     (home / "registry.sqlite3").write_bytes(b"no database, but long enough to be read as one" * 20)
     assert Workbench().document("c1") == {"case": "c1", "alerts": ["kept"]}

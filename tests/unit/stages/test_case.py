@@ -1,14 +1,17 @@
 """A case as a whole: what it is called, what it knows, whether there is anything to do, and how a run of it ends."""
 
 import shutil
+import time
 from dataclasses import replace
 from datetime import date, timedelta
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from m365dq_dagster.adapters.case_store import CaseStore
+from m365dq_dagster.adapters.evidence import folder as evidence_folder
 from m365dq_dagster.adapters.operating_user import operating_person
 from m365dq_dagster.adapters.registry import Registry
 from m365dq_dagster.adapters.rule_pack import RulePack
@@ -18,9 +21,9 @@ from m365dq_dagster.core.outcome import CaseStage, DateOrder
 from m365dq_dagster.core.overrides import Override
 from m365dq_dagster.stages import case, report
 from m365dq_dagster.stages.case import MAX_CONTEXT_BYTES, PreparedCase, open_case, prepare_case
-from m365dq_dagster.stages.document import read_document
 from m365dq_dagster.stages.generate import generate
 from m365dq_dagster.stages.overrides import lapsed
+from m365dq_dagster.stages.published import read_document
 from tests.support.case_runs import NOW, STAGES, prepare, run_folder, shipped_pack
 from tests.support.sign_in_folder import TYPE_NAME, write_sign_ins
 
@@ -140,6 +143,32 @@ def test_a_changed_file_context_pack_or_override_is_judged_again(
     settings = Settings.load()
     store = CaseStore(settings.cases_dir)
     assert not prepare_case(settings, registry, store, moved, folder, case_id="case-one").unchanged
+
+
+def test_unchanged_evidence_is_told_by_size_and_time_and_by_its_bytes_where_that_is_asked_for(
+    folder: Path, registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[str] = []
+    real = evidence_folder._fingerprint.__wrapped__
+
+    def reading(path: str, *said: int) -> Any:
+        read.append(path)
+        return real(path, *said)
+
+    monkeypatch.setattr(evidence_folder, "now_ns", lambda: time.time_ns() + 10_000_000_000)
+    run_folder(folder, registry)
+    evidence_folder.read_anew()
+    monkeypatch.setattr(evidence_folder, "_fingerprint", lru_cache(reading))
+    assert prepare(folder, registry).unchanged
+    assert read == []
+    assert prepare(folder, registry, verify=True).unchanged
+    assert len(read) == 1
+    next(folder.iterdir()).touch()
+    assert prepare(folder, registry).unchanged
+    assert len(read) == 2
+    evidence_folder.read_anew()
+    assert prepare(folder, registry).unchanged
+    assert len(read) == 2
 
 
 def test_a_renamed_file_is_other_evidence_because_findings_name_files(folder: Path, registry: Registry) -> None:

@@ -25,9 +25,9 @@ from m365dq_dagster.core.learned_rules import FACT
 from m365dq_dagster.core.people import Person
 from m365dq_dagster.stages import corrections
 from m365dq_dagster.stages.corrections import Asked, Corrected
-from m365dq_dagster.stages.document import read_document
 from m365dq_dagster.stages.metrics import compute_dashboard
 from m365dq_dagster.stages.packs import effective_pack
+from m365dq_dagster.stages.published import read_document
 from tests.support.case_runs import NOW, run_folder, shipped_pack
 from tests.support.evidence import Row, load, logon, sign_in
 from tests.support.rule_examples import assert_examples_hold

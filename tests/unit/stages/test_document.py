@@ -11,6 +11,7 @@ from m365dq_dagster.adapters.case_store import CONNECT_CONFIG, CaseStore, create
 from m365dq_dagster.core.errors import BadInput
 from m365dq_dagster.core.ledger import QuarantineReason
 from m365dq_dagster.stages import document, quality
+from m365dq_dagster.stages.published import kept, read_document
 from tests.support.case_runs import Bench, judged
 from tests.support.evidence import ANN, BOB, abroad, at, at_home, logon, operation, rejected, sign_in
 
@@ -219,7 +220,7 @@ def test_what_was_never_judged_has_no_rows_to_read_back(home: Path, read: Callab
 
 def test_a_case_that_was_never_judged_has_no_document(home: Path) -> None:
     with pytest.raises(BadInput, match="There is no case 'nobody' that was judged"):
-        document.read_document(CaseStore(home / "cases"), "nobody")
+        read_document(CaseStore(home / "cases"), "nobody")
 
 
 def test_a_generation_without_a_document_says_what_to_do(home: Path) -> None:
@@ -228,15 +229,15 @@ def test_a_generation_without_a_document_says_what_to_do(home: Path) -> None:
         create_schema(con)
     store.publish("c", "g1")
     with pytest.raises(BadInput, match="without a document; run it again"):
-        document.read_document(store, "c")
+        read_document(store, "c")
 
 
 def test_a_kept_document_is_replaced_by_a_later_one() -> None:
     with Bench().run(ROWS) as run:
-        assert document.kept(run.con) == {}
+        assert kept(run.con) == {}
         document.keep(run.con, {"case": "one"})
         document.keep(run.con, {"case": "two", "text": "\"'; -- é"})
-        assert document.kept(run.con) == {"case": "two", "text": "\"'; -- é"}
+        assert kept(run.con) == {"case": "two", "text": "\"'; -- é"}
 
 
 def test_the_share_of_known_outcomes_stands_beside_every_rate() -> None:
