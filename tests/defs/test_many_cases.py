@@ -1,17 +1,29 @@
 """The trial of many cases, with a daemon that stands in: what it is handed, what is read back, how it is given up."""
 
 import os
+import shutil
 import sys
+from collections import Counter
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import dagster as dg
 import pytest
+import sqlalchemy as sa
 
+from m365dq_dagster.adapters.case_store import CaseStore
+from m365dq_dagster.adapters.registry import Registry
+from m365dq_dagster.adapters.rule_pack import load_rule_pack
 from m365dq_dagster.adapters.settings import Settings
 from m365dq_dagster.core.errors import InternalFault
 from m365dq_dagster.core.pace import Trend
+from m365dq_dagster.definitions import run_case
 from m365dq_dagster.defs import many_cases
+from m365dq_dagster.stages.case import prepare_case
 from m365dq_dagster.stages.case_run import Silent
+from m365dq_dagster.stages.generate import generate
+from tests.support.crowded_registry import crowd
 
 DAEMON = """
 import os, time, yaml
@@ -105,3 +117,41 @@ def test_the_daemon_works_on_the_definitions_of_the_pages(settings: Settings, mo
     monkeypatch.setattr(ui, "checkout_root", lambda: None)
     told: Any = ui.daemon_command()[-2:]
     assert told == ["-m", ui.MODULE]
+
+
+class Asked:
+    """How many statements each database is asked, whoever asks; a run's own event log counts as one database."""
+
+    def __init__(self) -> None:
+        self.counted: Counter[str] = Counter()
+
+    def __call__(self, connection: Any, *_: Any) -> None:
+        name = Path(str(connection.engine.url.database)).name
+        self.counted["run" if len(name) > 30 else name] += 1
+
+
+def run_of(settings: Settings, registry: Registry, name: str, evidence: Path) -> Counter[str]:
+    """Run a case of the evidence and count what was asked meanwhile."""
+    shutil.copytree(evidence, settings.home / name)
+    prepare_case(settings, registry, CaseStore(settings.cases_dir), load_rule_pack(), settings.home / name)
+    asked = Asked()
+    sa.event.listen(sa.Engine, "before_cursor_execute", asked)
+    try:
+        assert run_case(settings, name).success
+    finally:
+        sa.event.remove(sa.Engine, "before_cursor_execute", asked)
+    return asked.counted
+
+
+def test_a_run_asks_no_more_of_a_registry_and_an_instance_with_many_cases(
+    settings: Settings, instance: dg.DagsterInstance, registry: Registry, tmp_path: Path
+) -> None:
+    evidence = tmp_path / "evidence"
+    generate("ual", evidence, rows=60, context=False)
+    run_of(settings, registry, "first", evidence)
+    of_few = run_of(settings, registry, "second", evidence)
+    crowd(registry, 120, datetime.now(UTC))
+    instance.add_dynamic_partitions("case", [f"case-{number:05d}" for number in range(120)])
+    of_many = run_of(settings, registry, "third", evidence)
+    assert of_few["registry.sqlite3"] > 20
+    assert of_many == of_few
