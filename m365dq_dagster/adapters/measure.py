@@ -107,9 +107,21 @@ def insert_rows(con: duckdb.DuckDBPyConnection, table: str, rows: Sequence[Seque
     con.execute(f"INSERT INTO {sql.quote_identifier(table)} SELECT {picks}", columns)
 
 
-def build_logons(con: duckdb.DuckDBPyConnection) -> None:
-    """Reduce every logon to its witnesses' words, one narrow row each, and count them by file, type and day."""
+def read_logons(con: duckdb.DuckDBPyConnection) -> None:
+    """Open the logons for this connection, with their witnesses reduced to known words; nothing is written. Asks for
+    the pack tables and the parts.
+    """
+    for (table,) in run_named(con, "outgrown"):
+        con.execute(f"DROP TABLE {sql.quote_identifier(table)}")
+    run_named(con, "logon_rows")
     run_named(con, "logons")
+
+
+def build_logons(con: duckdb.DuckDBPyConnection) -> None:
+    """Count what the witnesses of the logons say, by file, type and day, before any part is known."""
+    run_named(con, "row_parts")
+    read_logons(con)
+    run_named(con, "said")
     run_named(con, "witness_days")
 
 
@@ -146,16 +158,13 @@ def files_by_log(con: duckdb.DuckDBPyConnection) -> dict[LogType, tuple[str, ...
 
 
 def mark_parts(con: duckdb.DuckDBPyConnection, parts: Mapping[LogType, Mapping[Spot, str]]) -> None:
-    """Name the part on every logon of a spot on which a witness is not heard as elsewhere; costs nothing for none."""
+    """Name the part on every logon of a spot on which a witness is not heard as elsewhere."""
     rows = [
         [str(log_type), spot.file_id, spot.sign_in_type, spot.day, name]
         for log_type, spots in parts.items()
         for spot, name in spots.items()
     ]
-    if rows:
-        run_named(con, "row_parts")
-        insert_rows(con, "row_parts", rows)
-        run_named(con, "mark_parts")
+    insert_rows(con, "row_parts", rows)
 
 
 def combos(con: duckdb.DuckDBPyConnection) -> dict[LogType, dict[str, Combo]]:
@@ -300,9 +309,10 @@ def keep_decisions(con: duckdb.DuckDBPyConnection, decided: Iterable[tuple[LogTy
     run_named(con, "decisions_table")
     insert_rows(
         con,
-        "decisions",
+        "decided",
         [
             [
+                number,
                 str(log_type),
                 key,
                 str(one.outcome),
@@ -315,7 +325,7 @@ def keep_decisions(con: duckdb.DuckDBPyConnection, decided: Iterable[tuple[LogTy
                 firm,
                 one.open_by,
             ]
-            for log_type, key, one, firm in decided
+            for number, (log_type, key, one, firm) in enumerate(decided)
         ],
     )
 
@@ -325,10 +335,12 @@ def join_decisions(con: duckdb.DuckDBPyConnection, policy: Policy) -> Window:
     `places.settle_addresses` to have run.
     """
     home = policy.home
-    run_named(con, "judged")
+    for name in ("copies", "counted_logons", "placed", "corroborated"):
+        run_named(con, name)
     if run_named(con, "decided_by_access")[0][0]:
         run_named(con, "corroborate", file="accounts")
     begins, ends = run_named(con, "window")[0]
+    run_named(con, "success_days")
     run_named(con, "success_countries")
     baseline = begins + (ends - begins) * home.baseline_window if begins and ends else None
     return Window(begins, ends, baseline)
@@ -358,11 +370,11 @@ def build_events(
     insert_rows(con, "known_bad", [[address] for address in _inside(con, context.known_bad_addresses)])
     run_named(con, "travelled")
     run_named(con, "flow_starts", {"minutes": policy.flows.minutes})
-    run_named(con, "events")
-    con.execute("DROP TABLE judged")
     run_named(con, "suspected_copies")
-    run_named(con, "flows")
-    run_named(con, "normalized_view")
+    if run_named(con, "formats_of_events")[0][0] > 1:
+        run_named(con, "suspect_copies")
+    for name in ("adjudicated", "judged", "events", "folded_flows", "flows", "normalized_view"):
+        run_named(con, name)
 
 
 def materialize_normalized(con: duckdb.DuckDBPyConnection) -> None:
@@ -396,6 +408,7 @@ def account_evidence(
     early = {"baseline_end": window.baseline_end}
     steps: Sequence[tuple[str, Mapping[str, object] | None]] = (
         ("address_accounts", None),
+        ("home_sprayers", {"spray_accounts": limits.spray_accounts, **early}),
         (
             "standing_egress",
             {
@@ -406,14 +419,13 @@ def account_evidence(
                 **early,
             },
         ),
-        ("home_devices", None),
+        ("home_devices", {"rejections": policy.leads.rejections}),
         ("settled", {"days": policy.home.settled_days}),
         ("foreign_successes", None),
         ("sprayed_addresses", None),
         ("proven_egress", {"egress_accounts": limits.egress_accounts, "spray_accounts": limits.spray_accounts}),
         ("with_the_staff", None),
         ("prior_failures", {"days": limits.prior_failure_days}),
-        ("home_sprayers", {"spray_accounts": limits.spray_accounts, **early}),
         ("home_sprayed", None),
         ("overlapping", hours),
         ("raise_after_foreign", {"hours": limits.indicator_hours}),

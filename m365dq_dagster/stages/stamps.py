@@ -15,7 +15,7 @@ INTAKE_RULES = "intake_rules"
 
 TABLES: Mapping[str, tuple[str, ...]] = {
     "intake": ("files", "quarantine", "completeness", "sign_in_logs", "legacy_auth_logs", "unified_audit_log"),
-    "quality": ("logons", "witness_days", "column_counts", "rule_matches", "field_profiles"),
+    "quality": ("witness_days", "column_counts", "rule_matches", "field_profiles"),
     "reliability": ("recommendations",),
     "verification": ("events", "flows", "account_verdicts", "findings", "indicator_rows"),
 }

@@ -55,6 +55,7 @@ def run(run: CaseRun) -> VerificationReport:
     """Adjudicate, count, judge, keep."""
     con, policy = run.con, run.pack.policy
     measure.load_pack_tables(con, run.pack)
+    measure.read_logons(con)
     run.progress.step(STAGE, "adjudicating sign-ins")
     fields = judged_fields(run)
     with run.watch.lap("adjudication"):

@@ -34,7 +34,12 @@ from tests.support.format_examples import write_examples
 LEFT_OUT: Mapping[str, str] = {
     "table_stamps": "says which evidence, context and rule pack a table is of; tests of the stamps hold it",
     "row_hashes": "what intake remembers of rows to find their copies in the next import; its result is `duplicates`",
-    "logons": "the rows on their way to `events`, which holds all that is concluded of them",
+    "logon_rows": "lines as they were read; the columns of `events` that are looked at hold them",
+    "row_parts": "the parts in which a witness is not heard as elsewhere; its result are `decisions`",
+    "decided": "`decisions` with their numbers",
+    "adjudicated": "`events` without the texts of their lines",
+    "judged": "the same with what was decided",
+    "folded_flows": "the rows of `flows` that stand for several events",
     "witness_days": "what contradictions are counted from; its result are `field_profiles`",
     "address_places": "what a country database answered, on its way to `events`",
     "unplaced": "rows whose location is not believed, on their way to `events`",

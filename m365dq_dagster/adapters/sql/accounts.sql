@@ -6,9 +6,22 @@ CREATE OR REPLACE TEMP TABLE address_accounts AS
 SELECT
     address, account, min(event_time) AS first_seen, bool_or(outcome = 'SUCCESS') AS entered, bool_or(normalized_status = 'FAILURE') AS failed,
     bool_or(outcome IN ('REJECTED', 'NOT_EVALUATED')) AS refused
-FROM events
+FROM judged
 WHERE counted AND address IS NOT NULL AND account IS NOT NULL
 GROUP BY address, account
+
+-- name: home_sprayers
+-- Addresses that appeared late, guessed wrong on several accounts that they never entered, and entered fewer than that: a sprayer whose
+-- address is placed at home, or nowhere. An office that opens late enters more accounts than it fails on.
+CREATE OR REPLACE TEMP TABLE home_sprayers AS
+SELECT address, count(*) FILTER (WHERE refused AND NOT entered) AS victims
+FROM address_accounts
+WHERE address NOT IN (SELECT address FROM known_egress)
+GROUP BY address
+HAVING count(*) FILTER (WHERE refused AND NOT entered) >= $spray_accounts
+   AND count(*) FILTER (WHERE refused AND NOT entered) > count(*) FILTER (WHERE entered)
+   AND count(*) FILTER (WHERE entered) > 0
+   AND min(first_seen) > CAST($baseline_end AS TIMESTAMP)
 
 -- name: standing_egress
 -- Addresses that several accounts use from early on and that do not fail on others: an office, a VPN exit, a proxy of the tenant. One that
@@ -27,12 +40,20 @@ HAVING count(*) FILTER (WHERE entered) >= $egress_accounts
    AND count(*) FILTER (WHERE failed AND NOT entered) < $spray_accounts
 
 -- name: home_devices
--- Devices of an account at home, and when each was first used there with success: by id, by join type, by browser and system.
+-- Devices of an account at home, and when each was first used there with success: by id, by join type, by browser and system. Only of
+-- accounts whose devices are asked for: with foreign successes, with successes from a sprayer's address, with many rejections from one.
 CREATE OR REPLACE TEMP TABLE home_devices AS
-WITH home AS (
+WITH asked AS (
+    SELECT account FROM judged WHERE counted AND outcome = 'SUCCESS' AND (is_foreign OR address IN (SELECT address FROM home_sprayers))
+    UNION
+    SELECT account FROM judged
+    WHERE counted AND outcome = 'REJECTED' AND account IS NOT NULL AND address IS NOT NULL
+    GROUP BY account, address HAVING count(*) >= $rejections
+),
+home AS (
     SELECT account, event_time, lower(device_id) AS device_id, lower(device_trust_type) AS trust, browser_family, os
     FROM events
-    WHERE counted AND outcome = 'SUCCESS' AND NOT is_foreign AND country IS NOT NULL AND account IS NOT NULL AND event_time IS NOT NULL
+    WHERE account IN (SELECT account FROM asked) AND counted AND outcome = 'SUCCESS' AND NOT is_foreign AND country IS NOT NULL AND account IS NOT NULL AND event_time IS NOT NULL
 )
 SELECT account, 'id' AS kind, device_id AS signature, min(event_time) AS first_used FROM home WHERE device_id IS NOT NULL GROUP BY account, device_id
 UNION ALL
@@ -46,9 +67,9 @@ FROM home WHERE browser_family IS NOT NULL AND os IS NOT NULL GROUP BY account, 
 -- The day from which an account's devices at home are known: its third day of success there.
 CREATE OR REPLACE TEMP TABLE settled AS
 SELECT account, list_sort(list(DISTINCT CAST(event_time AS DATE)))[CAST($days AS INTEGER)] AS day
-FROM events
+FROM judged
 WHERE counted AND outcome = 'SUCCESS' AND NOT is_foreign AND country IS NOT NULL AND event_time IS NOT NULL
-  AND account IN (SELECT account FROM events WHERE counted AND is_foreign AND outcome = 'SUCCESS')
+  AND account IN (SELECT account FROM judged WHERE counted AND is_foreign AND outcome = 'SUCCESS')
 GROUP BY account
 
 -- name: foreign_successes
@@ -123,19 +144,6 @@ FROM address_accounts
 WHERE failed AND NOT entered AND address IN (SELECT address FROM foreign_successes)
 GROUP BY address
 
--- name: home_sprayers
--- Addresses that appeared late, guessed wrong on several accounts that they never entered, and entered fewer than that: a sprayer whose
--- address is placed at home, or nowhere. An office that opens late enters more accounts than it fails on.
-CREATE OR REPLACE TEMP TABLE home_sprayers AS
-SELECT address, count(*) FILTER (WHERE refused AND NOT entered) AS victims
-FROM address_accounts
-WHERE address NOT IN (SELECT address FROM known_egress)
-GROUP BY address
-HAVING count(*) FILTER (WHERE refused AND NOT entered) >= $spray_accounts
-   AND count(*) FILTER (WHERE refused AND NOT entered) > count(*) FILTER (WHERE entered)
-   AND count(*) FILTER (WHERE entered) > 0
-   AND min(first_seen) > CAST($baseline_end AS TIMESTAMP)
-
 -- name: home_sprayed
 -- Accounts that such an address entered from where it is not foreign, from no device that the account used before.
 CREATE OR REPLACE TEMP TABLE home_sprayed AS
@@ -152,7 +160,7 @@ CREATE OR REPLACE TEMP TABLE overlapping AS
 SELECT f.account, count(DISTINCT f.flow_id) AS successes
 FROM foreign_successes AS f
 JOIN (
-    SELECT account, event_time FROM events
+    SELECT account, event_time FROM judged
     WHERE counted AND outcome = 'SUCCESS' AND NOT is_foreign AND country IS NOT NULL AND interactive AND event_time IS NOT NULL
       AND account IN (SELECT account FROM foreign_successes)
 ) AS h
@@ -195,7 +203,7 @@ GROUP BY f.account
 -- Countries that several accounts succeeded in from the first quarter on.
 CREATE OR REPLACE TEMP TABLE standing_countries AS
 SELECT country
-FROM events
+FROM judged
 WHERE counted AND outcome = 'SUCCESS' AND account IS NOT NULL AND country IS NOT NULL AND event_time <= CAST($baseline_end AS TIMESTAMP)
 GROUP BY country
 HAVING count(DISTINCT account) >= $accounts
@@ -238,7 +246,7 @@ home_on_days AS (
     SELECT s.account, count(*) AS overlapping_days
     FROM spans AS s
     WHERE EXISTS (
-        SELECT 1 FROM events AS e
+        SELECT 1 FROM judged AS e
         WHERE e.account = s.account AND e.counted AND e.outcome = 'SUCCESS' AND NOT e.is_foreign AND e.country IS NOT NULL
           AND e.interactive AND CAST(e.event_time AS DATE) = s.day
     )
@@ -307,7 +315,7 @@ ORDER BY s.account, s.address
 SELECT address, list(DISTINCT account ORDER BY account) AS accounts, min(event_time) AS begins, max(event_time) AS ends
 FROM foreign_successes
 WHERE address IS NOT NULL AND NOT own_device AND address NOT IN (
-    SELECT address FROM events WHERE counted AND address IS NOT NULL AND (event_time IS NULL OR event_time <= CAST($baseline_end AS TIMESTAMP))
+    SELECT address FROM judged WHERE counted AND address IS NOT NULL AND (event_time IS NULL OR event_time <= CAST($baseline_end AS TIMESTAMP))
 )
 GROUP BY address
 HAVING count(DISTINCT account) >= $accounts
@@ -317,15 +325,15 @@ ORDER BY address
 -- Repeated denials of the second factor, then a success. The owner who refused prompts that others caused, and goes on working from where he
 -- had worked before, is no lead: prompts and success are logged with the address that asked for them.
 SELECT d.account, min(d.event_time) AS begins, min(s.event_time) AS ends
-FROM events AS s
-JOIN events AS d
+FROM judged AS s
+JOIN judged AS d
     ON d.account = s.account AND d.code = '500121' AND d.decided_by IN ('status_error_code', 'error_number') AND d.counted
     AND d.event_time < s.event_time AND d.event_time >= s.event_time - to_hours(CAST($hours AS INTEGER))
 WHERE s.counted AND s.outcome = 'SUCCESS'
-  AND s.account IN (SELECT account FROM events WHERE counted AND code = '500121' GROUP BY account HAVING count(*) >= $denials)
+  AND s.account IN (SELECT account FROM judged WHERE counted AND code = '500121' GROUP BY account HAVING count(*) >= $denials)
 GROUP BY d.account, s.file_id, s.row_no, s.address
 HAVING count(*) >= $denials AND (bool_or(d.address IS NOT DISTINCT FROM s.address) OR NOT coalesce((
-    SELECT min(k.event_time) FROM events AS k
+    SELECT min(k.event_time) FROM judged AS k
     WHERE k.account = d.account AND k.address = s.address AND k.counted AND k.outcome = 'SUCCESS'
 ) < min(d.event_time), FALSE))
 ORDER BY d.account, begins
@@ -333,7 +341,7 @@ ORDER BY d.account, begins
 -- name: lead_known_bad
 -- Successes from an address that the responder knows to be the attacker's.
 SELECT account, list(DISTINCT address ORDER BY address) AS addresses, min(event_time) AS begins, max(event_time) AS ends
-FROM events
+FROM judged
 WHERE counted AND outcome = 'SUCCESS' AND account IS NOT NULL AND address IN (SELECT address FROM known_bad)
 GROUP BY account
 ORDER BY account
@@ -342,7 +350,7 @@ ORDER BY account
 -- Accounts in scope that no log of the case holds.
 SELECT asked.account
 FROM (SELECT unnest($accounts) AS account) AS asked
-WHERE asked.account NOT IN (SELECT account FROM events WHERE account IS NOT NULL)
+WHERE asked.account NOT IN (SELECT account FROM judged WHERE account IS NOT NULL)
   AND asked.account NOT IN (SELECT account FROM unified_audit_log WHERE account IS NOT NULL)
 ORDER BY asked.account
 
@@ -355,13 +363,16 @@ ORDER BY account
 
 -- name: lead_sessions
 -- One session in two countries, unless the owner's own device took it abroad or all of them are known to be home.
+WITH several AS (
+    SELECT session_id FROM logon_rows WHERE session_id IS NOT NULL GROUP BY session_id HAVING count(*) > 1
+)
 SELECT e.session_id, list(DISTINCT e.account ORDER BY e.account) FILTER (WHERE e.account IS NOT NULL) AS accounts,
        list(DISTINCT e.address ORDER BY e.address) FILTER (WHERE e.address IS NOT NULL) AS addresses, min(e.event_time) AS begins,
        max(e.event_time) AS ends
 FROM events AS e
 LEFT JOIN (SELECT log_type, file_id, row_no FROM foreign_successes WHERE own_device) AS o
     ON o.log_type = e.log_type AND o.file_id = e.file_id AND o.row_no = e.row_no
-WHERE e.counted AND e.session_id IS NOT NULL AND e.country IS NOT NULL AND e.outcome = 'SUCCESS'
+WHERE e.session_id IN (SELECT session_id FROM several) AND e.counted AND e.country IS NOT NULL AND e.outcome = 'SUCCESS'
 GROUP BY e.session_id
 HAVING count(DISTINCT e.country) FILTER (WHERE o.row_no IS NULL) > 1
    AND bool_or(e.is_foreign OR ((SELECT count(*) FROM case_homes) = 0 AND coalesce(e.account NOT IN (SELECT account FROM own_homes), TRUE)))
@@ -396,8 +407,8 @@ FROM (
         count(*) FILTER (WHERE normalized_status <> 'UNKNOWN') AS attempts,
         count(*) FILTER (WHERE NOT firm AND outcome NOT IN ('UNKNOWN', 'CONFLICT')) AS unfirm_rows,
         count(*) FILTER (WHERE outcome = 'SUCCESS' AND read_time IS NOT NULL) = 0 AS success_untimed,
-        bool_or(device_id IS NOT NULL OR (browser_family IS NOT NULL AND os IS NOT NULL)) AS any_device
-    FROM events
+        bool_or(names_device) AS any_device
+    FROM judged
     WHERE counted AND account IS NOT NULL
     GROUP BY account
 ) AS e
@@ -430,7 +441,7 @@ SELECT
     count(*) FILTER (WHERE country IS NULL) AS no_country,
     count(*) FILTER (WHERE decided_by = 'conditional_access_status') AS by_access,
     count(*) FILTER (WHERE accepted AND outcome <> 'SUCCESS') AS accepted_rows
-FROM events
+FROM judged
 GROUP BY log_type, counted, outcome
 ORDER BY log_type, counted, outcome
 
@@ -443,14 +454,14 @@ SELECT
 FROM flows
 
 -- name: failure_codes
-SELECT count(DISTINCT code_key) FROM events
+SELECT count(DISTINCT code_key) FROM judged
 WHERE counted AND normalized_status = 'FAILURE' AND decided_by IN ('status_error_code', 'error_number')
 
 -- name: ambiguous_dates
 SELECT count(*) FROM files WHERE date_order = 'AMBIGUOUS'
 
 -- name: sign_in_types
-SELECT DISTINCT sign_in_type FROM events WHERE counted AND sign_in_type IS NOT NULL ORDER BY sign_in_type
+SELECT DISTINCT sign_in_type FROM judged WHERE counted AND sign_in_type IS NOT NULL ORDER BY sign_in_type
 
 -- name: unread_files
 -- Files of the folder that no format takes, and rows that could not be read.
@@ -459,28 +470,30 @@ SELECT path FROM files WHERE status IN ('UNRECOGNISED', 'REFUSED') ORDER BY path
 -- name: unmatched_audit_logons
 -- Successful logons of the audit log from an account and address that the sign-in log does not hold.
 SELECT count(*) AS row_count, count(DISTINCT u.account) AS accounts
-FROM events AS u
+FROM judged AS u
 WHERE u.log_type = 'unified_audit_log' AND NOT u.counted AND u.outcome = 'SUCCESS'
   AND NOT EXISTS (
-    SELECT 1 FROM events AS s WHERE s.counted AND s.account = u.account AND s.address IS NOT DISTINCT FROM u.address
+    SELECT 1 FROM judged AS s WHERE s.counted AND s.account = u.account AND s.address IS NOT DISTINCT FROM u.address
       AND s.outcome IN ('SUCCESS', 'INTERRUPTED', 'UNKNOWN')
   )
 
 -- name: sure_foreign_successes
 -- Successes that may be an intruder's, from abroad or from a sprayer's address, and are told by more than a uniform field.
-SELECT count(*) FROM events
+SELECT count(*) FROM judged
 WHERE counted AND outcome = 'SUCCESS' AND confidence <> 'LOW' AND (is_foreign OR address IN (SELECT address FROM home_sprayers))
 
 -- name: nameless_successes
 -- Successes outside the case's home that name no account and are of no application: nobody's home can be held against them.
-SELECT count(*) FROM events
+SELECT count(*) FROM judged
 WHERE counted AND outcome = 'SUCCESS' AND account IS NULL AND country IS NOT NULL
   AND coalesce(sign_in_type, '') NOT IN ('serviceprincipal', 'managedidentity')
   AND country NOT IN (SELECT country FROM case_homes) AND coalesce(address, '') NOT IN (SELECT address FROM known_egress)
 
 -- name: corroborate
 -- A success that only Conditional Access tells is sure where the same account acts from the same address or session in another log.
-UPDATE judged SET confidence = 'HIGH', witnesses = concat(witnesses, ',unified_audit_log')
+INSERT INTO corroborated
+SELECT log_type, file_id, row_no
+FROM placed
 WHERE decided_by = 'conditional_access_status' AND outcome = 'SUCCESS' AND confidence <> 'LOW'
   AND (
     (account, address) IN (

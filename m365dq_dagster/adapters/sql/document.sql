@@ -99,7 +99,7 @@ LIMIT 100
 -- The lines a conclusion rests on. `$kind` says which rows prove it, `$account` narrows it to one account.
 CREATE OR REPLACE TEMP TABLE proof AS
 SELECT e.file_id, e.row_no, e.log_type, e.contradiction, e.decided_by
-FROM events AS e
+FROM judged AS e
 WHERE (e.counted OR ($kind = 'unclear' AND e.open_field IS NOT NULL AND e.log_type = 'unified_audit_log'))
   AND ($account IS NULL OR e.account = $account)
   AND CASE $kind

@@ -24,7 +24,7 @@ SELECT DISTINCT activity FROM entra_audit_logs_read WHERE activity IS NOT NULL O
 -- name: own_domains
 -- Mail domains of the people seen, those that hold at least a share of them, and initial domains: the tenant's own. Guests bring theirs along.
 WITH people AS (
-    SELECT account FROM events WHERE outcome = 'SUCCESS' AND counted AND contains(account, '@') AND NOT contains(account, '#ext#')
+    SELECT account FROM judged WHERE outcome = 'SUCCESS' AND counted AND contains(account, '@') AND NOT contains(account, '#ext#')
     UNION
     SELECT account FROM unified_audit_log WHERE is_person AND contains(account, '@') AND NOT contains(account, '#ext#')
 ),
@@ -356,13 +356,13 @@ WHERE u.operation = 'MailItemsAccessed' AND u.is_person
 -- Addresses whose passwords were rejected on several accounts that never succeeded from them: not an office whose people mistype.
 WITH tried AS (
     SELECT address, account, count(*) AS rejected, min(event_time) AS begins, max(event_time) AS ends
-    FROM events
+    FROM judged
     WHERE counted AND log_type = $log_type AND outcome = 'REJECTED' AND address IS NOT NULL AND account IS NOT NULL
     GROUP BY address, account
 ),
 came_in AS (
     SELECT address, account, count(*) FILTER (WHERE outcome = 'SUCCESS') AS succeeded, count(*) FILTER (WHERE accepted AND outcome <> 'SUCCESS') AS stopped
-    FROM events
+    FROM judged
     WHERE counted AND log_type = $log_type AND address IN (SELECT address FROM tried)
     GROUP BY address, account
 ),
@@ -388,7 +388,7 @@ SELECT
     outcome, count(*) AS row_count, min(event_time) AS begins, max(event_time) AS ends,
     list(DISTINCT account ORDER BY account) FILTER (WHERE account IS NOT NULL) AS accounts,
     list(DISTINCT address ORDER BY address) FILTER (WHERE address IS NOT NULL) AS addresses
-FROM events
+FROM judged
 WHERE log_type = $log_type AND (legacy_client OR log_type = 'legacy_auth_logs')
 GROUP BY outcome
 ORDER BY outcome

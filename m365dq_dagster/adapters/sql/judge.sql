@@ -55,42 +55,60 @@ INSERT INTO case_document VALUES ($document)
 -- name: kept_document
 SELECT document FROM case_document
 
+-- name: outgrown
+-- Tables of an earlier version that are views by now.
+SELECT table_name FROM duckdb_tables()
+WHERE database_name = current_database() AND schema_name = 'main' AND table_name IN ('logons', 'decisions', 'judged', 'events', 'flows')
+
+-- name: logon_rows
+-- Every logon of any log type with what its line says. Whoever counts many rows asks `judged`, which needs none of the long texts.
+-- A country that is no two-letter code cannot be compared with a home and is unknown.
+CREATE OR REPLACE VIEW logon_rows AS
+SELECT
+    log_type, file_id, row_no, event_id, event_time AS read_time, account, is_person, address,
+    CASE WHEN length(country) = 2 THEN upper(country) END AS stated_country, correlation_id, session_id,
+    CASE
+        WHEN contains(lower(sign_in_event_type), 'principal') THEN 'serviceprincipal'
+        WHEN contains(lower(sign_in_event_type), 'managedidentity') THEN 'managedidentity'
+        WHEN contains(lower(sign_in_event_type), 'noninteractive') OR is_interactive = FALSE THEN 'noninteractiveuser'
+        WHEN lower(sign_in_event_type) IN ('interactiveuser', 'signinlogs') OR is_interactive THEN 'interactiveuser'
+    END AS sign_in_type,
+    lower(trim(client_app_used)) AS client_word, lower(authentication_protocol) AS protocol, user_agent,
+    lower(authentication_requirement) AS requirement, device_id, device_trust_type,
+    nullif(trim(lower(trim(browser, ' 0123456789.')), ' '), '') AS browser_family, nullif(lower(trim(os)), '') AS os,
+    coalesce(status_error_code, status_error_code_copy) AS code,
+    (status_error_code IS NOT NULL AND status_error_code_copy IS NOT NULL AND status_error_code <> status_error_code_copy) AS codes_differ,
+    'status' AS word_kind, status AS word, conditional_access_status AS access,
+    status_error_code_raw AS code_raw, status_raw AS word_raw, conditional_access_status_raw AS access_raw
+FROM (
+    SELECT 'sign_in_logs' AS log_type, * FROM sign_in_logs
+    UNION ALL
+    SELECT 'legacy_auth_logs' AS log_type, * FROM legacy_auth_logs
+) AS sign_ins
+UNION ALL
+SELECT
+    'unified_audit_log' AS log_type, file_id, row_no, event_id, event_time AS read_time, account, is_person, address,
+    CASE WHEN length(country) = 2 THEN upper(country) END AS stated_country, correlation_id, session_id, NULL AS sign_in_type,
+    NULL AS client_word, NULL AS protocol, user_agent, NULL AS requirement, NULL AS device_id, NULL AS device_trust_type,
+    NULL AS browser_family, NULL AS os, error_number AS code, FALSE AS codes_differ, 'operation' AS word_kind, operation AS word,
+    NULL AS access, error_number_raw AS code_raw, NULL AS word_raw, NULL AS access_raw
+FROM unified_audit_log
+WHERE is_logon
+
 -- name: logons
--- One narrow row for every logon of any log type, with its witnesses reduced to known words. `combo` names rows that say the same.
--- A country that is no two-letter code cannot be compared with a home and is unknown. `read_time` is the time as read; `event_time` is
--- NULL where the file leaves day and month open, so that nothing that turns on a time is concluded from it.
+-- Those rows with their witnesses reduced to known words, as a view: reading the columns again costs less than writing them once more.
+-- `combo` names rows that say the same. `read_time` is the time as read; `event_time` is NULL where the file leaves day and month open, so
+-- that nothing that turns on a time is concluded from it. Rows on which a witness is not heard as elsewhere carry the name of their part at
+-- the end of their combo.
 CREATE OR REPLACE TEMP MACRO is_type_name(text) AS (
     starts_with(ltrim(text), 'Microsoft.') OR starts_with(ltrim(text), 'System.') OR starts_with(ltrim(text), '@{')
     OR trim(text) = '[object Object]'
 );
-CREATE OR REPLACE TABLE logons AS
-WITH raw AS (
-    SELECT
-        log_type, file_id, row_no, event_id, event_time, account, is_person, address, country, correlation_id, session_id,
-        is_interactive, sign_in_event_type, client_app_used, authentication_protocol, user_agent, authentication_requirement,
-        device_id, device_trust_type, browser, os,
-        coalesce(status_error_code, status_error_code_copy) AS code,
-        (status_error_code IS NOT NULL AND status_error_code_copy IS NOT NULL AND status_error_code <> status_error_code_copy) AS codes_differ,
-        'status' AS word_kind, status AS word, conditional_access_status AS access,
-        status_error_code_raw AS code_raw, status_raw AS word_raw, conditional_access_status_raw AS access_raw
-    FROM (
-        SELECT 'sign_in_logs' AS log_type, * FROM sign_in_logs
-        UNION ALL
-        SELECT 'legacy_auth_logs' AS log_type, * FROM legacy_auth_logs
-    ) AS sign_ins
-    UNION ALL
-    SELECT
-        'unified_audit_log' AS log_type, file_id, row_no, event_id, event_time, account, is_person, address, country, correlation_id, session_id,
-        NULL AS is_interactive, NULL AS sign_in_event_type, NULL AS client_app_used, NULL AS authentication_protocol, user_agent,
-        NULL AS authentication_requirement, NULL AS device_id, NULL AS device_trust_type, NULL AS browser, NULL AS os,
-        error_number AS code, FALSE AS codes_differ, 'operation' AS word_kind, operation AS word, NULL AS access,
-        error_number_raw AS code_raw, NULL AS word_raw, NULL AS access_raw
-    FROM unified_audit_log
-    WHERE is_logon
-),
-keyed AS (
+CREATE OR REPLACE TEMP VIEW logons AS
+WITH keyed AS (
     SELECT
         r.*,
+        CASE WHEN f.date_order IS DISTINCT FROM 'AMBIGUOUS' THEN r.read_time END AS event_time,
         CASE
             WHEN r.code IS NULL THEN 'blank'
             WHEN NOT (r.code = '0' OR (length(r.code) BETWEEN 5 AND 10 AND trim(r.code, '0123456789') = '' AND NOT starts_with(r.code, '0')))
@@ -110,43 +128,47 @@ keyed AS (
             ELSE 'blank'
         END AS access_key,
         coalesce(k.word, CASE WHEN r.log_type = 'legacy_auth_logs' THEN 'LEGACY' ELSE 'OTHER' END) AS client,
-        CASE lower(r.authentication_requirement)
+        CASE r.requirement
             WHEN 'singlefactorauthentication' THEN 'single' WHEN 'single-factor authentication' THEN 'single'
             WHEN 'multifactorauthentication' THEN 'multi' WHEN 'multifactor authentication' THEN 'multi' ELSE '' END AS factor,
-        CASE
-            WHEN contains(lower(r.sign_in_event_type), 'principal') THEN 'serviceprincipal'
-            WHEN contains(lower(r.sign_in_event_type), 'managedidentity') THEN 'managedidentity'
-            WHEN contains(lower(r.sign_in_event_type), 'noninteractive') OR r.is_interactive = FALSE THEN 'noninteractiveuser'
-            WHEN lower(r.sign_in_event_type) IN ('interactiveuser', 'signinlogs') OR r.is_interactive THEN 'interactiveuser'
-        END AS sign_in_type,
-        (coalesce(c.accepted, FALSE) OR (coalesce(c.accepted_ropc, FALSE) AND lower(r.authentication_protocol) = 'ropc')) AS code_accepted
-    FROM raw AS r
+        (coalesce(c.accepted, FALSE) OR (coalesce(c.accepted_ropc, FALSE) AND r.protocol = 'ropc')) AS code_accepted
+    FROM logon_rows AS r
     LEFT JOIN pack_codes AS c ON c.code = r.code
     LEFT JOIN pack_words AS w ON w.kind = r.word_kind AND w.value = lower(trim(r.word))
     LEFT JOIN pack_words AS a ON a.kind = 'access' AND a.value = lower(trim(r.access))
-    LEFT JOIN pack_words AS k ON k.kind = 'client' AND k.value = lower(trim(r.client_app_used))
+    LEFT JOIN pack_words AS k ON k.kind = 'client' AND k.value = r.client_word
+    LEFT JOIN (SELECT file_id, date_order FROM files) AS f ON f.file_id = r.file_id
 )
 SELECT
-    log_type, keyed.file_id, row_no, event_id, keyed.event_time AS read_time,
-    CASE WHEN f.date_order IS DISTINCT FROM 'AMBIGUOUS' THEN keyed.event_time END AS event_time, account, is_person, address,
-    CASE WHEN length(country) = 2 THEN upper(country) END AS stated_country, correlation_id, session_id,
-    sign_in_type, coalesce(sign_in_type = 'interactiveuser', TRUE) AS interactive,
-    client <> 'OTHER' AS legacy_client,
-    (lower(coalesce(authentication_protocol, '')) = 'ropc' OR coalesce(user_agent, '') IN ('BAV2ROPC', 'CBAinPROD', 'CBAinTAR')) AS password_grant,
-    device_id, device_trust_type,
-    nullif(trim(lower(trim(browser, ' 0123456789.')), ' '), '') AS browser_family,
-    nullif(lower(trim(os)), '') AS os,
-    code, code_accepted, word, access, code_key,
-    concat_ws('|', coalesce(code_lost, code_key), word_key, access_key, client, factor, codes_differ::INTEGER) AS combo
-FROM keyed
-LEFT JOIN (SELECT file_id, date_order FROM files) AS f ON f.file_id = keyed.file_id
+    k.log_type, k.file_id, k.row_no, k.event_id, k.read_time, k.event_time, k.account, k.is_person, k.address, k.stated_country,
+    k.correlation_id, k.session_id, k.sign_in_type, coalesce(k.sign_in_type = 'interactiveuser', TRUE) AS interactive,
+    k.client <> 'OTHER' AS legacy_client,
+    (coalesce(k.protocol, '') = 'ropc' OR coalesce(k.user_agent, '') IN ('BAV2ROPC', 'CBAinPROD', 'CBAinTAR')) AS password_grant,
+    k.device_id, (k.device_id IS NOT NULL OR (k.browser_family IS NOT NULL AND k.os IS NOT NULL)) AS names_device,
+    k.code, k.code_accepted, k.word, k.access, k.code_key,
+    concat_ws(
+        '|', coalesce(k.code_lost, k.code_key), k.word_key, k.access_key, k.client, k.factor, CAST(k.codes_differ AS INTEGER), p.part
+    ) AS combo
+FROM keyed AS k
+LEFT JOIN row_parts AS p
+    ON p.log_type = k.log_type AND p.file_id = k.file_id AND p.sign_in_type IS NOT DISTINCT FROM k.sign_in_type
+    AND p.day IS NOT DISTINCT FROM CAST(k.event_time AS DATE)
+
+-- name: said
+-- What the witnesses of logons say, counted in the one pass that reads them.
+CREATE OR REPLACE TEMP TABLE said AS
+SELECT
+    log_type, file_id, sign_in_type, CAST(event_time AS DATE) AS day, combo, code, code_key, word, access, count(*) AS row_count,
+    min(event_time) AS first_event, max(event_time) AS last_event
+FROM logons
+GROUP BY log_type, file_id, sign_in_type, CAST(event_time AS DATE), combo, code, code_key, word, access
 
 -- name: witness_days
 -- Logons counted by what their witnesses say, by file, type of sign-in and day; no day where nothing may turn on the time.
 CREATE OR REPLACE TABLE witness_days AS
-SELECT log_type, file_id, sign_in_type, CAST(event_time AS DATE) AS day, combo, count(*) AS row_count
-FROM logons
-GROUP BY log_type, file_id, sign_in_type, CAST(event_time AS DATE), combo
+SELECT log_type, file_id, sign_in_type, day, combo, CAST(sum(row_count) AS BIGINT) AS row_count
+FROM said
+GROUP BY log_type, file_id, sign_in_type, day, combo
 
 -- name: sightings
 SELECT log_type, file_id, sign_in_type, day, combo, row_count
@@ -172,26 +194,28 @@ GROUP BY w.log_type
 SELECT file_id, path FROM files
 
 -- name: row_parts
-CREATE OR REPLACE TEMP TABLE row_parts (log_type VARCHAR, file_id INTEGER, sign_in_type VARCHAR, day DATE, part VARCHAR)
-
--- name: mark_parts
--- Rows on which a witness is not heard as elsewhere carry the name of their part at the end of their combo.
-UPDATE logons SET combo = concat(logons.combo, '|', p.part)
-FROM row_parts AS p
-WHERE p.log_type = logons.log_type AND p.file_id = logons.file_id AND p.sign_in_type IS NOT DISTINCT FROM logons.sign_in_type
-  AND p.day IS NOT DISTINCT FROM CAST(logons.event_time AS DATE)
+-- The parts of a log on which a witness is not heard as elsewhere, by file, type of sign-in and day.
+CREATE OR REPLACE TABLE row_parts (log_type VARCHAR, file_id INTEGER, sign_in_type VARCHAR, day DATE, part VARCHAR)
 
 -- name: combos
-SELECT log_type, combo, count(*) AS row_count
-FROM logons
-GROUP BY log_type, combo
+SELECT w.log_type, concat_ws('|', w.combo, p.part) AS combo, CAST(sum(w.row_count) AS BIGINT) AS row_count
+FROM witness_days AS w
+LEFT JOIN row_parts AS p
+    ON p.log_type = w.log_type AND p.file_id = w.file_id AND p.sign_in_type IS NOT DISTINCT FROM w.sign_in_type
+    AND p.day IS NOT DISTINCT FROM w.day
+GROUP BY w.log_type, concat_ws('|', w.combo, p.part)
 ORDER BY log_type, combo
 
 -- name: decisions_table
-CREATE OR REPLACE TABLE decisions (
-    log_type VARCHAR, combo VARCHAR, outcome VARCHAR, confidence VARCHAR, decided_by VARCHAR, witnesses VARCHAR,
+-- What was decided on rows that say the same, by number and by what they say.
+CREATE OR REPLACE TABLE decided (
+    decision INTEGER, log_type VARCHAR, combo VARCHAR, outcome VARCHAR, confidence VARCHAR, decided_by VARCHAR, witnesses VARCHAR,
     contradiction VARCHAR, accepted BOOLEAN, unknown_code BOOLEAN, firm BOOLEAN, open_field VARCHAR
-)
+);
+CREATE OR REPLACE VIEW decisions AS
+SELECT
+    log_type, combo, outcome, confidence, decided_by, witnesses, contradiction, accepted, unknown_code, firm, open_field
+FROM decided
 
 -- name: address_countries
 -- The country of an address: the only one it was seen in, else the one with most of its rows over enough days, else unknown.
@@ -218,60 +242,70 @@ SELECT
 FROM ranked
 WHERE place = 1
 
--- name: judged
--- Every logon with its outcome and the country it is judged by. Copies of sign-ins in a legacy export, and logons of the audit log beside
--- a sign-in log, stay out of the case totals (`counted`). A legacy success is a copy only of a success: where the sign-in tells something
--- else it is another event, or else a success would be lost with it.
-CREATE OR REPLACE TABLE judged AS
-WITH totals AS (
-    SELECT count(*) FILTER (WHERE log_type = 'sign_in_logs') AS sign_ins FROM logons
-),
-copies AS (
-    SELECT DISTINCT l.file_id, l.row_no
-    FROM logons AS l
-    JOIN decisions AS ld ON ld.log_type = l.log_type AND ld.combo = l.combo
-    JOIN logons AS s
-        ON s.log_type = 'sign_in_logs' AND s.account = l.account AND s.read_time = l.read_time
-        AND s.address IS NOT DISTINCT FROM l.address
-    JOIN decisions AS sd ON sd.log_type = s.log_type AND sd.combo = s.combo
-    WHERE l.log_type = 'legacy_auth_logs' AND (ld.outcome <> 'SUCCESS' OR sd.outcome = 'SUCCESS')
-)
+-- name: copies
+-- Rows of a legacy export that tell a sign-in again. A legacy success is a copy only of a success: where the sign-in tells something else it
+-- is another event, or else a success would be lost with it.
+CREATE OR REPLACE TEMP TABLE copies AS
+SELECT DISTINCT l.file_id, l.row_no
+FROM logons AS l
+JOIN decisions AS ld ON ld.log_type = l.log_type AND ld.combo = l.combo
+JOIN logons AS s
+    ON s.log_type = 'sign_in_logs' AND s.account = l.account AND s.read_time = l.read_time
+    AND s.address IS NOT DISTINCT FROM l.address
+JOIN decisions AS sd ON sd.log_type = s.log_type AND sd.combo = s.combo
+WHERE l.log_type = 'legacy_auth_logs' AND (ld.outcome <> 'SUCCESS' OR sd.outcome = 'SUCCESS')
+
+-- name: counted_logons
+-- Every logon, and whether it counts: copies of sign-ins in a legacy export, and logons of the audit log beside a sign-in log, stay out of
+-- the case totals.
+CREATE OR REPLACE TEMP VIEW counted_logons AS
 SELECT
-    l.log_type, l.file_id, l.row_no, l.event_id, l.read_time, l.event_time, l.account, l.is_person, l.address, l.stated_country,
+    l.*,
+    CASE l.log_type
+        WHEN 'sign_in_logs' THEN TRUE
+        WHEN 'legacy_auth_logs' THEN c.row_no IS NULL
+        ELSE (SELECT count(*) FROM sign_in_logs) = 0
+    END AS counted
+FROM logons AS l
+LEFT JOIN copies AS c ON c.file_id = l.file_id AND c.row_no = l.row_no
+
+-- name: placed
+-- Every logon with what was decided on it and the country it is judged by.
+CREATE OR REPLACE TEMP VIEW placed AS
+SELECT
+    l.*,
     CASE
         WHEN u.row_no IS NOT NULL THEN u.country
         WHEN a.countries > 1 THEN a.country
         ELSE coalesce(l.stated_country, a.country, p.country)
     END AS country,
-    l.correlation_id, l.session_id, l.interactive, l.sign_in_type, l.legacy_client, l.password_grant,
-    l.device_id, l.device_trust_type, l.browser_family, l.os, l.code, l.code_key,
-    d.outcome, d.confidence, d.decided_by, d.witnesses, d.contradiction, d.firm, d.unknown_code, d.open_field,
-    CASE d.open_field
-        WHEN 'status_error_code' THEN l.code WHEN 'error_number' THEN l.code
-        WHEN 'conditional_access_status' THEN l.access WHEN 'status' THEN l.word WHEN 'operation' THEN l.word
-    END AS open_value,
-    (d.accepted OR (l.code_accepted AND d.decided_by IN ('status_error_code', 'error_number'))) AS accepted,
-    CASE l.log_type
-        WHEN 'sign_in_logs' THEN TRUE
-        WHEN 'legacy_auth_logs' THEN c.row_no IS NULL
-        ELSE (SELECT sign_ins FROM totals) = 0
-    END AS counted
-FROM logons AS l
-JOIN decisions AS d ON d.log_type = l.log_type AND d.combo = l.combo
+    d.decision, d.outcome, d.confidence, d.decided_by,
+    (d.accepted OR (l.code_accepted AND d.decided_by IN ('status_error_code', 'error_number'))) AS accepted
+FROM counted_logons AS l
+JOIN decided AS d ON d.log_type = l.log_type AND d.combo = l.combo
 LEFT JOIN address_countries AS a ON a.address = l.address
 LEFT JOIN address_places AS p ON p.address = l.address
 LEFT JOIN unplaced AS u ON u.log_type = l.log_type AND u.file_id = l.file_id AND u.row_no = l.row_no
-LEFT JOIN copies AS c ON c.file_id = l.file_id AND c.row_no = l.row_no
+
+-- name: corroborated
+CREATE OR REPLACE TEMP TABLE corroborated (log_type VARCHAR, file_id INTEGER, row_no BIGINT)
 
 -- name: window
-SELECT min(read_time), max(read_time) FROM judged WHERE counted
+SELECT min(read_time), max(read_time) FROM counted_logons WHERE counted
+
+-- name: success_days
+-- Where each account succeeded on each day; rows without a time stand under no day.
+CREATE OR REPLACE TEMP TABLE success_days AS
+SELECT account, country, CAST(read_time AS DATE) AS day, count(*) AS row_count, min(read_time) AS first_seen
+FROM placed
+WHERE counted AND outcome = 'SUCCESS' AND account IS NOT NULL AND country IS NOT NULL
+GROUP BY account, country, CAST(read_time AS DATE)
 
 -- name: success_countries
--- Where each account succeeded: rows, distinct days and when first; rows without a time count no day.
+-- The same over all days: rows, distinct days and when first.
 CREATE OR REPLACE TEMP TABLE success_countries AS
-SELECT account, country, count(*) AS row_count, count(DISTINCT CAST(read_time AS DATE)) AS days, min(read_time) AS first_seen
-FROM judged
-WHERE counted AND outcome = 'SUCCESS' AND account IS NOT NULL AND country IS NOT NULL
+SELECT account, country, CAST(sum(row_count) AS BIGINT) AS row_count, count(day) AS days, min(first_seen) AS first_seen
+FROM success_days
 GROUP BY account, country
 
 -- name: modal_countries
@@ -291,10 +325,7 @@ ORDER BY country
 -- An account's own home: enough success days there, at least half of its success days, first seen early in the window.
 CREATE OR REPLACE TABLE own_homes AS
 WITH days AS (
-    SELECT account, count(DISTINCT CAST(read_time AS DATE)) AS all_days
-    FROM judged
-    WHERE counted AND outcome = 'SUCCESS' AND account IS NOT NULL AND country IS NOT NULL
-    GROUP BY account
+    SELECT account, count(DISTINCT day) AS all_days FROM success_days GROUP BY account
 )
 SELECT s.account, s.country
 FROM success_countries AS s
@@ -308,14 +339,14 @@ CREATE OR REPLACE TEMP TABLE known_egress (address VARCHAR);
 CREATE OR REPLACE TEMP TABLE known_bad (address VARCHAR)
 
 -- name: distinct_addresses
-SELECT DISTINCT address FROM judged WHERE address IS NOT NULL
+SELECT DISTINCT address FROM logons WHERE address IS NOT NULL
 
 -- name: flow_starts
 -- Where flows begin: per account and correlation id the first row, and then each row more than the flow's length after the last beginning.
 CREATE OR REPLACE TEMP TABLE flow_starts AS
 WITH groups AS (
     SELECT account, correlation_id, list(read_time ORDER BY read_time) AS times
-    FROM judged
+    FROM counted_logons
     WHERE counted AND account IS NOT NULL AND correlation_id IS NOT NULL AND read_time IS NOT NULL
     GROUP BY account, correlation_id
     HAVING count(*) > 1
@@ -338,51 +369,24 @@ SELECT account, correlation_id, starts FROM folded
 -- Rows that a known journey explains, each once however many entries name it.
 CREATE OR REPLACE TEMP TABLE travelled AS
 SELECT DISTINCT j.file_id, j.row_no
-FROM judged AS j
+FROM placed AS j
 JOIN known_travel AS t ON t.account = j.account AND t.country = j.country AND j.read_time >= t.begins AND j.read_time < t.ends
 
--- name: events
--- The adjudicated events: outcome, flow, and whether the row is foreign to its own account's home.
-CREATE OR REPLACE TABLE events AS
-WITH home AS (SELECT count(*) AS tenant FROM case_homes)
-SELECT
-    j.*,
-    CASE j.outcome
-        WHEN 'SUCCESS' THEN 'SUCCESS'
-        WHEN 'BLOCKED_AFTER_FIRST_FACTOR' THEN 'FAILURE' WHEN 'REJECTED' THEN 'FAILURE'
-        WHEN 'NOT_EVALUATED' THEN 'FAILURE' WHEN 'NOT_GRANTED' THEN 'FAILURE'
-        ELSE 'UNKNOWN'
-    END AS normalized_status,
-    (
-        j.counted AND j.country IS NOT NULL AND j.account IS NOT NULL
-        AND ((SELECT tenant FROM home) > 0 OR o_any.account IS NOT NULL)
-        AND c.country IS NULL AND o.account IS NULL AND e.address IS NULL AND t.row_no IS NULL
-    ) AS is_foreign,
-    CASE WHEN j.counted THEN
-        CASE
-            WHEN f.starts IS NULL OR j.read_time IS NULL THEN concat('r', j.file_id, '-', j.row_no)
-            ELSE concat(
-                'c', j.account, '|', j.correlation_id, '|',
-                CASE WHEN len(f.starts) = 1 THEN 1 ELSE len(list_filter(f.starts, lambda s: s <= j.read_time)) END
-            )
-        END
-    END AS flow_id
-FROM judged AS j
-LEFT JOIN case_homes AS c ON c.country = j.country
-LEFT JOIN own_homes AS o ON o.account = j.account AND o.country = j.country
-LEFT JOIN (SELECT DISTINCT account FROM own_homes) AS o_any ON o_any.account = j.account
-LEFT JOIN known_egress AS e ON e.address = j.address
-LEFT JOIN travelled AS t ON t.file_id = j.file_id AND t.row_no = j.row_no
-LEFT JOIN flow_starts AS f ON f.account = j.account AND f.correlation_id = j.correlation_id
-
 -- name: suspected_copies
+CREATE OR REPLACE TEMP TABLE suspected_copies (file_id INTEGER, row_no BIGINT)
+
+-- name: formats_of_events
+-- How many formats the events of the case come in.
+SELECT count(DISTINCT format) FROM files WHERE rows_imported > 0
+
+-- name: suspect_copies
 -- Rows without an id that tell of an event which a file of another format tells with its id. Nothing proves it, so they stay rows; they
 -- begin no flow of their own, or one attempt would count as two. A success is a copy only of a success.
-CREATE OR REPLACE TEMP TABLE suspected_copies AS
+INSERT INTO suspected_copies
 SELECT DISTINCT e.file_id, e.row_no
-FROM events AS e
+FROM placed AS e
 JOIN files AS f ON f.file_id = e.file_id
-JOIN events AS s
+JOIN placed AS s
     ON s.account = e.account AND s.address = e.address AND date_trunc('second', s.read_time) = date_trunc('second', e.read_time)
     AND s.event_id IS NOT NULL AND s.counted AND s.log_type = e.log_type AND (e.outcome <> 'SUCCESS' OR s.outcome = 'SUCCESS')
 JOIN files AS g ON g.file_id = s.file_id AND g.format <> f.format
@@ -393,10 +397,77 @@ WHERE e.counted AND e.event_id IS NULL AND e.log_type = 'sign_in_logs'
 SELECT count(*) AS row_count, string_agg(DISTINCT f.format, ', ' ORDER BY f.format) AS formats
 FROM suspected_copies AS c JOIN files AS f ON f.file_id = c.file_id
 
--- name: flows
--- One attempt each: a success if any row is one, else its last failure, else what its rows leave open.
-CREATE OR REPLACE TABLE flows AS
-WITH ranked AS (
+-- name: adjudicated
+-- One narrow row for every logon: what the rules about accounts ask, and by number what was decided on rows of its kind. `shared_flow` names
+-- the flow of rows whose account and correlation id stand on several; `in_flows` is false where a row begins none.
+CREATE OR REPLACE TABLE adjudicated AS
+WITH home AS (SELECT count(*) AS tenant FROM case_homes)
+SELECT
+    j.log_type, j.file_id, j.row_no, j.read_time, j.event_time, j.account, j.is_person, j.address, j.country, j.sign_in_type, j.interactive,
+    j.legacy_client, j.password_grant, j.names_device, j.code, j.decision, j.accepted, j.counted, v.row_no IS NOT NULL AS corroborated,
+    (
+        j.counted AND j.country IS NOT NULL AND j.account IS NOT NULL
+        AND ((SELECT tenant FROM home) > 0 OR o_any.account IS NOT NULL)
+        AND c.country IS NULL AND o.account IS NULL AND e.address IS NULL AND t.row_no IS NULL
+    ) AS is_foreign,
+    j.counted AND x.row_no IS NULL AS in_flows,
+    CASE WHEN j.counted AND f.starts IS NOT NULL AND j.read_time IS NOT NULL THEN
+        concat(
+            'c', j.account, '|', j.correlation_id, '|',
+            CASE WHEN len(f.starts) = 1 THEN 1 ELSE len(list_filter(f.starts, lambda s: s <= j.read_time)) END
+        )
+    END AS shared_flow
+FROM placed AS j
+LEFT JOIN case_homes AS c ON c.country = j.country
+LEFT JOIN own_homes AS o ON o.account = j.account AND o.country = j.country
+LEFT JOIN (SELECT DISTINCT account FROM own_homes) AS o_any ON o_any.account = j.account
+LEFT JOIN known_egress AS e ON e.address = j.address
+LEFT JOIN travelled AS t ON t.file_id = j.file_id AND t.row_no = j.row_no
+LEFT JOIN corroborated AS v ON v.log_type = j.log_type AND v.file_id = j.file_id AND v.row_no = j.row_no
+LEFT JOIN suspected_copies AS x ON x.file_id = j.file_id AND x.row_no = j.row_no
+LEFT JOIN flow_starts AS f ON f.account = j.account AND f.correlation_id = j.correlation_id
+
+-- name: judged
+-- The adjudicated events without the texts of their lines: all that is asked of many of them.
+CREATE OR REPLACE VIEW judged AS
+SELECT
+    j.log_type, j.file_id, j.row_no, j.read_time, j.event_time, j.account, j.is_person, j.address, j.country, j.interactive, j.sign_in_type,
+    j.legacy_client, j.password_grant, j.names_device, j.code,
+    CASE WHEN starts_with(d.combo, 'type-name|') THEN 'blank' ELSE split_part(d.combo, '|', 1) END AS code_key,
+    d.outcome, CASE WHEN j.corroborated THEN 'HIGH' ELSE d.confidence END AS confidence, d.decided_by,
+    CASE WHEN j.corroborated THEN concat(d.witnesses, ',unified_audit_log') ELSE d.witnesses END AS witnesses,
+    d.contradiction, d.firm, d.unknown_code, d.open_field, j.accepted, j.counted,
+    CASE d.outcome
+        WHEN 'SUCCESS' THEN 'SUCCESS'
+        WHEN 'BLOCKED_AFTER_FIRST_FACTOR' THEN 'FAILURE' WHEN 'REJECTED' THEN 'FAILURE'
+        WHEN 'NOT_EVALUATED' THEN 'FAILURE' WHEN 'NOT_GRANTED' THEN 'FAILURE'
+        ELSE 'UNKNOWN'
+    END AS normalized_status,
+    j.is_foreign, CASE WHEN j.counted THEN coalesce(j.shared_flow, concat('r', j.file_id, '-', j.row_no)) END AS flow_id,
+    j.in_flows, j.shared_flow
+FROM adjudicated AS j
+JOIN decided AS d ON d.decision = j.decision
+
+-- name: events
+-- The adjudicated events with what their lines say: outcome, flow, and whether the row is foreign to its own account's home.
+CREATE OR REPLACE VIEW events AS
+SELECT
+    j.log_type, j.file_id, j.row_no, r.event_id, j.read_time, j.event_time, j.account, j.is_person, j.address, r.stated_country, j.country,
+    r.correlation_id, r.session_id, j.interactive, j.sign_in_type, j.legacy_client, j.password_grant,
+    r.device_id, r.device_trust_type, r.browser_family, r.os, j.code, j.code_key,
+    j.outcome, j.confidence, j.decided_by, j.witnesses, j.contradiction, j.firm, j.unknown_code, j.open_field,
+    CASE j.open_field
+        WHEN 'status_error_code' THEN r.code WHEN 'error_number' THEN r.code
+        WHEN 'conditional_access_status' THEN r.access WHEN 'status' THEN r.word WHEN 'operation' THEN r.word
+    END AS open_value,
+    j.accepted, j.counted, j.normalized_status, j.is_foreign, j.flow_id
+FROM judged AS j
+JOIN logon_rows AS r ON r.log_type = j.log_type AND r.file_id = j.file_id AND r.row_no = j.row_no
+
+-- name: folded_flows
+-- Flows of several rows, one attempt each: a success if any row is one, else its last failure, else what its rows leave open.
+CREATE OR REPLACE TABLE folded_flows AS
+WITH weighed AS (
     SELECT
         *,
         CASE outcome
@@ -404,32 +475,43 @@ WITH ranked AS (
             WHEN 'BLOCKED_AFTER_FIRST_FACTOR' THEN 3 WHEN 'REJECTED' THEN 3 WHEN 'NOT_EVALUATED' THEN 3 WHEN 'NOT_GRANTED' THEN 3
             WHEN 'CONFLICT' THEN 2 WHEN 'UNKNOWN' THEN 1 ELSE 0
         END AS weight
-    FROM events
-    WHERE counted AND (file_id, row_no) NOT IN (SELECT (file_id, row_no) FROM suspected_copies)
+    FROM judged
+    WHERE in_flows AND shared_flow IS NOT NULL
 ),
-chosen AS (
+ranked AS (
     SELECT
-        flow_id, count(*) AS row_count, min(read_time) AS first_time, max(read_time) AS last_time,
-        arg_max(
-            struct_pack(
-                log_type := log_type, file_id := file_id, row_no := row_no, account := account, address := address, country := country,
-                outcome := outcome, is_foreign := is_foreign, interactive := interactive, event_time := event_time
-            ),
-            struct_pack(
-                w := weight,
-                t := coalesce(CASE WHEN weight = 4 THEN -epoch_us(read_time) ELSE epoch_us(read_time) END, 0),
-                f := -file_id, r := -row_no
-            )
-        ) AS pick
-    FROM ranked
-    GROUP BY flow_id
+        *,
+        row_number() OVER (
+            PARTITION BY shared_flow
+            ORDER BY weight DESC, CASE WHEN weight = 4 THEN read_time END, CASE WHEN weight <> 4 THEN read_time END DESC, file_id, row_no
+        ) AS place,
+        count(*) OVER (PARTITION BY shared_flow) AS row_count,
+        min(read_time) OVER (PARTITION BY shared_flow) AS first_time, max(read_time) OVER (PARTITION BY shared_flow) AS last_time
+    FROM weighed
 )
 SELECT
-    flow_id, row_count, first_time, last_time, pick.log_type AS log_type, pick.file_id AS file_id, pick.row_no AS row_no,
-    pick.account AS account, pick.address AS address, pick.country AS country, pick.outcome AS outcome, pick.is_foreign AS is_foreign,
-    pick.interactive AS interactive, pick.event_time AS event_time,
-    pick.outcome IN ('SUCCESS', 'BLOCKED_AFTER_FIRST_FACTOR', 'REJECTED', 'NOT_EVALUATED', 'NOT_GRANTED') AS is_attempt
-FROM chosen
+    shared_flow AS flow_id, row_count, first_time, last_time, log_type, file_id, row_no, account, address, country, outcome, is_foreign,
+    interactive, event_time
+FROM ranked
+WHERE place = 1
+
+-- name: flows
+-- Every flow: those of one row are that row.
+CREATE OR REPLACE VIEW flows AS
+SELECT
+    *, outcome IN ('SUCCESS', 'BLOCKED_AFTER_FIRST_FACTOR', 'REJECTED', 'NOT_EVALUATED', 'NOT_GRANTED') AS is_attempt
+FROM (
+    SELECT
+        flow_id, 1 AS row_count, read_time AS first_time, read_time AS last_time, log_type, file_id, row_no, account, address, country, outcome,
+        is_foreign, interactive, event_time
+    FROM judged
+    WHERE in_flows AND shared_flow IS NULL
+    UNION ALL
+    SELECT
+        flow_id, row_count, first_time, last_time, log_type, file_id, row_no, account, address, country, outcome, is_foreign, interactive,
+        event_time
+    FROM folded_flows
+) AS folded
 
 -- name: normalized_view
 CREATE OR REPLACE VIEW v_normalized_status AS
@@ -441,7 +523,7 @@ SELECT
     read_time AS timestamp,
     account AS user_id,
     country AS location_country
-FROM events
+FROM judged
 
 -- name: normalized_table
 -- The view's rows as a table in the order of its index, for those who ask one generation very often. No run makes it.

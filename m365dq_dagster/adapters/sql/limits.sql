@@ -7,10 +7,10 @@
 -- `known_domain` whether anybody of their domain has.
 CREATE OR REPLACE TEMP TABLE unseen_activity AS
 WITH span AS (
-    SELECT min(event_time) AS begins, max(event_time) AS ends FROM events WHERE log_type = 'sign_in_logs'
+    SELECT min(event_time) AS begins, max(event_time) AS ends FROM judged WHERE log_type = 'sign_in_logs'
 ),
 known AS (
-    SELECT account, bool_or(normalized_status <> 'FAILURE') AS let_in FROM events WHERE counted AND account IS NOT NULL GROUP BY account
+    SELECT account, bool_or(normalized_status <> 'FAILURE') AS let_in FROM judged WHERE counted AND account IS NOT NULL GROUP BY account
 ),
 working AS (
     SELECT account, address, file_id, row_no, event_id
@@ -21,7 +21,7 @@ working AS (
       AND file_id NOT IN (SELECT file_id FROM files WHERE date_order = 'AMBIGUOUS')
 ),
 refused AS (
-    SELECT DISTINCT account, address FROM events
+    SELECT DISTINCT account, address FROM judged
     WHERE counted AND normalized_status = 'FAILURE' AND address IS NOT NULL AND account IN (SELECT account FROM working)
 )
 SELECT
@@ -37,7 +37,7 @@ GROUP BY w.account
 SELECT account, row_count, from_refused, tried, known_domain, examples FROM unseen_activity ORDER BY row_count DESC, account
 
 -- name: refreshes
-SELECT count(*) FROM events WHERE counted AND sign_in_type = 'noninteractiveuser'
+SELECT count(*) FROM judged WHERE counted AND sign_in_type = 'noninteractiveuser'
 
 -- name: factors
 SELECT count(*), max(event_time) FROM authentication_details
@@ -88,7 +88,7 @@ FROM (
 WHERE moment > $begins AND file_id NOT IN (SELECT file_id FROM files WHERE date_order = 'AMBIGUOUS')
 
 -- name: stopped_later
-SELECT count(*) FROM events WHERE counted AND outcome = 'BLOCKED_AFTER_FIRST_FACTOR'
+SELECT count(*) FROM judged WHERE counted AND outcome = 'BLOCKED_AFTER_FIRST_FACTOR'
 
 -- name: span
-SELECT min(event_time), max(event_time) FROM events WHERE counted
+SELECT min(event_time), max(event_time) FROM judged WHERE counted

@@ -24,15 +24,39 @@ def count_column(table: str, field: str, *, raw: bool, only: str | None, two_let
     text as read is kept beside the value; `only` narrows it to rows of a kind (see `APPLICABLE`); `two_letters` asks
     for country codes.
     """
-    value = f"CAST({quote_identifier(field)} AS VARCHAR)"
-    as_read = quote_identifier(field + "_raw") if raw else value
     where = f"WHERE {APPLICABLE[only]}" if only else ""
     valid = "length(value) = 2" if two_letters else "value IS NOT NULL"
-    grouped = (
-        f"SELECT {value} AS value, {as_read} AS raw, count(*) AS k FROM {quote_identifier(table)} {where} GROUP BY 1, 2"
-    )
-    if raw:
-        grouped = f"SELECT value, trim(raw) AS raw, sum(k) AS k FROM ({grouped}) AS as_read GROUP BY 1, 2"
+    count = _count_with_raw if raw else _count_alone
+    return count(table, field, where, valid)
+
+
+def _count_alone(table: str, field: str, where: str, valid: str) -> str:
+    """Groups are the values themselves, so that an identifier with a value a row costs one grouping and no sorting."""
+    return f"""
+        INSERT INTO column_counts
+        WITH grouped AS (
+            SELECT CAST(native AS VARCHAR) AS value, k
+            FROM (
+                SELECT {quote_identifier(field)} AS native, count(*) AS k
+                FROM {quote_identifier(table)} {where} GROUP BY {quote_identifier(field)}
+            ) AS counted
+        )
+        SELECT
+            {quote_literal(table)}, {quote_literal(field)}, coalesce(sum(g.k), 0),
+            coalesce(sum(CASE WHEN value IS NOT NULL THEN g.k END), 0), 0,
+            count(value) + coalesce(
+                max(CASE WHEN value IS NULL THEN 1 ELSE 0 END) * (1 - max(CASE WHEN value = '' THEN 1 ELSE 0 END)), 0
+            ),
+            min(CASE WHEN g.k = most.k THEN value END), min(CASE WHEN g.k = most.k THEN value END), coalesce(max(g.k), 0),
+            coalesce(sum(CASE WHEN g.k > 1 THEN g.k * ln(g.k) ELSE 0 END), 0), coalesce(sum(CASE WHEN {valid} THEN g.k END), 0)
+        FROM grouped AS g
+        CROSS JOIN (SELECT max(k) AS k FROM grouped) AS most
+    """
+
+
+def _count_with_raw(table: str, field: str, where: str, valid: str) -> str:
+    """Groups are values with the texts they were read from."""
+    value, as_read = f"CAST({quote_identifier(field)} AS VARCHAR)", quote_identifier(field + "_raw")
     return f"""
         INSERT INTO column_counts
         SELECT
@@ -42,5 +66,12 @@ def count_column(table: str, field: str, *, raw: bool, only: str | None, two_let
             count(DISTINCT coalesce(raw, '')),
             first(value ORDER BY k DESC, raw), first(raw ORDER BY k DESC, raw), coalesce(max(k), 0),
             coalesce(sum(k * ln(k)), 0), coalesce(sum(k) FILTER (WHERE {valid}), 0)
-        FROM ({grouped}) AS grouped
+        FROM (
+            SELECT value, trim(raw) AS raw, sum(k) AS k
+            FROM (
+                SELECT {value} AS value, {as_read} AS raw, count(*) AS k
+                FROM {quote_identifier(table)} {where} GROUP BY 1, 2
+            ) AS as_read
+            GROUP BY 1, 2
+        ) AS grouped
     """

@@ -17,22 +17,24 @@ WHERE database_name = current_database() AND schema_name = 'main' AND table_name
 INSERT INTO read_values
 SELECT
     log_type, CASE WHEN log_type = 'unified_audit_log' THEN 'error_number' ELSE 'status_error_code' END AS field, field AS source, 'word', file_id,
-    code, count(*), min(event_time), max(event_time), code_key NOT IN ('unknown-code', 'out-of-domain') AS known, code_key <> 'out-of-domain' AS well_formed
-FROM logons
+    code, sum(row_count), min(first_event), max(last_event), code_key NOT IN ('unknown-code', 'out-of-domain') AS known,
+    code_key <> 'out-of-domain' AS well_formed
+FROM said
 WHERE code IS NOT NULL
 GROUP BY log_type, file_id, code, code_key
 UNION ALL
 SELECT
     log_type, CASE WHEN log_type = 'unified_audit_log' THEN 'operation_login' ELSE 'status' END AS field,
     CASE WHEN log_type = 'unified_audit_log' THEN 'operation' ELSE 'status' END AS source, 'word', file_id,
-    word, count(*), min(event_time), max(event_time), NULL, FALSE
-FROM logons
+    word, sum(row_count), min(first_event), max(last_event), NULL, FALSE
+FROM said
 WHERE word IS NOT NULL
 GROUP BY log_type, file_id, word
 UNION ALL
 SELECT
-    log_type, 'conditional_access_status' AS field, field AS source, 'word', file_id, access, count(*), min(event_time), max(event_time), NULL, FALSE
-FROM logons
+    log_type, 'conditional_access_status' AS field, field AS source, 'word', file_id, access, sum(row_count), min(first_event), max(last_event),
+    NULL, FALSE
+FROM said
 WHERE access IS NOT NULL
 GROUP BY log_type, file_id, access
 

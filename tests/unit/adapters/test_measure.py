@@ -82,11 +82,12 @@ def test_only_filled_log_types_are_told(con: duckdb.DuckDBPyConnection) -> None:
 
 
 def test_a_window_has_its_baseline_in_its_first_quarter(con: duckdb.DuckDBPyConnection) -> None:
-    logons(con, sign_in(), sign_in(when=datetime(2026, 1, 9, 9)), sign_in(when=None))
+    logons(con)
     measure.keep_decisions(con, [])
     places.settle_addresses(con, PACK.policy)
     nothing = measure.join_decisions(con, PACK.policy)
     assert (nothing.begins, nothing.baseline_end) == (None, None)
+    logons(con, sign_in(), sign_in(when=datetime(2026, 1, 9, 9)), sign_in(when=None))
     decision = Decision(Outcome.SUCCESS, Confidence.HIGH, "status_error_code")
     measure.keep_decisions(
         con, [(LogType.SIGN_IN, key, decision, True) for key in measure.combos(con)[LogType.SIGN_IN]]
