@@ -369,12 +369,19 @@ def build_events(
     insert_rows(con, "known_egress", [[address] for address in _inside(con, context.egress_ranges)])
     insert_rows(con, "known_bad", [[address] for address in _inside(con, context.known_bad_addresses)])
     run_named(con, "travelled")
-    run_named(con, "flow_starts", {"minutes": policy.flows.minutes})
+    run_named(con, "flow_starts_table")
+    if may_repeat(con, "correlation_id"):
+        run_named(con, "flow_starts", {"minutes": policy.flows.minutes})
     run_named(con, "suspected_copies")
     if run_named(con, "formats_of_events")[0][0] > 1:
         run_named(con, "suspect_copies")
     for name in ("adjudicated", "judged", "events", "folded_flows", "flows", "normalized_view"):
         run_named(con, name)
+
+
+def may_repeat(con: duckdb.DuckDBPyConnection, field: str) -> bool:
+    """Whether an identifier may stand on several logons. What is counted of columns says so; where it does not, yes."""
+    return not has_table(con, "column_counts") or bool(run_named(con, "repeats", {"field": field})[0][0])
 
 
 def materialize_normalized(con: duckdb.DuckDBPyConnection) -> None:
@@ -419,7 +426,8 @@ def account_evidence(
                 **early,
             },
         ),
-        ("home_devices", {"rejections": policy.leads.rejections}),
+        ("rejected_addresses", {"rejections": policy.leads.rejections, **early}),
+        ("home_devices", None),
         ("settled", {"days": policy.home.settled_days}),
         ("foreign_successes", None),
         ("sprayed_addresses", None),
@@ -528,7 +536,7 @@ def _leads(con: duckdb.DuckDBPyConnection, window: Window, policy: Policy) -> li
         Lead(LeadKind.LEGACY_FOREIGN_SUCCESS, (a,), tuple(addresses or ()), _iso(b), _iso(e))
         for a, addresses, b, e in rows
     ]
-    rows = run_named(con, "lead_sessions", file="accounts")
+    rows = run_named(con, "lead_sessions", file="accounts") if may_repeat(con, "session_id") else []
     found += [
         Lead(LeadKind.SESSION_IN_TWO_COUNTRIES, tuple(accounts or ()), tuple(addresses or ()), _iso(b), _iso(e))
         for _, accounts, addresses, b, e in rows

@@ -134,6 +134,8 @@ def find_sightings(con: duckdb.DuckDBPyConnection, policy: Policy, known: Iterab
     """By network, country and day what those accounts did whose location may have moved without them; False where there
     is none. `known` are days on which the vendor is known to have misplaced users. Asks for the decisions.
     """
+    if not run_named(con, "several_countries", file="places")[0][0]:
+        return False
     run_named(con, "account_days", file="places")
     run_named(con, "usual_countries", file="places")
     run_named(con, "suspects", _crowd(policy, known), file="places")

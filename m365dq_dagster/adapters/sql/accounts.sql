@@ -5,7 +5,8 @@
 CREATE OR REPLACE TEMP TABLE address_accounts AS
 SELECT
     address, account, min(event_time) AS first_seen, bool_or(outcome = 'SUCCESS') AS entered, bool_or(normalized_status = 'FAILURE') AS failed,
-    bool_or(outcome IN ('REJECTED', 'NOT_EVALUATED')) AS refused
+    bool_or(outcome IN ('REJECTED', 'NOT_EVALUATED')) AS refused, count(*) FILTER (WHERE outcome = 'REJECTED') AS rejected,
+    min(event_time) FILTER (WHERE outcome = 'SUCCESS') AS first_entered
 FROM judged
 WHERE counted AND address IS NOT NULL AND account IS NOT NULL
 GROUP BY address, account
@@ -39,6 +40,15 @@ HAVING count(*) FILTER (WHERE entered) >= $egress_accounts
    )
    AND count(*) FILTER (WHERE failed AND NOT entered) < $spray_accounts
 
+-- name: rejected_addresses
+-- Where an account was rejected many times and came in, from addresses that nobody came in from early.
+CREATE OR REPLACE TEMP TABLE rejected_addresses AS
+SELECT account, address
+FROM address_accounts
+WHERE rejected >= $rejections AND entered AND address NOT IN (
+    SELECT address FROM address_accounts WHERE first_entered <= CAST($baseline_end AS TIMESTAMP)
+)
+
 -- name: home_devices
 -- Devices of an account at home, and when each was first used there with success: by id, by join type, by browser and system. Only of
 -- accounts whose devices are asked for: with foreign successes, with successes from a sprayer's address, with many rejections from one.
@@ -46,14 +56,13 @@ CREATE OR REPLACE TEMP TABLE home_devices AS
 WITH asked AS (
     SELECT account FROM judged WHERE counted AND outcome = 'SUCCESS' AND (is_foreign OR address IN (SELECT address FROM home_sprayers))
     UNION
-    SELECT account FROM judged
-    WHERE counted AND outcome = 'REJECTED' AND account IS NOT NULL AND address IS NOT NULL
-    GROUP BY account, address HAVING count(*) >= $rejections
+    SELECT account FROM rejected_addresses
 ),
 home AS (
     SELECT account, event_time, lower(device_id) AS device_id, lower(device_trust_type) AS trust, browser_family, os
     FROM events
-    WHERE account IN (SELECT account FROM asked) AND counted AND outcome = 'SUCCESS' AND NOT is_foreign AND country IS NOT NULL AND account IS NOT NULL AND event_time IS NOT NULL
+    WHERE account IN (SELECT account FROM asked) AND counted AND outcome = 'SUCCESS' AND NOT is_foreign AND country IS NOT NULL
+      AND event_time IS NOT NULL
 )
 SELECT account, 'id' AS kind, device_id AS signature, min(event_time) AS first_used FROM home WHERE device_id IS NOT NULL GROUP BY account, device_id
 UNION ALL
@@ -285,16 +294,12 @@ SELECT s.account, s.address, min(r.first_rejected) AS begins, min(s.event_time) 
 FROM events AS s
 JOIN (
     SELECT x.account, x.address, x.event_time AS at_time, min(y.event_time) AS first_rejected
-    FROM events AS x
-    JOIN events AS y
+    FROM judged AS x
+    JOIN judged AS y
         ON y.account = x.account AND y.address = x.address AND y.outcome = 'REJECTED' AND y.counted
         AND y.event_time < x.event_time AND y.event_time >= x.event_time - to_hours(CAST($hours AS INTEGER))
     WHERE x.counted AND x.outcome = 'SUCCESS' AND x.event_time IS NOT NULL
-      AND (x.account, x.address) IN (
-        SELECT (account, address) FROM events
-        WHERE counted AND outcome = 'REJECTED' AND account IS NOT NULL AND address IS NOT NULL
-        GROUP BY account, address HAVING count(*) >= $rejections
-      )
+      AND (x.account, x.address) IN (SELECT (account, address) FROM rejected_addresses)
     GROUP BY x.account, x.address, x.event_time
     HAVING count(DISTINCT (y.file_id, y.row_no)) >= $rejections
 ) AS r ON r.account = s.account AND r.address = s.address AND r.at_time = s.event_time
@@ -304,8 +309,9 @@ WHERE s.counted AND s.outcome = 'SUCCESS'
     WHERE i.kind = 'id' AND i.account = s.account AND i.signature = lower(s.device_id) AND i.first_used < r.first_rejected
   )
   AND s.address NOT IN (
-    SELECT address FROM events
-    WHERE counted AND outcome = 'SUCCESS' AND address IS NOT NULL AND event_time <= CAST($baseline_end AS TIMESTAMP)
+    SELECT address FROM judged
+    WHERE counted AND outcome = 'SUCCESS' AND address IN (SELECT address FROM rejected_addresses)
+      AND event_time <= CAST($baseline_end AS TIMESTAMP)
   )
 GROUP BY s.account, s.address
 ORDER BY s.account, s.address

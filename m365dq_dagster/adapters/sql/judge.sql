@@ -17,7 +17,13 @@ INSERT INTO known_travel VALUES ($account, $country, CAST($begins AS TIMESTAMP),
 SELECT count(*) FROM decisions WHERE decided_by = 'conditional_access_status'
 
 -- name: has_table
-SELECT count(*) FROM duckdb_tables() WHERE database_name = current_database() AND table_name = $name
+-- Whether a table or a view of that name is there.
+SELECT count(*)
+FROM (
+    SELECT table_name FROM duckdb_tables() WHERE database_name = current_database() AND table_name = $name
+    UNION ALL
+    SELECT view_name FROM duckdb_views() WHERE database_name = current_database() AND view_name = $name
+) AS found
 
 -- name: table_names
 SELECT table_name FROM duckdb_tables() WHERE database_name = current_database()
@@ -222,7 +228,7 @@ FROM decided
 CREATE OR REPLACE TABLE address_countries AS
 WITH seen AS (
     SELECT address, stated_country AS country, count(*) AS row_count, count(DISTINCT CAST(read_time AS DATE)) AS days
-    FROM logons
+    FROM logon_rows
     WHERE address IS NOT NULL AND stated_country IS NOT NULL
     GROUP BY address, stated_country
 ),
@@ -341,9 +347,21 @@ CREATE OR REPLACE TEMP TABLE known_bad (address VARCHAR)
 -- name: distinct_addresses
 SELECT DISTINCT address FROM logons WHERE address IS NOT NULL
 
+-- name: repeats
+-- Whether an identifier may stand on several logons: not where one log alone is judged and its profile counts no value twice.
+SELECT
+    (SELECT count(DISTINCT log_type) FROM witness_days) <> 1
+    OR coalesce((
+        SELECT max(c.top_rows) > 1 AND max(c.present) > 0 FROM column_counts AS c
+        WHERE c.field = $field AND c.log_type IN (SELECT log_type FROM witness_days)
+    ), TRUE)
+
+-- name: flow_starts_table
+CREATE OR REPLACE TEMP TABLE flow_starts (account VARCHAR, correlation_id VARCHAR, starts TIMESTAMP[])
+
 -- name: flow_starts
 -- Where flows begin: per account and correlation id the first row, and then each row more than the flow's length after the last beginning.
-CREATE OR REPLACE TEMP TABLE flow_starts AS
+INSERT INTO flow_starts
 WITH groups AS (
     SELECT account, correlation_id, list(read_time ORDER BY read_time) AS times
     FROM counted_logons

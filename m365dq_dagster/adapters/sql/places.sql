@@ -59,6 +59,14 @@ WHERE log_type = $log_type AND file_id = $file_id AND field = 'country'
 -- Logons whose stated country is not believed, with the country taken in its place: NULL where none is known.
 CREATE OR REPLACE TABLE unplaced (log_type VARCHAR, file_id INTEGER, row_no BIGINT, country VARCHAR, reason VARCHAR)
 
+-- name: several_countries
+-- Accounts whose logons are placed in several countries.
+SELECT count(*)
+FROM (
+    SELECT account FROM logon_rows WHERE account IS NOT NULL AND stated_country IS NOT NULL
+    GROUP BY account HAVING min(stated_country) <> max(stated_country)
+) AS moved
+
 -- name: account_days
 -- Where each account succeeded on each day.
 CREATE OR REPLACE TEMP TABLE account_days AS

@@ -47,8 +47,9 @@ def _count_alone(table: str, field: str, where: str, valid: str) -> str:
             count(value) + coalesce(
                 max(CASE WHEN value IS NULL THEN 1 ELSE 0 END) * (1 - max(CASE WHEN value = '' THEN 1 ELSE 0 END)), 0
             ),
-            min(CASE WHEN g.k = most.k THEN value END), min(CASE WHEN g.k = most.k THEN value END), coalesce(max(g.k), 0),
-            coalesce(sum(CASE WHEN g.k > 1 THEN g.k * ln(g.k) ELSE 0 END), 0), coalesce(sum(CASE WHEN {valid} THEN g.k END), 0)
+            min(CASE WHEN g.k = most.k THEN value END), min(CASE WHEN g.k = most.k THEN value END),
+            coalesce(max(g.k), 0), coalesce(sum(CASE WHEN g.k > 1 THEN g.k * ln(g.k) ELSE 0 END), 0),
+            coalesce(sum(CASE WHEN {valid} THEN g.k END), 0)
         FROM grouped AS g
         CROSS JOIN (SELECT max(k) AS k FROM grouped) AS most
     """
