@@ -94,16 +94,11 @@ def _fill(inbox: Path, evidence: Path, cases: int, rows: int) -> None:
 @contextmanager
 def _daemon(settings: Settings, log: Path) -> Iterator[subprocess.Popen[bytes]]:
     """The daemon with all that it starts, ended with the block. It sees none of the caller's own settings."""
-    own = {"M365DQ_HOME", "DAGSTER_HOME"}
-    environment = {
-        name: value
-        for name, value in environment_of(settings).items()
-        if name in own or not name.startswith(("M365DQ_", "DAGSTER_"))
-    }
+    given = {name: value for name, value in os.environ.items() if not name.startswith(("M365DQ_", "DAGSTER_"))}
     with log.open("wb") as said:
         process = subprocess.Popen(
             daemon_command(),
-            env=environment,
+            env=environment_of(settings, given),
             cwd=checkout_root(),
             stdout=said,
             stderr=said,

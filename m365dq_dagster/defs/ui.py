@@ -4,7 +4,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
 from m365dq_dagster.adapters.settings import Settings, checkout_root
@@ -12,6 +12,8 @@ from m365dq_dagster.defs.launch import ensure_dagster_home
 
 MODULE = "m365dq_dagster.definitions"
 STOP_SECONDS = 20
+LOOKING_SECONDS = 900
+"""How long a sensor may look into one folder: a new one is read through once, and evidence may be many gigabytes."""
 
 
 def ui_command(host: str = "127.0.0.1", port: int = 3000) -> list[str]:
@@ -47,10 +49,11 @@ def start_ui(settings: Settings, command: Sequence[str]) -> int:
         signal.signal(signal.SIGTERM, before)
 
 
-def environment_of(settings: Settings) -> dict[str, str]:
-    """The environment in which Dagster works on a home."""
+def environment_of(settings: Settings, given: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The environment in which Dagster works on a home, upon what is given or this process has."""
     return {
-        **os.environ,
+        "DAGSTER_SENSOR_GRPC_TIMEOUT_SECONDS": str(LOOKING_SECONDS),
+        **(os.environ if given is None else given),
         "DAGSTER_HOME": str(ensure_dagster_home(settings)),
         "M365DQ_HOME": str(settings.home),
         "GX_ANALYTICS_ENABLED": "false",

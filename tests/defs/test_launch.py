@@ -66,6 +66,12 @@ def test_the_pages_know_their_home_and_end_with_their_command(settings: Settings
     assert (settings.dagster_home / "dagster.yaml").is_file()
 
 
+def test_a_sensor_has_time_for_gigabytes_unless_somebody_says_otherwise(settings: Settings) -> None:
+    name = "DAGSTER_SENSOR_GRPC_TIMEOUT_SECONDS"
+    assert int(ui.environment_of(settings, {})[name]) >= 600
+    assert ui.environment_of(settings, {name: "7"})[name] == "7"
+
+
 def test_stopping_the_pages_stops_what_they_started(settings: Settings, checkout: Path, tmp_path: Path) -> None:
     started = tmp_path / "started"
     child = f"import os, time; open({str(started)!r}, 'w').write(str(os.getpid())); time.sleep(60)"
