@@ -48,6 +48,12 @@ def bench(
         list[Path] | None,
         typer.Option("--read", metavar="FILE", help="Measure nothing: show an earlier --out; several become one."),
     ] = None,
+    profile: Annotated[
+        Path | None,
+        typer.Option(
+            "--profile", metavar="FOLDER", help="Watch one more run of each: flame graphs, statements, plans."
+        ),
+    ] = None,
     markdown: Annotated[bool, typer.Option("--markdown", help="The tables as Markdown.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -70,11 +76,12 @@ def bench(
         raise BadInput("--check has no budget for what is to be measured; give --rows 10k,100k,1m.")
     target = stage.writable_file(out) if out else None
     earlier = stage.read_earlier(against.expanduser()) if against else None
+    graphs = stage.graphs_folder(profile) if profile else None
     if read:
         found = stage.read_again([path.expanduser() for path in read], earlier)
     else:
         with terminal.StderrProgress(sys.stderr).shown() as progress:
-            found = stage.bench(workbench(ctx).home, order, progress, earlier)
+            found = stage.bench(workbench(ctx).home, order, progress, earlier, graphs)
     if target:
         stage.keep(found, target)
     _show(found, as_json=as_json, markdown=markdown)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from m365dq_dagster.cli import terminal
 from m365dq_dagster.core.bench_request import size_words
-from m365dq_dagster.core.bench_results import PARTS, PIPELINE, PROMPT_TIMES, STEPS, Prompt, Result, Spread
+from m365dq_dagster.core.bench_results import PARTS, PIPELINE, PROMPT_TIMES, STEPS, Prompt, Result, Spread, Statement
 from m365dq_dagster.core.budgets import PROMPT_BUDGETS, PROMPT_WORDS, BudgetVerdict, Change, Trend, Unit
 from m365dq_dagster.core.printable import printable
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 MB = 1_000_000
 NONE = "-"
+SHOWN_STATEMENTS = 8
 COLOURS = {"BROKEN": "red", "kept": "green", str(Trend.WORSE): "red", str(Trend.BETTER): "green"}
 DEVIATION = "± is the median absolute deviation"
 
@@ -67,6 +68,8 @@ def sheets(found: Benchmark) -> Iterator[Sheet]:
         yield _prompt(prompt)
     if prompt and prompt.made_of:
         yield _made_of(prompt)
+    if any(result.statements for result in results):
+        yield _statements(results)
     if any(result.normalized for result in results):
         yield _layers([result for result in results if result.normalized])
     if found.budgets:
@@ -181,6 +184,21 @@ def _made_of(prompt: Prompt) -> Sheet:
     rows = tuple((name, f"{seconds:.2f}", f"{seconds / whole:.0%}") for name, seconds in parts)
     title = "What the first run consists of (one run watched while it worked, which slows it)"
     return Sheet(title, ("part", "seconds", "share"), rows, frozenset({"part"}))
+
+
+def _statements(results: Sequence[Result]) -> Sheet:
+    """The heaviest statements of a watched run, each with all its calls."""
+    rows = tuple(
+        (result.shape, size_words(result.rows), one.name, str(one.calls), *_cost(one))
+        for result in results
+        for one in result.statements[:SHOWN_STATEMENTS]
+    )
+    columns = ("export", "rows", "statement", "calls", "seconds", "of processors", "rows scanned")
+    return Sheet("The heaviest statements of one watched run", columns, rows, frozenset({"export", "statement"}))
+
+
+def _cost(one: Statement) -> tuple[str, ...]:
+    return (f"{one.seconds:.3f}", f"{one.processor_seconds:.3f}", f"{one.rows_scanned:,}")
 
 
 def _layers(results: Sequence[Result]) -> Sheet:

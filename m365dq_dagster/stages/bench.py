@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from m365dq_dagster.adapters.bench import machine, only_one
+from m365dq_dagster.adapters.bench_profile import can_watch
 from m365dq_dagster.adapters.clock import SystemClock
 from m365dq_dagster.adapters.whole_files import write_whole
 from m365dq_dagster.core.bench_request import SHAPES, Figure, Order
@@ -35,6 +36,7 @@ NO_PLAIN_WAY = (
     "beside it."
 )
 
+NOT_WATCHED = "The package pyinstrument is not installed, so it is not told what the first run consists of."
 UNNAMED = {"words": "a machine that is not named", "load": "unknown"}
 
 TABLE_SCAN = "DuckDB read_csv, every column as VARCHAR, dialect given, counting the filled cells of each column"
@@ -82,21 +84,49 @@ class Benchmark:
         }
 
 
-def bench(home: Path, order: Order, progress: Progress | None = None, earlier: Measured | None = None) -> Benchmark:
-    """Make what evidence is missing below ``<home>/bench``, then measure what was ordered.
+def bench(
+    home: Path,
+    order: Order,
+    progress: Progress | None = None,
+    earlier: Measured | None = None,
+    graphs: Path | None = None,
+) -> Benchmark:
+    """Make what evidence is missing below ``<home>/bench``, then measure what was ordered; with a folder for
+    ``graphs``, watch one further run of each as well.
 
     Raises ``BadInput`` where nothing can be written there, ``CaseBusy`` where another benchmark of this home is
     working, and ``InternalFault`` where a measurement fails or the disk is full.
     """
-    watched = progress or Silent()
+    desk = _Desk(home, order, progress or Silent(), graphs)
     at, on = SystemClock().now().isoformat(), machine()
     with writable(home / "bench") as root, only_one(root):
         sweep(root)
-        sized = _sized(root, order, watched)
-        prompted = evidence(root, PROMPT_SHAPE, PROMPT_ROWS, watched) if order.wants(Figure.PROMPT) else None
-        results = tuple(_result(home, root, found, order, watched) for found in sized)
-        prompt = _prompt(home, root, prompted, order, watched) if prompted else None
+        sized = _sized(root, desk)
+        prompted = evidence(root, PROMPT_SHAPE, PROMPT_ROWS, desk.progress) if order.wants(Figure.PROMPT) else None
+        results = tuple(_result(root, found, desk) for found in sized)
+        prompt = _prompt(root, prompted, desk) if prompted else None
     return held(at, on, Measured(results, prompt), earlier, _notes(order))
+
+
+@dataclass(frozen=True)
+class _Desk:
+    """One benchmark: its home, what was ordered, who is told how far it is, and where flame graphs go."""
+
+    home: Path
+    order: Order
+    progress: Progress
+    graphs: Path | None
+
+    @contextmanager
+    def scratch(self, root: Path, found: Evidence) -> Iterator[Bench]:
+        """A folder that is thrown away with the block."""
+        scratch, logs = root / f"scratch-{found.shape}-{found.rows}", self.home / "logs"
+        scratch.mkdir(mode=0o700)
+        logs.mkdir(mode=0o700, exist_ok=True)
+        try:
+            yield Bench(scratch, logs / "bench.log", self.progress, self.graphs)
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
 
 
 def held(
@@ -108,25 +138,27 @@ def held(
     return Benchmark(at, on, measured, judge(measured), changes, missing, notes)
 
 
-def _sized(root: Path, order: Order, progress: Progress) -> tuple[Evidence, ...]:
+def _sized(root: Path, desk: _Desk) -> tuple[Evidence, ...]:
     """The evidence of every export and size; none where only the prompt is measured."""
+    order = desk.order
     if not order.wants(Figure.STAGES):
         return ()
-    return tuple(evidence(root, shape, rows, progress) for rows in order.sizes for shape in order.shapes)
+    return tuple(evidence(root, shape, rows, desk.progress) for rows in order.sizes for shape in order.shapes)
 
 
 def _notes(order: Order) -> tuple[str, ...]:
     absent = order.wants(Figure.PLAIN) and not bench_program.PLAIN_WAY.is_file()
-    return (NO_PLAIN_WAY,) if absent else ()
+    unwatched = order.wants(Figure.PROMPT) and not can_watch()
+    return (*((NO_PLAIN_WAY,) if absent else ()), *((NOT_WATCHED,) if unwatched else ()))
 
 
-def _result(home: Path, root: Path, found: Evidence, order: Order, progress: Progress) -> Result:
+def _result(root: Path, found: Evidence, desk: _Desk) -> Result:
     """One export of one size: the stages, then whole runs of the program, then the plain implementation."""
-    rounds = order.rounds_of(found.rows)
-    progress.step(found.name, f"{rounds} rounds", 0, rounds)
-    with _scratch(home, root, found, progress) as bench:
-        result = bench_stages.measured(found, rounds, bench.scratch, bench.log, progress)
-    with _scratch(home, root, found, progress) as bench:
+    order, rounds = desk.order, desk.order.rounds_of(found.rows)
+    desk.progress.step(found.name, f"{rounds} rounds", 0, rounds)
+    with desk.scratch(root, found) as bench:
+        result = bench_stages.measured(found, rounds, bench.scratch, bench.log, bench.progress, bench.graphs)
+    with desk.scratch(root, found) as bench:
         if order.wants(Figure.RUNS):
             result = replace(result, runs=bench_program.whole_runs(found, rounds, bench))
         if order.wants(Figure.PLAIN) and found.rows in order.plain:
@@ -134,22 +166,23 @@ def _result(home: Path, root: Path, found: Evidence, order: Order, progress: Pro
     return result
 
 
-def _prompt(home: Path, root: Path, found: Evidence, order: Order, progress: Progress) -> Prompt:
-    rounds = order.rounds_of(found.rows)
-    with _scratch(home, root, found, progress) as bench:
-        return bench_program.at_the_prompt(found, rounds, bench)
+def _prompt(root: Path, found: Evidence, desk: _Desk) -> Prompt:
+    with desk.scratch(root, found) as bench:
+        return bench_program.at_the_prompt(found, desk.order.rounds_of(found.rows), bench)
 
 
-@contextmanager
-def _scratch(home: Path, root: Path, found: Evidence, progress: Progress) -> Iterator[Bench]:
-    """A folder that is thrown away with the block."""
-    scratch, logs = root / f"scratch-{found.shape}-{found.rows}", home / "logs"
-    scratch.mkdir(mode=0o700)
-    logs.mkdir(mode=0o700, exist_ok=True)
+def graphs_folder(path: Path) -> Path:
+    """The folder for flame graphs, made where it is missing. ``BadInput`` where it cannot be, or nothing can be
+    watched.
+    """
+    folder = path.expanduser().absolute()
+    if not can_watch():
+        raise BadInput("--profile needs the package pyinstrument; install it, or leave the option out.")
     try:
-        yield Bench(scratch, logs / "bench.log", progress)
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadInput(f"{folder} cannot be used ({error.strerror}); give --profile another folder.") from None
+    return folder
 
 
 def read_document(path: Path) -> tuple[Measured, dict[str, Any]]:

@@ -12,10 +12,13 @@ import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from m365dq_dagster.adapters.bench import PROGRAM, BareScan, Spent, own_interpreter
+from m365dq_dagster.adapters.bench_profile import can_watch, draw, frames, watched
 from m365dq_dagster.core.bench_results import Plain, PlainRound, Prompt, PromptRound, RunRound, Runs
+from m365dq_dagster.core.composition import made_of
 from m365dq_dagster.core.errors import InternalFault
 from m365dq_dagster.stages.bench_evidence import Evidence
 from m365dq_dagster.stages.case_run import Progress
@@ -32,6 +35,8 @@ class Bench:
     scratch: Path
     log: Path
     progress: Progress
+    graphs: Path | None = None
+    """Where flame graphs go, if any are asked for."""
     run: Callable[[Sequence[str], Path, Path], Spent] = own_interpreter
 
     def spent(self, words: Sequence[str], home: str) -> Spent:
@@ -64,11 +69,22 @@ def at_the_prompt(found: Evidence, rounds: int, bench: Bench) -> Prompt:
     """What passes at the shell prompt: each round a home that has never been used, a first run and a second one on
     unchanged evidence, with the bare starts beside.
 
-    One round is not counted, so that the files of program and evidence are in the system's cache.
+    Each kind of start is made once beforehand, so that the files of the program are in the system's cache; then one
+    further first run is watched for what it consists of, where that can be done.
     """
     for words in (VERSION, HELP, NOTHING):
         bench.spent(words, "prompt-0")
-    return Prompt(found.shape, found.rows, tuple(_prompt_round(found, n, rounds, bench) for n in range(1, rounds + 1)))
+    taken = tuple(_prompt_round(found, number, rounds, bench) for number in range(1, rounds + 1))
+    return Prompt(found.shape, found.rows, taken, _composition(found, taken, bench) if can_watch() else {})
+
+
+def _composition(found: Evidence, taken: Sequence[PromptRound], bench: Bench) -> dict[str, float]:
+    """What one first run consists of; before it can be watched, the interpreter has to start."""
+    session = bench.scratch / "watched.pyisession"
+    bench.spent(watched(_words(found, "bench"), session), "prompt-watched")
+    if bench.graphs:
+        draw(session, bench.graphs / f"first-run-{found.shape}-{found.rows}")
+    return {"the interpreter": median(one.interpreter for one in taken), **made_of(frames(session))}
 
 
 def _prompt_round(found: Evidence, number: int, rounds: int, bench: Bench) -> PromptRound:

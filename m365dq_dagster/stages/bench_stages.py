@@ -12,21 +12,22 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import duckdb
 
 from m365dq_dagster.adapters.bench import BareScan, Heard, in_own_process, normalized_layers, peak_memory
+from m365dq_dagster.adapters.bench_profile import WatchedConnection, watching
 from m365dq_dagster.adapters.case_store import CONNECT_CONFIG, CaseStore, create_schema
 from m365dq_dagster.adapters.clock import SystemClock
 from m365dq_dagster.adapters.registry import Registry
 from m365dq_dagster.adapters.rule_pack import load_rule_pack
 from m365dq_dagster.adapters.settings import Settings
-from m365dq_dagster.core.bench_results import PARTS, STEPS, Result, read_result
+from m365dq_dagster.core.bench_results import PARTS, STEPS, Result, Statement, read_result
 from m365dq_dagster.core.checks import failed_blocking
 from m365dq_dagster.core.errors import InternalFault, M365dqError
 from m365dq_dagster.stages import case, intake, quality, reliability, report, verification
@@ -36,12 +37,18 @@ from m365dq_dagster.stages.case_run import CaseRun, Progress, Silent
 ASKED = 40
 """How often each question is asked of the normalized statuses; the 95th percentile is what 38 of them keep within."""
 GENERATION = "bench"
+Connected = Callable[[duckdb.DuckDBPyConnection], duckdb.DuckDBPyConnection]
 JUDGING = {"intake": intake, "quality": quality, "reliability": reliability, "verification": verification}
 
 
-def measured(found: Evidence, rounds: int, scratch: Path, log: Path, progress: Progress) -> Result:
-    """Measure the stages on one export in a process of its own; raises ``InternalFault`` where that cannot be done."""
+def measured(found: Evidence, rounds: int, scratch: Path, log: Path, progress: Progress, graphs: Path | None) -> Result:
+    """Measure the stages on one export in a process of its own; raises ``InternalFault`` where that cannot be done.
+
+    With a folder for ``graphs`` one further run is watched, and what it did is drawn there.
+    """
     paths = {"folder": str(found.folder), "file": str(found.file), "scratch": str(scratch)}
+    if graphs:
+        paths["graph"] = str(graphs / f"stages-{found.shape}-{found.rows}")
     task = {**paths, "shape": found.shape, "rows": found.rows, "rounds": rounds}
 
     def heard(message: Heard) -> None:
@@ -82,12 +89,20 @@ class _Timed:
 
 
 def measure(
-    folder: Path, file: Path, shape: str, rows: int, rounds: int, scratch: Path, say: Progress | None = None
+    folder: Path,
+    file: Path,
+    shape: str,
+    rows: int,
+    rounds: int,
+    scratch: Path,
+    say: Progress | None = None,
+    graph: Path | None = None,
 ) -> dict[str, Any]:
     """Run the pipeline on a folder ``rounds`` times, each between two bare scans of its file; the result as mapping.
 
     The file is read once beforehand, so that no round waits for the disk. Every round takes the case in anew, under
-    another id and with a touched file, so that nothing is remembered from the round before. Raises ``InternalFault``
+    another id and with a touched file, so that nothing is remembered from the round before. With ``graph``, the path of
+    a drawing without its ending, one further run is watched. Raises ``InternalFault``
     where a run does not come to its end or loses a row.
     """
     watched = say or Silent()
@@ -105,10 +120,25 @@ def measure(
             taken.append({"scan": (before + after) / 2, "whole": timed.whole, **parts})
             peak = peak or peak_memory()
             watched.step(shape, "", number, rounds)
+        statements = _watched(folder, rows, scratch, registry, graph) if graph else ()
     scan.close()
     facts = {"peak_bytes": peak, "evidence_bytes": file.stat().st_size, "case_bytes": timed.case_bytes}
-    told = {"status": timed.status, "normalized": timed.layers}
+    told: dict[str, Any] = {"status": timed.status, "normalized": timed.layers}
+    told["statements"] = [one.as_mapping() for one in statements]
     return {"shape": shape, "rows": rows, "measured": taken, **told, **facts}
+
+
+def _watched(folder: Path, rows: int, scratch: Path, registry: Registry, graph: Path) -> tuple[Statement, ...]:
+    """One run more, drawn as a flame graph, with its heaviest statements and their plans."""
+    seen: list[WatchedConnection] = []
+
+    def watch(con: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
+        seen.append(WatchedConnection(con))
+        return cast("duckdb.DuckDBPyConnection", seen[0])
+
+    with watching(graph):
+        _pipeline(folder, rows, scratch, registry, "bench-watched", connected=watch)
+    return seen[0].statements(graph.with_name(f"{graph.name}-statements"))
 
 
 def _all_rows(seen: int, rows: int, who: str) -> None:
@@ -117,15 +147,22 @@ def _all_rows(seen: int, rows: int, who: str) -> None:
 
 
 def _pipeline(
-    folder: Path, rows: int, scratch: Path, registry: Registry, case_id: str, *, layers: bool = False
+    folder: Path,
+    rows: int,
+    scratch: Path,
+    registry: Registry,
+    case_id: str,
+    *,
+    layers: bool = False,
+    connected: Connected = lambda con: con,
 ) -> _Timed:
     """One run of a case from its folder to the published generation; with ``layers`` the normalized statuses as view
-    and as table are compared afterwards.
+    and as table are compared afterwards. ``connected`` may hand back a connection that is watched.
     """
     watch, store = _Stopwatch(), CaseStore(scratch / "cases")
     with store.lock(case_id, 0):
         with watch.lap("prepare"):
-            run = _opened(folder, scratch, registry, store, case_id, watch)
+            run = _opened(folder, scratch, registry, store, case_id, watch, connected)
         try:
             for name, stage in JUDGING.items():
                 with watch.lap(name):
@@ -150,13 +187,19 @@ def _pipeline(
 
 
 def _opened(
-    folder: Path, scratch: Path, registry: Registry, store: CaseStore, case_id: str, watch: _Stopwatch
+    folder: Path,
+    scratch: Path,
+    registry: Registry,
+    store: CaseStore,
+    case_id: str,
+    watch: _Stopwatch,
+    connected: Connected,
 ) -> CaseRun:
     """The rule pack read, the case registered and an empty generation opened, as for any run."""
     pack = load_rule_pack()
     prepared = case.prepare_case(Settings(home=scratch), registry, store, pack, folder, case_id)
     path = store.begin(case_id, GENERATION, from_current=False)
-    con = duckdb.connect(str(path), config=CONNECT_CONFIG)
+    con = connected(duckdb.connect(str(path), config=CONNECT_CONFIG))
     create_schema(con)
     return CaseRun(
         case_id=case_id,
@@ -198,7 +241,7 @@ def main(words: Sequence[str]) -> int:
     """Measure one export in this process and say the result on stdout. Returns the exit code."""
     _speak({"event": "ready"})
     task = json.loads(words[0])
-    paths = {name: Path(task[name]) for name in ("folder", "file", "scratch")}
+    paths = {name: Path(task[name]) for name in ("folder", "file", "scratch", "graph") if name in task}
     try:
         result = measure(**{**task, **paths}, say=_Spoken())
     except M365dqError as error:

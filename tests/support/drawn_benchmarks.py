@@ -16,6 +16,7 @@ from m365dq_dagster.core.bench_results import (
     Round,
     RunRound,
     Runs,
+    Statement,
 )
 
 TIMES = st.floats(min_value=1e-4, max_value=1e3)
@@ -40,6 +41,7 @@ ASKED = st.dictionaries(st.sampled_from(["by day", "by user"]), TIMES)
 LAYERS = st.builds(Layers, ASKED, ASKED, TIMES, st.integers(0, 10**10))
 RUNS = st.builds(Runs, _some(st.builds(RunRound, TIMES, TIMES, TIMES)), BYTES)
 PLAIN = st.builds(Plain, _some(st.builds(PlainRound, TIMES, TIMES)), BYTES, BYTES, BYTES)
+STATEMENTS = st.builds(Statement, st.just("judge.sql: events"), BYTES, st.just(0.5), st.just(0.25), BYTES)
 RESULTS = st.builds(
     Result,
     st.sampled_from(SHAPES),
@@ -53,6 +55,7 @@ RESULTS = st.builds(
     st.none() | LAYERS,
     st.none() | RUNS,
     st.none() | PLAIN,
+    st.lists(STATEMENTS, max_size=2).map(tuple),
 )
 PROMPTS = st.builds(
     Prompt,

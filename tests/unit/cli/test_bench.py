@@ -21,8 +21,10 @@ def measured(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     whole = replace(result(6.0), runs=runs(9.0), plain=plain(60.0))
     held: dict[str, Any] = {"results": (whole, result(2.0, shape="ual-csv")), "prompt": prompt()}
 
-    def bench(home: Path, order: Order, progress: stage.Progress, earlier: Measured | None = None) -> Benchmark:
-        held.update(home=home, order=order)
+    def bench(
+        home: Path, order: Order, progress: stage.Progress, earlier: Measured | None, graphs: Path | None
+    ) -> Benchmark:
+        held.update(home=home, order=order, graphs=graphs)
         found = Measured(held["results"], held["prompt"])
         return stage.held("2026-03-02T09:30:00+00:00", MACHINE, found, earlier, ("It was a Monday.",))
 
@@ -54,6 +56,7 @@ def test_ratios_come_first_then_seconds_then_room_then_budgets(measured: dict[st
         "Throughput and room",
         "At the shell prompt, portal-csv 10K",
         "What the first run consists of",
+        "The heaviest statements of one watched run",
         "Normalized statuses, view / table",
         "Budgets",
         "Measured on 2 cores",
@@ -89,6 +92,13 @@ def test_the_prompt_alone_shows_what_people_wait_for(measured: dict[str, Any]) -
     assert "What the first run consists of" not in ended.stdout
     lines = [line for line in ended.stdout.splitlines() if line.startswith("second run above the bare start")]
     assert lines[0].split()[-3:] == ["0.375", "0.000", "0.5"]
+
+
+def test_a_folder_for_flame_graphs_is_handed_on(measured: dict[str, Any], tmp_path: Path) -> None:
+    call("bench", "--rows", "1m", "--profile", str(tmp_path / "graphs"))
+    assert measured["graphs"] == tmp_path / "graphs"
+    call("bench", "--rows", "1m")
+    assert measured["graphs"] is None
 
 
 def test_the_tables_can_be_put_into_a_page(measured: dict[str, Any]) -> None:

@@ -65,7 +65,7 @@ def measuring(monkeypatch: pytest.MonkeyPatch, benchmark: tuple[Path, Benchmark,
     done: list[tuple[str, int]] = []
     (result,) = benchmark[1].measured.results
 
-    def stages(found: Evidence, rounds: int, scratch: Path, log: Path, progress: object) -> Result:
+    def stages(found: Evidence, rounds: int, scratch: Path, log: Path, progress: object, graphs: Path | None) -> Result:
         assert scratch.is_dir()
         done.append(("stages", rounds))
         return replace(result, shape=found.shape, rows=found.rows)
@@ -117,6 +117,40 @@ def test_everything_ordered_is_measured_the_plain_way_only_at_the_sizes_it_was_a
         "m365dq --help",
     }
     assert found.as_mapping()["prompt"]["shape"] == "portal-csv"
+
+
+def test_whoever_asks_for_flame_graphs_has_them_put_into_a_folder_that_is_made(
+    benchmark: tuple[Path, Benchmark, Watching], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    graphs = bench.graphs_folder(tmp_path / "made" / "here")
+    assert graphs.is_dir()
+    asked: list[Path | None] = []
+    (result,) = benchmark[1].measured.results
+    monkeypatch.setattr(bench_stages, "measured", lambda *given: asked.append(given[-1]) or result)
+    monkeypatch.setattr(bench_program, "at_the_prompt", lambda *given: asked.append(given[-1].graphs) or prompt())
+    monkeypatch.setattr(bench, "PROMPT_ROWS", ROWS)
+    order = Order(("portal-csv",), (ROWS,), figures=(Figure.STAGES, Figure.PROMPT))
+    bench.bench(benchmark[0], order, graphs=graphs)
+    assert asked == [graphs, graphs]
+
+
+def test_flame_graphs_that_cannot_be_drawn_are_refused_before_anything_is_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(BadInput, match=r"cannot be used .*; give --profile another folder"):
+        bench.graphs_folder(tmp_path / "file")
+    monkeypatch.setattr(bench, "can_watch", lambda: False)
+    with pytest.raises(BadInput, match="--profile needs the package pyinstrument"):
+        bench.graphs_folder(tmp_path)
+
+
+def test_where_nothing_can_be_watched_it_is_said_that_the_composition_is_missing(
+    benchmark: tuple[Path, Benchmark, Watching], measuring: list[tuple[str, int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bench, "can_watch", lambda: False)
+    found = bench.bench(benchmark[0], Order((), (), figures=(Figure.PROMPT,)))
+    assert found.notes == (bench.NOT_WATCHED,)
 
 
 def test_the_prompt_can_be_measured_alone(

@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
-from m365dq_dagster.adapters.bench import Spent
+from m365dq_dagster.adapters.bench import Spent, own_interpreter
+from m365dq_dagster.adapters.bench_profile import can_watch
 from m365dq_dagster.core.errors import InternalFault
+from m365dq_dagster.stages import bench_program
 from m365dq_dagster.stages.bench_evidence import Evidence, evidence
 from m365dq_dagster.stages.bench_program import Bench, at_the_prompt, plain_way, whole_runs
 from m365dq_dagster.stages.case_run import Silent
@@ -49,11 +51,16 @@ def processes() -> Processes:
     return Processes()
 
 
+@pytest.fixture(autouse=True)
+def unwatched(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bench_program, "can_watch", lambda: False)
+
+
 @pytest.fixture
 def bench(tmp_path: Path, processes: Processes) -> Bench:
     scratch = tmp_path / "scratch"
     scratch.mkdir()
-    return Bench(scratch, tmp_path / "bench.log", Watching(), processes)
+    return Bench(scratch, tmp_path / "bench.log", Watching(), None, processes)
 
 
 def test_whole_runs_take_the_touched_evidence_in_anew_and_leave_no_case_behind(
@@ -81,7 +88,7 @@ def test_at_the_prompt_every_round_has_a_home_of_its_own_and_a_second_run(
     assert processes.asked[3:] == [(kind, f"prompt-{number}") for number in (1, 2) for kind in kinds]
     (one, _) = found.rounds
     assert (one.first, one.second, one.interpreter, one.start, one.help) == (4.0, 5.0, 6.0, 7.0, 8.0)
-    assert (found.shape, found.rows) == ("portal-csv", ROWS)
+    assert (found.shape, found.rows, found.made_of) == ("portal-csv", ROWS, {})
     assert list(bench.scratch.iterdir()) == []
 
 
@@ -108,7 +115,17 @@ def test_where_there_is_no_plain_implementation_nothing_is_measured_beside(
     assert plain_way(made, 2, bench, tmp_path / "absent.py") is None
 
 
-def test_a_real_case_is_timed_from_the_shell_prompt_to_its_verdict(made: Evidence, tmp_path: Path) -> None:
-    found = at_the_prompt(made, 1, Bench(tmp_path, tmp_path / "bench.log", Silent()))
-    (one,) = found.rounds
-    assert 0 < one.interpreter < one.start < one.second < one.first
+def test_a_real_first_run_is_watched_and_told_what_it_consists_of(
+    made: Evidence, tmp_path: Path, processes: Processes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bench_program, "can_watch", can_watch)
+    graphs = tmp_path / "graphs"
+    graphs.mkdir()
+
+    def run(words: Sequence[str], home: Path, log: Path) -> Spent:
+        return own_interpreter(words, home, log) if "pyinstrument" in words else processes(words, home, log)
+
+    found = at_the_prompt(made, 1, Bench(tmp_path, tmp_path / "bench.log", Silent(), graphs, run))
+    assert found.made_of["the interpreter"] == found.rounds[0].interpreter
+    assert {"intake", "quality", "verification", "report", "Dagster", "imports: dagster"} <= found.made_of.keys()
+    assert (graphs / f"first-run-portal-csv-{ROWS}.html").is_file()

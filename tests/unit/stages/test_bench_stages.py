@@ -13,6 +13,7 @@ from m365dq_dagster.stages import bench_stages as bench
 from m365dq_dagster.stages.bench_evidence import Evidence, evidence
 from m365dq_dagster.stages.bench_stages import measure
 from m365dq_dagster.stages.case_run import Silent
+from tests.support.benchmarks import result
 from tests.support.watching import Watching
 
 ROWS = 200
@@ -67,6 +68,18 @@ def test_every_round_takes_the_case_in_anew_and_leaves_no_case_behind(
     assert watching.seen == [("ual-csv", "", 1, 2), ("ual-csv", "", 2, 2)]
 
 
+def test_one_more_run_is_watched_where_a_drawing_is_asked_for(made: dict[str, Evidence], scratch: Path) -> None:
+    one, graph = made["portal-csv"], scratch / "drawn"
+    found = measure(one.folder, one.file, "portal-csv", ROWS, 1, scratch, graph=graph)
+    assert len(found["measured"]) == 1
+    names = [statement["name"] for statement in found["statements"]]
+    assert "judge.sql: events" in names
+    times = [statement["seconds"] for statement in found["statements"]]
+    assert times == sorted(times, reverse=True)
+    assert len(list((scratch / "drawn-statements").glob("*.json"))) == len(names)
+    assert (scratch / "drawn.html").is_file()
+
+
 def test_a_run_that_loses_a_row_is_not_measured(made: dict[str, Evidence], scratch: Path) -> None:
     one = made["portal-csv"]
     with pytest.raises(InternalFault, match="The bare scan read 200 of 201 rows, so its time says nothing"):
@@ -94,6 +107,7 @@ def test_the_measuring_process_says_its_rounds_and_then_its_result(
     said = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [one["event"] for one in said] == ["ready", "round", "done"]
     assert said[-1]["result"]["rows"] == ROWS
+    assert said[-1]["result"]["statements"] == []
 
 
 def test_the_measuring_process_says_why_it_could_not_measure(
@@ -103,3 +117,19 @@ def test_the_measuring_process_says_why_it_could_not_measure(
     task = {"folder": str(one.folder), "file": str(one.file), "shape": "ual-csv", "rows": 3, "rounds": 1}
     assert bench.main([json.dumps({**task, "scratch": str(scratch)})]) == 0
     assert json.loads(capsys.readouterr().out.splitlines()[-1])["event"] == "failed"
+
+
+def test_the_measuring_process_is_told_where_to_draw(
+    made: dict[str, Evidence], scratch: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tasks: list[dict[str, Any]] = []
+
+    def process(words: list[str], log: Path, heard: object) -> Any:
+        tasks.append(json.loads(words[1]))
+        return {"result": result().as_mapping()}, 0.5
+
+    monkeypatch.setattr(bench, "in_own_process", process)
+    for graphs in (None, scratch):
+        found = bench.measured(made["portal-csv"], 1, scratch, scratch / "log", Silent(), graphs)
+        assert found.start_seconds == 0.5
+    assert [task.get("graph") for task in tasks] == [None, str(scratch / f"stages-portal-csv-{ROWS}")]
