@@ -47,9 +47,12 @@ Heard = dict[str, Any]
 
 @dataclass(frozen=True)
 class Spent:
-    """What one process took from its start to its end, what it left with, and what it said on stdout."""
+    """What one process took from its start to its end, how long it held processors, the most memory it held, what it
+    left with, and what it said on stdout.
+    """
 
     seconds: float
+    processor_seconds: float
     peak_bytes: int
     code: int
     said: str
@@ -191,7 +194,8 @@ def own_interpreter(words: Sequence[str], home: Path, log: Path) -> Spent:
         env={**_environment(settings=False), "M365DQ_HOME": str(home)},
     )
     found = json.loads(told.stdout)
-    spent = Spent(found["seconds"], found["peak_bytes"], found["code"], out.read_text(encoding="utf-8"))
+    times = (found["seconds"], found["processor_seconds"])
+    spent = Spent(*times, found["peak_bytes"], found["code"], out.read_text(encoding="utf-8"))
     if spent.code:
         raise InternalFault(f"The measured process {_end_words(spent.code)}; what it said is in {log} and {out}.")
     out.unlink()

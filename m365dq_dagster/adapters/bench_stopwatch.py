@@ -17,7 +17,8 @@ CREATE = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
 
 def main(words: Sequence[str]) -> int:
     """Run ``words[2:]`` with its output in the file ``words[0]`` and its complaints in ``words[1]``; say on stdout, as
-    JSON, its exit code, the seconds from its start to its end, and the most bytes of memory that it held.
+    JSON, its exit code, the seconds from its start to its end, those that it held a processor, and the most bytes of
+    memory that it held.
     """
     out, err, *command = words
     files = [(os.POSIX_SPAWN_OPEN, number, path, CREATE, 0o600) for number, path in ((1, out), (2, err))]
@@ -26,7 +27,8 @@ def main(words: Sequence[str]) -> int:
     _, status, usage = os.wait4(pid, 0)
     seconds = time.perf_counter() - begun
     peak = usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-    told = {"code": os.waitstatus_to_exitcode(status), "seconds": seconds, "peak_bytes": peak}
+    times = {"seconds": seconds, "processor_seconds": usage.ru_utime + usage.ru_stime}
+    told = {"code": os.waitstatus_to_exitcode(status), **times, "peak_bytes": peak}
     sys.stdout.write(json.dumps(told) + "\n")
     return 0
 

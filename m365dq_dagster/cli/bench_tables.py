@@ -163,15 +163,13 @@ def _prompt(prompt: Prompt) -> Sheet:
 
     def row(name: str) -> tuple[str, ...]:
         spread, allowed = prompt.seconds(name), PROMPT_BUDGETS.get(name)
-        return (
-            PROMPT_WORDS[name],
-            *(f"{seconds:.3f}" for seconds in (spread.median, spread.deviation)),
-            _most(allowed),
-        )
+        held = prompt.processor_seconds(name)
+        times = (f"{spread.median:.3f}", f"{spread.deviation:.3f}", NONE if held is None else f"{held:.3f}")
+        return (PROMPT_WORDS[name], *times, _most(allowed))
 
     title = f"At the shell prompt, {prompt.shape} {size_words(prompt.rows)} (seconds, medians of {len(prompt.rounds)})"
     rows = tuple(row(name) for name in (*PROMPT_TIMES, "above"))
-    return Sheet(title, ("process", "seconds", "±", "allowed"), rows, frozenset({"process"}))
+    return Sheet(title, ("process", "seconds", "±", "of processors", "allowed"), rows, frozenset({"process"}))
 
 
 def _most(allowed: float | None) -> str:

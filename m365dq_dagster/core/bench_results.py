@@ -287,6 +287,7 @@ class PromptRound:
 
     ``interpreter`` runs nothing, ``start`` is ``--version``, ``help`` is ``--help``, ``first`` judges a case in a home
     that has never been used, with every check, ``second`` is asked for the same case again while nothing has changed.
+    ``processor`` are the seconds that each of them held a processor, which another load disturbs less.
     """
 
     interpreter: float
@@ -294,6 +295,7 @@ class PromptRound:
     help: float
     first: float
     second: float
+    processor: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def above(self) -> float:
@@ -321,15 +323,26 @@ class Prompt:
         """Seconds of one kind of process, or ``above``."""
         return Spread.of([float(getattr(one, what)) for one in self.rounds])
 
+    def processor_seconds(self, what: str) -> float | None:
+        """The median of the seconds that one kind of process held a processor; None where that was not measured."""
+        if not all(what in one.processor for one in self.rounds):
+            return None
+        return median(one.processor[what] for one in self.rounds)
+
     def as_mapping(self) -> dict[str, Any]:
         """The figures as they are written and read again."""
         return {
             "shape": self.shape,
             "rows": self.rows,
             "seconds": {name: self.seconds(name).as_mapping() for name in (*PROMPT_TIMES, "above")},
+            "processor_seconds": {name: self.processor_seconds(name) for name in PROMPT_TIMES},
             "made_of": {name: round(seconds, 4) for name, seconds in self.made_of.items()},
-            "measured": [{name: getattr(one, name) for name in PROMPT_TIMES} for one in self.rounds],
+            "measured": [_prompt_mapping(one) for one in self.rounds],
         }
+
+
+def _prompt_mapping(one: PromptRound) -> dict[str, Any]:
+    return {**{name: getattr(one, name) for name in PROMPT_TIMES}, "processor": dict(one.processor)}
 
 
 @dataclass(frozen=True)
@@ -419,9 +432,15 @@ def _read_plain(found: Mapping[str, Any] | None) -> Plain | None:
 def _read_prompt(found: Mapping[str, Any] | None) -> Prompt | None:
     if found is None:
         return None
-    rounds = tuple(PromptRound(*(_time(one[name]) for name in PROMPT_TIMES)) for one in _some(found["measured"]))
+    rounds = tuple(_read_prompt_round(one) for one in _some(found["measured"]))
     made_of = {str(name): float(seconds) for name, seconds in found["made_of"].items()}
     return Prompt(str(found["shape"]), int(found["rows"]), rounds, made_of)
+
+
+def _read_prompt_round(found: Mapping[str, Any]) -> PromptRound:
+    processor = {str(name): float(seconds) for name, seconds in found.get("processor", {}).items()}
+    interpreter, start, help_, first, second = (_time(found[name]) for name in PROMPT_TIMES)
+    return PromptRound(interpreter, start, help_, first, second, processor)
 
 
 def together(found: Iterable[Measured]) -> Measured:

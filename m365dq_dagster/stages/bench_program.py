@@ -17,7 +17,7 @@ from typing import Any
 
 from m365dq_dagster.adapters.bench import PROGRAM, BareScan, Spent, own_interpreter
 from m365dq_dagster.adapters.bench_profile import can_watch, draw, frames, watched
-from m365dq_dagster.core.bench_results import Plain, PlainRound, Prompt, PromptRound, RunRound, Runs
+from m365dq_dagster.core.bench_results import PROMPT_TIMES, Plain, PlainRound, Prompt, PromptRound, RunRound, Runs
 from m365dq_dagster.core.composition import made_of
 from m365dq_dagster.core.errors import InternalFault
 from m365dq_dagster.stages.bench_evidence import Evidence
@@ -94,9 +94,11 @@ def _prompt_round(found: Evidence, number: int, rounds: int, bench: Bench) -> Pr
     second = bench.spent(_words(found, "bench"), home)
     if not json.loads(second.said)["unchanged"]:
         raise InternalFault("The second run judged unchanged evidence again, so its time says nothing.")
-    interpreter, start, help_ = (bench.spent(words, home).seconds for words in (NOTHING, VERSION, HELP))
+    taken = (*(bench.spent(words, home) for words in (NOTHING, VERSION, HELP)), first, second)
     shutil.rmtree(bench.scratch / home)
-    return PromptRound(interpreter, start, help_, first.seconds, second.seconds)
+    processor = {name: one.processor_seconds for name, one in zip(PROMPT_TIMES, taken, strict=True)}
+    interpreter, start, help_, *_ = (one.seconds for one in taken)
+    return PromptRound(interpreter, start, help_, first.seconds, second.seconds, processor)
 
 
 def _words(found: Evidence, case_id: str) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from m365dq_dagster.core.bench_results import (
     PARTS,
+    PROMPT_TIMES,
     STEPS,
     Layers,
     Plain,
@@ -42,5 +43,6 @@ def plain(ratio: float) -> Plain:
 
 def prompt(*, first: float = 7.0, second: float = 0.625, start: float = 0.25, help: float = 0.125) -> Prompt:
     """What passes at the shell prompt, in seconds, and what the first run consists of."""
-    rounds = (PromptRound(0.0625, start, help, first, second),) * 5
+    times = (0.0625, start, help, first, second)
+    rounds = (PromptRound(*times, processor=dict(zip(PROMPT_TIMES, times, strict=True))),) * 5
     return Prompt("portal-csv", 10_000, rounds, {"imports": 6.0, "intake": 2.0})

@@ -61,7 +61,7 @@ PROMPTS = st.builds(
     Prompt,
     st.sampled_from(SHAPES),
     st.just(10_000),
-    _some(st.builds(PromptRound, TIMES, TIMES, TIMES, TIMES, TIMES)),
+    _some(st.builds(PromptRound, TIMES, TIMES, TIMES, TIMES, TIMES, st.just({}) | st.just({"first": 1.5}))),
     st.dictionaries(st.sampled_from(["imports", "intake"]), st.just(1.5)),
 )
 MEASURED = st.builds(Measured, st.lists(RESULTS, max_size=2).map(tuple), st.none() | PROMPTS)

@@ -147,6 +147,7 @@ def test_the_own_interpreter_is_timed_from_outside_on_a_home_of_its_own(
     assert found.said == f"[('M365DQ_HOME', {str(tmp_path / 'home')!r})]\n"
     assert found.code == 0
     assert found.seconds > 0
+    assert found.processor_seconds > 0
     assert found.peak_bytes > 1_000_000
     assert [path.name for path in logs.iterdir()] == ["bench.log"]
 
@@ -172,5 +173,6 @@ def test_the_stopwatch_tells_exit_code_seconds_and_memory(
     told = json.loads(capsys.readouterr().out)
     assert told["code"] == 3
     assert told["seconds"] > 0
+    assert told["processor_seconds"] > 0
     assert told["peak_bytes"] >= 60_000
     assert (tmp_path / "out").read_text() == "60000000\n"

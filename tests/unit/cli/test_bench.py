@@ -91,7 +91,9 @@ def test_the_prompt_alone_shows_what_people_wait_for(measured: dict[str, Any]) -
     assert "Multiples of the bare scan" not in ended.stdout
     assert "What the first run consists of" not in ended.stdout
     lines = [line for line in ended.stdout.splitlines() if line.startswith("second run above the bare start")]
-    assert lines[0].split()[-3:] == ["0.375", "0.000", "0.5"]
+    assert lines[0].split()[-4:] == ["0.375", "0.000", "-", "0.5"]
+    first = next(line for line in ended.stdout.splitlines() if line.startswith("prompt to verdict, first run"))
+    assert first.split()[-4:] == ["7.000", "0.000", "7.000", "10.0"]
 
 
 def test_a_folder_for_flame_graphs_is_handed_on(measured: dict[str, Any], tmp_path: Path) -> None:

@@ -91,6 +91,12 @@ def test_a_second_run_is_what_it_takes_above_the_bare_start() -> None:
     assert prompt(second=0.625, start=0.25).seconds("above") == Spread(0.375, 0.0)
 
 
+def test_processor_seconds_are_told_where_every_round_has_them() -> None:
+    assert prompt().processor_seconds("first") == 7.0
+    (round_, *_) = prompt().rounds
+    assert replace(prompt(), rounds=(round_, replace(round_, processor={}))).processor_seconds("first") is None
+
+
 def test_a_file_of_a_version_that_did_not_know_the_parts_is_read_without_them() -> None:
     old = result().as_mapping()
     for one in old["measured"]:

@@ -43,7 +43,7 @@ class Processes:
             self.files.append(next(Path(words[3]).glob("*.csv")).stat().st_mtime_ns)
         if kind == "plain":
             said = {"rows": self.rows, "seconds": 1.5, "successes": 58, "foreign_successes": 2}
-        return Spent(float(len(self.asked)), 1000 * len(self.asked), 0, json.dumps(said))
+        return Spent(float(len(self.asked)), len(self.asked) / 2, 1000 * len(self.asked), 0, json.dumps(said))
 
 
 @pytest.fixture
@@ -88,6 +88,7 @@ def test_at_the_prompt_every_round_has_a_home_of_its_own_and_a_second_run(
     assert processes.asked[3:] == [(kind, f"prompt-{number}") for number in (1, 2) for kind in kinds]
     (one, _) = found.rounds
     assert (one.first, one.second, one.interpreter, one.start, one.help) == (4.0, 5.0, 6.0, 7.0, 8.0)
+    assert one.processor == {"first": 2.0, "second": 2.5, "interpreter": 3.0, "start": 3.5, "help": 4.0}
     assert (found.shape, found.rows, found.made_of) == ("portal-csv", ROWS, {})
     assert list(bench.scratch.iterdir()) == []
 
