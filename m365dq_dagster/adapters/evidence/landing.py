@@ -92,13 +92,7 @@ class Landing:
         log_type = seen.plan.definition.log_type
         with ExitStack() as copies:
             paths = [copies.enter_context(Readable(one, self.scratch)) for one in files.values()]
-            if not all(paths):
-                return {}
-            relation = _relation(seen, [path for path in paths if path])
-            try:
-                self._insert(tuple(files), seen.plan, reading, relation, cells=len(_cells(seen)))
-            except ENGINE_FAULTS:
-                self.take_back(log_type, files)
+            if not all(paths) or not self._taken(files, [path for path in paths if path], reading):
                 return {}
         self.con.execute(landing.number_rows(log_type)).fetchall()
         landed = self._landed(files, {file_id: (one.plan.definition.id,) for file_id, one in files.items()})
@@ -107,6 +101,21 @@ class Landing:
             self.take_back(log_type, unsound)
         self._spread_changes(log_type, landed)
         return {file_id: one for file_id, one in landed.items() if file_id not in unsound}
+
+    def _taken(self, files: Mapping[int, RecognisedFile], paths: Sequence[Path], reading: DateOrder) -> bool:
+        """Whether the engine could read the files. One with records longer than most is read a second time with more
+        room for each."""
+        seen = next(iter(files.values()))
+        for longest in landing.LONGEST_RECORDS:
+            relation = _relation(seen, paths, longest)
+            try:
+                self._insert(tuple(files), seen.plan, reading, relation, cells=len(_cells(seen)))
+                return True
+            except ENGINE_FAULTS as error:
+                self.take_back(seen.plan.definition.log_type, files)
+                if landing.TOO_LONG not in str(error):
+                    break
+        return False
 
     def _spread_changes(self, log_type: str, landed: Mapping[int, Landed]) -> None:
         """What stands behind a header of another order is not read by the file's first one."""
@@ -328,11 +337,11 @@ def _write(path: Path, pieces: Iterable[str]) -> None:
             copy.write(piece)
 
 
-def _relation(seen: RecognisedFile, paths: Sequence[Path]) -> str:
+def _relation(seen: RecognisedFile, paths: Sequence[Path], longest: int) -> str:
     if seen.table:
         return landing.read_csv(paths, seen.table)
     assert seen.document
-    return landing.read_json(paths, seen.plan, array=seen.document.shape is not DocumentShape.LINES)
+    return landing.read_json(paths, seen.plan, array=seen.document.shape is not DocumentShape.LINES, longest=longest)
 
 
 def _plausible(landed: Landed, seen: RecognisedFile) -> bool:

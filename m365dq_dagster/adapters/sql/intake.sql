@@ -36,9 +36,11 @@ CREATE OR REPLACE TEMP MACRO intake_location_state(cell) AS
     CASE WHEN cell[1] NOT IN ('@', '{', '[') AND len(string_split(cell, ',')) >= 3 THEN nullif(trim(string_split(cell, ',')[-2]), '') END;
 CREATE OR REPLACE TEMP MACRO intake_location_city(cell) AS
     CASE WHEN cell[1] NOT IN ('@', '{', '[') AND len(string_split(cell, ',')) >= 3 THEN nullif(trim(string_split(cell, ',')[1]), '') END;
+-- A list that neither holds the name as it is, nor anything in an escaped form, is not opened.
 CREATE OR REPLACE TEMP MACRO intake_named(cell, wanted) AS
+    CASE WHEN contains(cell, wanted) OR contains(cell, '\') THEN
     coalesce(list_filter(from_json(intake_pairs(cell), '[{"Name":"VARCHAR","Value":"VARCHAR"}]'), lambda pair: pair.Name = wanted)[1].Value,
-             list_filter(from_json(intake_pairs(cell), '[{"key":"VARCHAR","value":"VARCHAR"}]'), lambda pair: pair.key = wanted)[1].value);
+             list_filter(from_json(intake_pairs(cell), '[{"key":"VARCHAR","value":"VARCHAR"}]'), lambda pair: pair.key = wanted)[1].value) END;
 CREATE OR REPLACE TEMP MACRO intake_unquoted(token) AS
     CASE WHEN token IN ('', 'None') THEN NULL
          WHEN left(token, 1) IN ('''', '"') THEN replace(replace(token[2:-2], '\''', ''''), '\\', '\')
@@ -167,7 +169,8 @@ SELECT count(*) FROM intake_repeated
 SELECT current_setting('lock_configuration'), current_setting('preserve_insertion_order')
 
 -- name: keep_order
-SET preserve_insertion_order = true
+SET preserve_insertion_order = true;
+SET write_buffer_row_group_count = 1
 
 -- name: repeated_ids_across_formats
 SELECT count(*) AS events, string_agg(DISTINCT formats, '; ' ORDER BY formats) AS formats

@@ -45,6 +45,13 @@ CODES = ("status_error_code", "status_error_code_copy", "error_number", "record_
 _OF_FILES = "file_id BETWEEN $low AND $high AND list_contains($file_ids, file_id)"
 """The rows of some files; the bounds let the engine pass over what lies elsewhere."""
 
+LONGEST_RECORDS = (1 << 23, 1 << 28)
+"""Bytes that a record of a document may have, as first tried and then. Every thread fills buffers of twice that: with the
+larger number alone they would cost half as much again as the reading, and most of the memory."""
+
+TOO_LONG = "maximum_object_size"
+"""What the engine says of a record that is longer."""
+
 MAX_COLUMNS = 1_000
 """Columns of a table that the engine reads by itself: its time and memory grow faster than they do."""
 
@@ -78,16 +85,16 @@ def read_csv(paths: Sequence[Path], head: TableHead) -> str:
     )
 
 
-def read_json(paths: Sequence[Path], plan: ImportPlan, *, array: bool) -> str:
+def read_json(paths: Sequence[Path], plan: ImportPlan, *, array: bool, longest: int) -> str:
     """The engine's reading of well-formed documents: the keys of the plan as text, nested values as JSON text.
-    `file_index` counts the paths from 0."""
+    `file_index` counts the paths from 0; a record of more than `longest` bytes is an error that says `TOO_LONG`."""
     columns = ", ".join(f"{quote_literal(column.name)}: 'VARCHAR'" for column in plan.used)
     layout = "array" if array else "newline_delimited"
     names = ", ".join(f"{quote_identifier(column.name)} AS {_cell(column)}" for column in plan.used)
     return (
         f"(SELECT file_index, {names} FROM read_json({_listed(paths)}, columns = {{{columns}}}, format = '{layout}', "
         f"auto_detect = false, {AS_THEY_ARE},"
-        f" records = true, maximum_object_size = {1 << 28}))"
+        f" records = true, maximum_object_size = {longest}))"
     )
 
 
@@ -332,6 +339,8 @@ def _time(text: str, reading: DateOrder) -> str:
     return (
         f"CASE WHEN {text}[11] = 'T' AND {text}[-1] = 'Z' AND strlen({text}) BETWEEN 20 AND 28"
         f" AND {text}[20] IN ('Z', '.') THEN try_cast({text} AS TIMESTAMP)"
+        f" WHEN regexp_full_match({text}, '\\d{{4}}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\d(\\.\\d{{1,9}})?')"
+        f" THEN try_cast({text} AS TIMESTAMP)"
         f" WHEN regexp_matches({text}, '^\\s*\\d{{4}}-\\d{{1,2}}-\\d') THEN intake_iso({text})"
         f" WHEN regexp_matches({text}, '^\\s*\\d{{4}}/\\d{{1,2}}/\\d') THEN intake_iso(replace({text}, '/', '-'))"
         f" WHEN starts_with(ltrim({text}), '/Date(') THEN intake_epoch({text})"
@@ -376,7 +385,11 @@ def _text(place: Place, plan: ImportPlan) -> str:
     if place.gather:
         return _gathered(place.gather)
     if place.path:
-        text = f"{_list(place.column)}[{_paths(plan)[place.column].index(place.path) + 1}]"
+        paths, parts = _paths(plan)[place.column], _list(place.column)
+        at = paths.index(place.path) + 1
+        text = f"{parts}[{at}]"
+        if place.column != plan.payload:
+            text = f"coalesce({text}, {parts}[{at + len(paths)}])"
     return f"intake_named({text}, {quote_literal(place.named)})" if place.named else text
 
 
@@ -398,20 +411,20 @@ def _paths(plan: ImportPlan) -> dict[Column, list[str]]:
 
 def _opened(column: Column, plan: ImportPlan, paths: list[str]) -> str:
     """A nested cell as list of the texts at its paths. Elsewhere than in a payload, spelling follows the exporter's
-    case, and Python's own notation for a dictionary is read too."""
+    case, so that the list goes on with the texts of the other spelling, and Python's own notation for a dictionary is
+    read too."""
     cell = _cell(column)
     exact = ", ".join(quote_literal(_json_path(path.split("."))) for path in paths)
     if column == plan.payload:
         return f"CASE WHEN {_opens_object(cell)} THEN try(json_extract_string({cell}, [{exact}])) END"
     pascal = ", ".join(quote_literal(_json_path(_pascal(path).split("."))) for path in paths)
-    either = ", ".join(f"coalesce(parts[{at}], parts[{at + len(paths)}])" for at in range(1, len(paths) + 1))
     python = ", ".join(
         "NULL"
         if "." in path or "[" in path
         else f"intake_python({cell}, {quote_literal('|'.join(map(re.escape, (path, _pascal(path)))))})"
         for path in paths
     )
-    opened = f"list_transform([json_extract_string({cell}, [{exact}, {pascal}])], lambda parts: [{either}])[1]"
+    opened = f"json_extract_string({cell}, [{exact}, {pascal}])"
     return f"CASE WHEN json_valid({cell}) THEN {opened} WHEN starts_with(ltrim({cell}), '{{') THEN [{python}] END"
 
 
@@ -422,8 +435,8 @@ def _fault(plan: ImportPlan, numbered: bool, cells: int) -> str:
     What most rows are comes first in every branch, since a branch is left as soon as it is decided."""
     known = "WHEN fault IS NOT NULL THEN fault " if numbered else ""
     filled = " OR ".join(f"{_cell(column)} >= '!'" for column in plan.used)
-    padded = " OR ".join(f"trim({_cell(column)}, intake_blank()) <> ''" for column in plan.used)
-    empty = f"WHEN NOT coalesce({filled}, {padded}, false) AND NOT coalesce({padded}, false) THEN 'ROW_EMPTY'"
+    read = ", ".join(_cell(column) for column in plan.used)
+    empty = f"WHEN trim(concat_ws('', {read}), intake_blank()) = '' THEN 'ROW_EMPTY'"
     foreign = "" if numbered or cells else _foreign(plan)
     known += _other_table(plan)
     if plan.payload is None and cells:

@@ -1255,6 +1255,36 @@ def test_five_thousand_columns_and_ten_megabytes_in_a_cell_are_read(folder: Path
     assert taken.ledger("long.csv") == (2, 2, 0, 0)
 
 
+def test_a_record_longer_than_most_is_read_with_more_room_and_not_record_by_record(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(Landing, "_tolerant")
+    record = {"id": "g1", "createdDateTime": "2025-03-01T09:15:00Z", "userPrincipalName": "ann@contoso.example"}
+    told = {"appDisplayName": "Office", "status": {"errorCode": 0}, "userAgent": "x" * 20_000_000}
+    records = [record | told, record | told | {"id": "g2", "userAgent": "short"}]
+    _write(folder / "long.jsonl", *map(json.dumps, records))
+    taken = take_in(folder)
+
+    assert taken.ledger("long.jsonl") == (2, 2, 0, 0)
+    assert [len(event["user_agent"]) for event in taken.events()] == [20_000_000, 5]
+
+
+def test_a_name_in_a_list_of_pairs_is_found_however_it_is_spelled(folder: Path) -> None:
+    escaped = _audit(2, ExtendedProperties=[{"Name": "UserAgent", "Value": "Edge"}])
+    escaped = escaped.replace("UserAgent", chr(92) + "u0055serAgent")
+    _write(
+        folder / "ual.csv",
+        UAL,
+        _audit(1, ExtendedProperties=[{"Name": "UserAgent", "Value": "Chrome"}]),
+        escaped,
+        _audit(3, ExtendedProperties=[{"Name": "RequestType", "Value": "UserAgent"}]),
+        _audit(4, ExtendedProperties=[{"Name": "RequestType", "Value": "OAuth2"}]),
+    )
+    found = [event["user_agent"] for event in take_in(folder).events("unified_audit_log")]
+
+    assert found == ["Chrome", "Edge", None, None]
+
+
 def test_nested_cells_that_lie_about_themselves_give_nothing(folder: Path) -> None:
     cells = [
         "\"{'note': \"\"'errorCode': 0\"\", 'errorCode': 50126}\"",
