@@ -8,11 +8,12 @@ CREATE OR REPLACE TEMP MACRO intake_cleaned(cell) AS
 -- Most cells need no cleaning, and cheap comparisons tell which: trimming every cell would cost ten times as much.
 -- The engine turns a list of more than five words into a join, which takes a file three times as long: hence two lists.
 CREATE OR REPLACE TEMP MACRO intake_text(cell) AS
-    CASE WHEN cell < '!' OR cell[-1] < '!' OR cell IN ('None', 'hidden', 'null') OR cell IN ('<null>', 'Not Available', '[object Object]')
+    CASE WHEN cell IS NULL THEN NULL
+         WHEN cell < '!' OR cell[-1] < '!' OR cell IN ('None', 'hidden', 'null') OR cell IN ('<null>', 'Not Available', '[object Object]')
               OR (cell >= 'Microsoft.' AND cell < 'Microsoft/') OR (cell >= 'System.' AND cell < 'System/') OR (cell >= '@{' AND cell < '@|')
          THEN intake_cleaned(cell) ELSE cell END;
 CREATE OR REPLACE TEMP MACRO intake_whole(cell) AS
-    CASE WHEN cell[-1] = '0' AND regexp_full_match(cell, '-?\d+\.0+') THEN string_split(cell, '.')[1] ELSE cell END;
+    CASE WHEN contains(cell, '.0') AND regexp_full_match(cell, '-?\d+\.0+') THEN string_split(cell, '.')[1] ELSE cell END;
 CREATE OR REPLACE TEMP MACRO intake_digits(cell) AS
     CASE WHEN regexp_full_match(cell, '\s*\d+(\.0+)?\s*') THEN intake_whole(trim(cell, intake_blank())) END;
 CREATE OR REPLACE TEMP MACRO intake_words(cell) AS
@@ -30,12 +31,12 @@ CREATE OR REPLACE TEMP MACRO intake_settings(cell) AS
         from_json(intake_pairs(cell), '[{"Name":"VARCHAR","Value":"VARCHAR"}]'), lambda pair: pair.Name || '=' || coalesce(pair.Value, ''))), chr(31)), '');
 CREATE OR REPLACE TEMP MACRO intake_location_country(cell) AS
     CASE WHEN cell[1] IN ('@', '{', '[') THEN NULL
-         WHEN contains(cell, ',') THEN nullif(trim(string_split(cell, ',')[-1]), '')
+         WHEN contains(cell, ',') THEN nullif(trim(regexp_extract(cell, '[^,]*$')), '')
          WHEN regexp_full_match(cell, '\s*[A-Za-z]{2}\s*') THEN trim(cell) END;
 CREATE OR REPLACE TEMP MACRO intake_location_state(cell) AS
     CASE WHEN cell[1] NOT IN ('@', '{', '[') AND len(string_split(cell, ',')) >= 3 THEN nullif(trim(string_split(cell, ',')[-2]), '') END;
 CREATE OR REPLACE TEMP MACRO intake_location_city(cell) AS
-    CASE WHEN cell[1] NOT IN ('@', '{', '[') AND len(string_split(cell, ',')) >= 3 THEN nullif(trim(string_split(cell, ',')[1]), '') END;
+    CASE WHEN cell LIKE '%,%,%' AND cell[1] NOT IN ('@', '{', '[') THEN nullif(trim(regexp_extract(cell, '^[^,]*')), '') END;
 -- A list that neither holds the name as it is, nor anything in an escaped form, is not opened.
 CREATE OR REPLACE TEMP MACRO intake_named(cell, wanted) AS
     CASE WHEN contains(cell, wanted) OR contains(cell, '\') THEN
