@@ -46,8 +46,8 @@ _OF_FILES = "file_id BETWEEN $low AND $high AND list_contains($file_ids, file_id
 """The rows of some files; the bounds let the engine pass over what lies elsewhere."""
 
 LONGEST_RECORDS = (1 << 23, 1 << 28)
-"""Bytes that a record of a document may have, as first tried and then. Every thread fills buffers of twice that: with the
-larger number alone they would cost half as much again as the reading, and most of the memory."""
+"""Bytes that a record of a document may have, as first tried and then. Every thread fills buffers of twice that: with
+the larger number alone they would cost half as much again as the reading, and most of the memory."""
 
 TOO_LONG = "maximum_object_size"
 """What the engine says of a record that is longer."""
