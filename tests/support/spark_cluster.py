@@ -12,7 +12,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -20,6 +20,15 @@ from tests.support.processor_time import seconds_of_group
 
 ROOT = Path(__file__).resolve().parents[2]
 OLDEST_JAVA = 17
+SMALL = {
+    "spark.sql.codegen.wholeStage": "false",
+    "spark.sql.codegen.factoryMode": "NO_CODEGEN",
+    "spark.sql.shuffle.partitions": "2",
+    "spark.sql.adaptive.enabled": "false",
+}
+"""For the few rows of a test: compiling a program for every statement takes most of the time that Spark takes of it.
+Statements are interpreted instead, by the same rules.
+"""
 START_SECONDS = 120.0
 """How long one of the processes may take until it is ready; it takes two to ten seconds on two idle cores."""
 STOP_SECONDS = 20.0
@@ -27,6 +36,10 @@ STOP_SECONDS = 20.0
 MASTER = re.compile(r"Starting Spark master at (spark://127\.0\.0\.1:\d+)")
 WORKER = re.compile(r"Successfully registered with master")
 CONNECT = re.compile(r"Spark Connect server started at: .*?:(\d+)")
+
+
+JVM = "-XX:+UseSerialGC"
+"""One core each: collecting garbage in parallel would take it from the others."""
 
 
 class NoSpark(Exception):
@@ -60,14 +73,23 @@ class SparkCluster:
     """One cluster on loopback. `start` waits until it answers, `stop` leaves no process behind.
 
     `folder` takes its logs, scratch space and warehouse. Memory is in megabytes, of each of the two workers' executors
-    and of the server (the driver). Ports are chosen by the system.
+    and of the server (the driver). Ports are chosen by the system. `options` are Spark's own, by name.
     """
 
-    def __init__(self, folder: Path, *, workers: int = 2, executor_mb: int = 768, server_mb: int = 1024) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        workers: int = 2,
+        executor_mb: int = 768,
+        server_mb: int = 1024,
+        options: Mapping[str, str] = SMALL,
+    ) -> None:
         self.spark = installed_spark()
         java_version()
         self.folder, self.workers, self.executor_mb, self.server_mb = folder, workers, executor_mb, server_mb
         self.master = self.url = ""
+        self.options = dict(options)
         self._token = secrets.token_hex(16)
         self._processes: list[subprocess.Popen[bytes]] = []
 
@@ -140,8 +162,9 @@ class SparkCluster:
             "spark.connect.grpc.binding.port": "0",
             "spark.sql.catalogImplementation": "in-memory",
             "spark.sql.warehouse.dir": str(self.folder / "warehouse"),
-            "spark.sql.shuffle.partitions": "4",
-        }
+            "spark.executor.extraJavaOptions": JVM,
+            "spark.driver.extraJavaOptions": JVM,
+        } | self.options
 
     def _launch(self, name: str, program: str, *words: str, memory_mb: int = 256) -> None:
         with (self.folder / f"{name}.log").open("wb") as log:
