@@ -1,7 +1,7 @@
 """The trial of many cases, with a daemon that stands in: what it is handed, what is read back, how it is given up."""
 
-import os
 import shutil
+import signal
 import sys
 from collections import Counter
 from datetime import UTC, datetime
@@ -20,6 +20,7 @@ from m365dq_dagster.core.errors import InternalFault
 from m365dq_dagster.core.pace import Trend
 from m365dq_dagster.definitions import run_case
 from m365dq_dagster.defs import many_cases
+from m365dq_dagster.defs.ui import end
 from m365dq_dagster.stages.case import prepare_case
 from m365dq_dagster.stages.case_run import Silent
 from m365dq_dagster.stages.generate import generate
@@ -94,14 +95,14 @@ def test_a_daemon_that_ends_is_told_with_the_place_of_its_log(home: Path, monkey
         many_cases.soak(home, cases=1, rows=5, at_once=2, progress=Silent())
 
 
-def test_a_daemon_that_does_nothing_is_given_up(home: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    pid = tmp_path / "pid"
-    stand_in(monkeypatch, f"import os, time; open({str(pid)!r}, 'w').write(str(os.getpid())); time.sleep(60)")
+def test_a_daemon_that_does_nothing_is_given_up_and_ended(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ended: list[Any] = []
+    monkeypatch.setattr(many_cases, "end", lambda process: (end(process), ended.append(process)))
+    stand_in(monkeypatch, "import time; time.sleep(600)")
     monkeypatch.setattr(many_cases, "STALLED_SECONDS", 0.5)
     with pytest.raises(InternalFault, match="0 of 1 are done"):
         many_cases.soak(home, cases=1, rows=5, at_once=2, progress=Silent())
-    with pytest.raises(ProcessLookupError):
-        os.kill(int(pid.read_text()), 0)
+    assert [process.returncode for process in ended] == [-signal.SIGTERM]
 
 
 def test_only_the_first_faults_are_kept(tmp_path: Path) -> None:
