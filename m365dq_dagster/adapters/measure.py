@@ -427,6 +427,7 @@ def account_evidence(
             },
         ),
         ("rejected_addresses", {"rejections": policy.leads.rejections, **early}),
+        ("asked_rows", None),
         ("home_devices", None),
         ("settled", {"days": policy.home.settled_days}),
         ("foreign_successes", None),

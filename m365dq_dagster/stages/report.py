@@ -72,11 +72,24 @@ def write_report(document: Mapping[str, Any], folder: Path) -> ReportReport:
 def rendered(document: Mapping[str, Any], form: str) -> str:
     """The report as text; one page where a blocking check withheld the verdict. `BadInput` for another format."""
     if form == "json":
-        return json.dumps(document, indent=2, ensure_ascii=True, default=str) + "\n"
+        return "{\n" + ",\n".join(f"  {_text(key)}: {_entries(value)}" for key, value in document.items()) + "\n}\n"
     if form == "html":
         name = "blocked" if narrative.part(document, "quality").get("status") == "FAIL" else "report"
         return templates.render(name, document=document, say=narrative, version=__version__)
     raise BadInput(f"There is no report format {form[:20]!r}; the formats are {' and '.join(FORMATS)}.")
+
+
+def _entries(value: object) -> str:
+    """A value as JSON; a list has a line for each of its entries, which reads better and is made faster than a line for
+    each word.
+    """
+    if not isinstance(value, list) or not value:
+        return _text(value)
+    return "[\n    " + ",\n    ".join(map(_text, value)) + "\n  ]"
+
+
+def _text(value: object) -> str:
+    return json.dumps(value, ensure_ascii=True, default=str)
 
 
 def export(document: Mapping[str, Any], form: str, out: Path) -> Path:

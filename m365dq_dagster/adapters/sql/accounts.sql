@@ -49,20 +49,32 @@ WHERE rejected >= $rejections AND entered AND address NOT IN (
     SELECT address FROM address_accounts WHERE first_entered <= CAST($baseline_end AS TIMESTAMP)
 )
 
--- name: home_devices
--- Devices of an account at home, and when each was first used there with success: by id, by join type, by browser and system. Only of
--- accounts whose devices are asked for: with foreign successes, with successes from a sprayer's address, with many rejections from one.
-CREATE OR REPLACE TEMP TABLE home_devices AS
-WITH asked AS (
+-- name: asked_rows
+-- Successes of the accounts whose devices are asked for: those with foreign successes, with successes from a sprayer's address, and with
+-- many rejections from one address.
+CREATE OR REPLACE TEMP TABLE asked_rows AS
+SELECT log_type, file_id, row_no, account
+FROM judged
+WHERE counted AND outcome = 'SUCCESS' AND account IN (
     SELECT account FROM judged WHERE counted AND outcome = 'SUCCESS' AND (is_foreign OR address IN (SELECT address FROM home_sprayers))
     UNION
     SELECT account FROM rejected_addresses
-),
-home AS (
+);
+CREATE OR REPLACE TEMP VIEW asked_successes AS
+SELECT
+    j.log_type, j.file_id, j.row_no, j.read_time, j.event_time, j.account, j.address, j.country, r.session_id, j.interactive, j.flow_id,
+    j.confidence, j.decided_by, j.legacy_client, j.password_grant, j.is_foreign, r.device_id, r.device_trust_type, r.browser_family, r.os
+FROM asked_rows AS a
+JOIN logon_rows AS r ON r.log_type = a.log_type AND r.file_id = a.file_id AND r.row_no = a.row_no
+JOIN judged AS j ON j.log_type = a.log_type AND j.file_id = a.file_id AND j.row_no = a.row_no
+
+-- name: home_devices
+-- Devices of those accounts at home, and when each was first used there with success: by id, by join type, by browser and system.
+CREATE OR REPLACE TEMP TABLE home_devices AS
+WITH home AS (
     SELECT account, event_time, lower(device_id) AS device_id, lower(device_trust_type) AS trust, browser_family, os
-    FROM events
-    WHERE account IN (SELECT account FROM asked) AND counted AND outcome = 'SUCCESS' AND NOT is_foreign AND country IS NOT NULL
-      AND event_time IS NOT NULL
+    FROM asked_successes
+    WHERE NOT is_foreign AND country IS NOT NULL AND event_time IS NOT NULL
 )
 SELECT account, 'id' AS kind, device_id AS signature, min(event_time) AS first_used FROM home WHERE device_id IS NOT NULL GROUP BY account, device_id
 UNION ALL
@@ -97,7 +109,7 @@ SELECT
         OR (e.device_id IS NULL AND e.browser_family IS NOT NULL AND e.os IS NOT NULL AND c.account IS NULL AND j.account IS NULL)
     ) AS unknown_device,
     s.address IS NOT NULL AS from_egress
-FROM events AS e
+FROM asked_successes AS e
 LEFT JOIN settled AS h ON h.account = e.account
 LEFT JOIN home_devices AS n ON n.kind = 'id' AND n.account = e.account AND n.signature = lower(e.device_id)
     AND n.first_used >= e.event_time AND (h.day IS NULL OR CAST(e.event_time AS DATE) <= h.day)
@@ -108,7 +120,7 @@ LEFT JOIN home_devices AS c ON c.kind = 'client' AND c.account = e.account
     AND c.signature = concat(e.browser_family, '|', e.os) AND e.browser_family IS NOT NULL
     AND (c.first_used < e.event_time OR (e.event_time IS NOT NULL AND (h.day IS NULL OR CAST(e.event_time AS DATE) <= h.day)))
 LEFT JOIN standing_egress AS s ON s.address = e.address
-WHERE e.counted AND e.is_foreign AND e.outcome = 'SUCCESS'
+WHERE e.is_foreign
 
 -- name: proven_egress
 -- Foreign addresses that several owners reach on their own devices, most of those that succeed from them, and that fail on few others: the
@@ -157,10 +169,10 @@ GROUP BY address
 -- Accounts that such an address entered from where it is not foreign, from no device that the account used before.
 CREATE OR REPLACE TEMP TABLE home_sprayed AS
 SELECT e.account, max(s.victims) AS victims
-FROM events AS e
+FROM asked_successes AS e
 JOIN home_sprayers AS s ON s.address = e.address
 LEFT JOIN home_devices AS i ON i.kind = 'id' AND i.account = e.account AND i.signature = lower(e.device_id) AND i.first_used < e.event_time
-WHERE e.counted AND e.outcome = 'SUCCESS' AND NOT e.is_foreign AND e.account IS NOT NULL AND i.account IS NULL
+WHERE NOT e.is_foreign AND i.account IS NULL
 GROUP BY e.account
 
 -- name: overlapping
@@ -291,7 +303,7 @@ GROUP BY f.account
 -- name: lead_rejections
 -- Many rejections on an account from an address without early success, then a success from it, not from the owner's own device.
 SELECT s.account, s.address, min(r.first_rejected) AS begins, min(s.event_time) AS ends
-FROM events AS s
+FROM asked_successes AS s
 JOIN (
     SELECT x.account, x.address, x.event_time AS at_time, min(y.event_time) AS first_rejected
     FROM judged AS x
@@ -303,8 +315,7 @@ JOIN (
     GROUP BY x.account, x.address, x.event_time
     HAVING count(DISTINCT (y.file_id, y.row_no)) >= $rejections
 ) AS r ON r.account = s.account AND r.address = s.address AND r.at_time = s.event_time
-WHERE s.counted AND s.outcome = 'SUCCESS'
-  AND NOT EXISTS (
+WHERE NOT EXISTS (
     SELECT 1 FROM home_devices AS i
     WHERE i.kind = 'id' AND i.account = s.account AND i.signature = lower(s.device_id) AND i.first_used < r.first_rejected
   )
