@@ -27,6 +27,8 @@ TREND_WORDS = {
     "CANNOT_TELL": "Whether the time a case takes grows cannot be told: too few cases, or too much else was going on.",
 }
 
+WAITS_MORE = "By the clock it grew all the same: other work, the disk, or waiting; run it on a quiet machine to tell which it is."
+
 
 def soak(
     ctx: typer.Context,
@@ -91,6 +93,8 @@ def _sentences(found: Soaked) -> Iterator[str]:
         f"{found.cases_an_hour:,.0f} an hour."
     )
     yield TREND_WORDS[found.trend]
+    if found.waits_more:
+        yield WAITS_MORE
     yield from (f"Failed: {_failure(one)}." for one in found.failed)
     yield f"{len(found.faults) or 'No'} lines of the daemon's log speak of a lock or a fault."
     yield from (f"  {line}" for line in found.faults)

@@ -114,6 +114,11 @@ class Soaked:
         return next((one for one in told if one is not Trend.CANNOT_TELL), Trend.CANNOT_TELL)
 
     @property
+    def waits_more(self) -> bool:
+        """Whether the clock shows growth that the cores do not: other work on the machine, its disk, or a wait for it."""
+        return self.trend is Trend.CONSTANT and self.wall is not None and self.wall.trend is Trend.GROWS
+
+    @property
     def cases_an_hour(self) -> float:
         """Cases from the first start to the last end, an hour; 0 without any."""
         starts = [one.started_at for one in self._finished if one.started_at is not None]

@@ -1,6 +1,7 @@
 """`soak` says how many cases came to their end, whether each takes as long as the first, and what went wrong."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,13 @@ def test_it_says_what_became_of_the_time(well: Soaking, home: Path) -> None:
     assert "constant from the first to the last" in shown
     assert "No lines of the daemon's log speak of a lock" in shown
     assert "on a core" in shown
+
+
+def test_growth_that_only_the_clock_shows_is_told(home: Path) -> None:
+    slower = tuple(replace(one, ended_at=n * 7.0 + 8) for n, one in enumerate(TIMES))
+    shown = call("soak", bench=Soaking(Soaked(2, 10_000, slower, ()))).stdout
+    assert "constant from the first to the last" in shown
+    assert "By the clock it grew all the same" in shown
 
 
 def test_what_went_wrong_is_named(unwell: Soaking, home: Path) -> None:

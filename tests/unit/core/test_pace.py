@@ -86,6 +86,7 @@ def test_the_cores_are_heard_before_the_clock() -> None:
     assert both.wall.trend is Trend.GROWS
     assert both.trend is Trend.CONSTANT
     assert both.is_well
+    assert both.waits_more
     silent = soaked(*(replace(one, cpu_seconds=None) for one in times))
     assert silent.cpu is None
     assert silent.trend is Trend.GROWS
@@ -95,6 +96,7 @@ def test_the_cores_are_heard_before_the_clock() -> None:
 def test_a_case_that_failed_or_a_lock_that_was_met_is_not_well() -> None:
     good = [case(number, 5.0, 4.0) for number in range(20)]
     assert soaked(*good).is_well
+    assert not soaked(*good).waits_more
     assert not soaked(*good, faults=("database is locked",)).is_well
     bad = soaked(*good, case(20, 1.0, status="FAILURE"))
     assert [one.case_id for one in bad.failed] == ["case-20"]
