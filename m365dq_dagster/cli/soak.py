@@ -27,7 +27,7 @@ TREND_WORDS = {
     "CANNOT_TELL": "Whether the time a case takes grows cannot be told: too few cases, or too much else was going on.",
 }
 
-WAITS_MORE = "By the clock it grew all the same: other work, the disk, or waiting; run it on a quiet machine to tell which it is."
+WAITS_MORE = "By the clock it grew all the same: other work, the disk, or waiting. A quiet machine tells which."
 
 
 def soak(

@@ -115,7 +115,7 @@ class Soaked:
 
     @property
     def waits_more(self) -> bool:
-        """Whether the clock shows growth that the cores do not: other work on the machine, its disk, or a wait for it."""
+        """Whether the clock shows growth that the cores do not: other work, the disk, or waiting."""
         return self.trend is Trend.CONSTANT and self.wall is not None and self.wall.trend is Trend.GROWS
 
     @property
