@@ -2,6 +2,7 @@ import json
 import os
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -162,3 +163,20 @@ def test_the_shipped_suite_of_sign_ins_finds_what_it_was_written_for(
     load(duckdb_con, [sign_in(event_id=f"e{n}", **(columns if n == 0 else {})) for n in range(40)])
     (result,) = gx.judge(duckdb_con, [shipped])
     assert [one.unexpected for one in result.unmet if sentence in one.reason] == [1]
+
+
+def test_a_module_that_is_put_off_runs_when_it_is_first_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "heavy").mkdir()
+    (tmp_path / "heavy" / "__init__.py").write_text("ran = []\n")
+    (tmp_path / "heavy" / "part.py").write_text("import heavy\nheavy.ran.append(1)\nanswer = 42\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    for _ in range(2):
+        gx._put_off("heavy", "part")
+    gx._put_off("heavy", "nothing")
+    heavy = import_module("heavy")
+    part = heavy.part
+    assert heavy.ran == []
+    assert part.answer == 42
+    assert heavy.ran == [1]
+    for name in ("heavy", "heavy.part"):
+        sys.modules.pop(name)
