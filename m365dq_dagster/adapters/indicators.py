@@ -11,7 +11,7 @@ from typing import Any
 
 import duckdb
 
-from m365dq_dagster.adapters.measure import Rows, insert_rows, run_named
+from m365dq_dagster.adapters.measure import Rows, insert_rows, run_named, table_names
 from m365dq_dagster.adapters.sql import quote_identifier
 from m365dq_dagster.adapters.sql.indicators import READ, read_view
 
@@ -75,7 +75,7 @@ class Reach:
 
 def filled(con: duckdb.DuckDBPyConnection, logs: Iterable[str]) -> frozenset[str]:
     """Those of the logs whose table holds a row; it is there only once evidence of the log came in."""
-    there = {str(name) for (name,) in run_named(con, "table_names")}.intersection(logs)
+    there = table_names(con).intersection(logs)
     return frozenset(log for log in there if con.execute(f"SELECT 1 FROM {quote_identifier(log)} LIMIT 1").fetchone())
 
 

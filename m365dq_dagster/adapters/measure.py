@@ -606,6 +606,11 @@ def failed_checks(con: duckdb.DuckDBPyConnection) -> tuple[CheckResult, ...]:
     return tuple(CheckResult.of(body) for body in read_json(con, "failed_checks"))
 
 
+def table_names(con: duckdb.DuckDBPyConnection) -> frozenset[str]:
+    """The tables of this generation."""
+    return frozenset(str(name) for (name,) in run_named(con, "table_names"))
+
+
 def has_table(con: duckdb.DuckDBPyConnection, name: str) -> bool:
     """Whether a table of that name stands in this generation."""
     return bool(run_named(con, "has_table", {"name": name})[0][0])

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from m365dq_dagster.adapters.loading import undisturbed
 from m365dq_dagster.cli import logs, terminal
 from m365dq_dagster.core.errors import BadInput, CaseBusy, InternalFault, M365dqError
 
@@ -318,21 +319,25 @@ class Workbench:
 
     def run(self, request: RunRequest, progress: Progress) -> RunResult:
         """Judge a folder of evidence, or say since when nothing has changed."""
-        with self.registry() as registry:
+        with undisturbed(), self.registry() as registry:
             pack = self._pack_for(registry)
             prepared = self._prepared(registry, pack, request)
             if not prepared.unchanged and self._waited(prepared.case_id):
                 prepared = self._prepared(registry, pack, request)
             if prepared.unchanged:
-                self._deliver()
-                document = self._as_it_stands(prepared.document)
-                if document.get("corrections"):  # one that was killed may have left a report that does not tell of it
-                    self._renew_report(document)
-                return RunResult(document, self.report_path(document), str(document.get("started_at")))
+                return self._as_it_was(prepared)
         self._execute(prepared.case_id, progress)
         self._deliver()
         document = self.document(prepared.case_id)
         return RunResult(document, self.report_path(document))
+
+    def _as_it_was(self, prepared: PreparedCase) -> RunResult:
+        """What is published already, as it stands now."""
+        self._deliver()
+        document = self._as_it_stands(prepared.document)
+        if document.get("corrections"):  # one that was killed may have left a report that does not tell of it
+            self._renew_report(document)
+        return RunResult(document, self.report_path(document), str(document.get("started_at")))
 
     def _pack_for(self, registry: Registry) -> RulePack:
         """The rule pack in force for a run; says what of this home's own rules has to be looked at."""

@@ -4,6 +4,7 @@ from functools import cache
 from threading import Thread
 
 from m365dq_dagster.adapters import gx, table_guards
+from m365dq_dagster.adapters.loading import undisturbed
 
 
 @cache
@@ -20,5 +21,6 @@ def wait() -> None:
 
 
 def _import_all() -> None:
-    table_guards.warm_up()
-    gx.warm_up()
+    with undisturbed():
+        table_guards.warm_up()
+        gx.warm_up()

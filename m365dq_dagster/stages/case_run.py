@@ -5,12 +5,12 @@ No logic.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from m365dq_dagster.core.overrides import Override, taints
 
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from m365dq_dagster.adapters.rule_pack import RulePack
     from m365dq_dagster.core.context import CaseContext
 
+
+Found = TypeVar("Found")
 
 FORGET_MISSING = "forget_missing"
 """The option of a run that lets rows of files go that are no longer in the folder."""
@@ -94,6 +96,13 @@ class CaseRun:
     memory: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
     """What a stage has worked out and later stages of this very run ask for again; a run of a part works it out
     itself."""
+
+    def once(self, name: str, work: Callable[[], Found]) -> Found:
+        """What was found under this name earlier in this run, else what `work` finds now."""
+        if name not in self.memory:
+            self.memory[name] = work()
+        found: Found = self.memory[name]
+        return found
 
     @property
     def taints(self) -> tuple[str, ...]:

@@ -23,11 +23,11 @@ DATED = ("entra_audit_logs", "ca_policies")
 
 def measured(run: CaseRun) -> Limits:
     """Count it. Asks for the adjudicated events."""
-    con = run.con
+    con, tables = run.con, measure.table_names(run.con)
     begins, ends = measure.run_named(con, "span", file="limits")[0]
     measure.run_named(con, "unseen_activity", file="limits")
     factors, newest = (0, None)
-    if measure.has_table(con, "authentication_details"):
+    if "authentication_details" in tables:
         factors, newest = measure.run_named(con, "factors", file="limits")[0]
     risky, withheld = measure.run_named(con, "withheld_risk", file="limits")[0]
     synced, by = measure.run_named(con, "synced", file="limits")[0]
@@ -42,8 +42,8 @@ def measured(run: CaseRun) -> Limits:
         synced_by=tuple(by or ()),
         risk_rows=int(risky),
         withheld_risk=int(withheld),
-        policies=_policies(run, begins),
-        policies_dated=any(measure.has_table(con, table) for table in DATED),
+        policies=_policies(run, tables, begins),
+        policies_dated=not tables.isdisjoint(DATED),
         stopped_later=int(measure.run_named(con, "stopped_later", file="limits")[0][0]),
         unseen=tuple(
             Unseen(account, int(rows), int(refused), tried, known, tuple(examples))
@@ -52,11 +52,11 @@ def measured(run: CaseRun) -> Limits:
     )
 
 
-def _policies(run: CaseRun, begins: datetime | None) -> tuple[PolicyChange, ...]:
+def _policies(run: CaseRun, tables: frozenset[str], begins: datetime | None) -> tuple[PolicyChange, ...]:
     rows = [
         row
         for name, table in POLICIES.items()
-        if begins is not None and measure.has_table(run.con, table)
+        if begins is not None and table in tables
         for row in measure.run_named(run.con, name, {"begins": begins}, file="limits")
     ]
     return one_change_each(PolicyChange(moment, name or "a policy", what, by) for moment, name, what, by in rows)

@@ -28,8 +28,8 @@ from m365dq_dagster.stages.stamps import stamp
 STAGE = "quality"
 RUNBOOK = "docs/runbooks/quality-check-failure.md"
 CODES_RUNBOOK = "docs/runbooks/unknown-status-code.md"
-FIELDS = "fields"
-"""What the judged fields are remembered under for the rest of a run."""
+PACK_TABLES, ORIGINS, FIELDS = "pack_tables", "origins", "fields"
+"""What is worked out once a run, by name."""
 MOST_DAYS = 400
 """Days of a field's profile that the document holds, the latest ones; a year of a log and its edges."""
 
@@ -50,7 +50,7 @@ def run(run: CaseRun) -> QualityReport:
     """Profile, judge, decide the gate, and remember which codes the case holds."""
     run.progress.step(STAGE, "reading witnesses")
     run.memory.clear()
-    measure.load_pack_tables(run.con, run.pack)
+    load_pack_tables(run)
     measure.build_logons(run.con)
     filled = measure.filled_log_types(run.con)
     specs = [spec for spec in run.pack.fields if spec.log in filled]
@@ -77,14 +77,16 @@ def run(run: CaseRun) -> QualityReport:
     return QualityReport(fields, checks, codes, sum(one.values for one in unknown) - codes)
 
 
+def load_pack_tables(run: CaseRun) -> None:
+    """Lookup tables of the rule pack for this run's connection."""
+    run.once(PACK_TABLES, lambda: measure.load_pack_tables(run.con, run.pack))
+
+
 def judged_fields(run: CaseRun) -> dict[LogType, tuple[FieldJudgement, ...]]:
     """The fields of every log type, judged from the kept counts, once a run; a run that begins later judges them again
     instead of reading them back.
     """
-    if FIELDS not in run.memory:
-        run.memory[FIELDS] = _judged_fields(run)
-    found: dict[LogType, tuple[FieldJudgement, ...]] = run.memory[FIELDS]
-    return found
+    return run.once(FIELDS, lambda: _judged_fields(run))
 
 
 def _judged_fields(run: CaseRun) -> dict[LogType, tuple[FieldJudgement, ...]]:
@@ -109,7 +111,7 @@ def _judged_fields(run: CaseRun) -> dict[LogType, tuple[FieldJudgement, ...]]:
 
 
 def _surroundings(run: CaseRun) -> Surroundings:
-    origins = measure.provenance(run.con)
+    origins = run.once(ORIGINS, lambda: measure.provenance(run.con))
     return Surroundings(
         measure.files_by_log(run.con),
         {key for key, found in origins.items() if found and all(one.startswith("derived:file_name") for one in found)},
@@ -208,7 +210,7 @@ def _vocabulary(case_id: str, unknown: Sequence[Sighted]) -> CheckResult:
 
 
 def _keep_profiles(run: CaseRun, fields: Judged) -> None:
-    origins = measure.provenance(run.con)
+    origins = run.once(ORIGINS, lambda: measure.provenance(run.con))
     rows = [one for judged in fields.values() for one in judged]
     measure.keep_json(
         run.con,

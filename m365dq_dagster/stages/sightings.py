@@ -16,6 +16,9 @@ from m365dq_dagster.stages.case_run import CaseRun
 
 Row = dict[str, Any]
 
+UNKNOWN = "unknown_values"
+"""What the unknown values are remembered under for the rest of a run."""
+
 
 def look_up(run: CaseRun) -> tuple[Sighted, ...]:
     """Look up what stands in the evidence, keep it, and remember it in the registry; returns what is unknown."""
@@ -24,12 +27,13 @@ def look_up(run: CaseRun) -> tuple[Sighted, ...]:
     found = measured.sighted(run.con, reference, known=True)
     if run.pack.in_force:
         remember(run, found)
-    return tuple(one for one in found if not one.known)
+    run.memory[UNKNOWN] = tuple(one for one in found if not one.known)
+    return unknown(run)
 
 
 def unknown(run: CaseRun) -> tuple[Sighted, ...]:
     """The unknown values of this generation, the commonest first."""
-    return measured.sighted(run.con, run.pack.watched_values)
+    return run.once(UNKNOWN, lambda: measured.sighted(run.con, run.pack.watched_values))
 
 
 def remember(run: CaseRun, found: Iterable[Sighted]) -> None:

@@ -31,7 +31,7 @@ from m365dq_dagster.core.verdict import (
 from m365dq_dagster.stages import indicators, limits, places, sightings
 from m365dq_dagster.stages.case_run import CaseRun
 from m365dq_dagster.stages.findings import findings
-from m365dq_dagster.stages.quality import Judged, judged_fields
+from m365dq_dagster.stages.quality import Judged, judged_fields, load_pack_tables
 from m365dq_dagster.stages.stamps import stamp
 
 STAGE = "verification"
@@ -54,7 +54,7 @@ class VerificationReport:
 def run(run: CaseRun) -> VerificationReport:
     """Adjudicate, count, judge, keep."""
     con, policy = run.con, run.pack.policy
-    measure.load_pack_tables(con, run.pack)
+    load_pack_tables(run)
     measure.read_logons(con)
     run.progress.step(STAGE, "adjudicating sign-ins")
     fields = judged_fields(run)
