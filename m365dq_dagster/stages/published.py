@@ -1,6 +1,5 @@
 """Reads back what the published generation of a case says of the case as a whole: its document, what it was judged
-from, and where its report is. Loads nothing that reads or judges evidence; what a document holds is built in
-`document`.
+from, and where its report is. Loads nothing that reads evidence; what a document holds is built in `document`.
 """
 
 from __future__ import annotations

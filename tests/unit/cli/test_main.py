@@ -159,6 +159,19 @@ def test_help_loads_no_engine_and_no_orchestrator() -> None:
     assert done.returncode == 0, done.stderr
 
 
+def test_telling_that_nothing_has_changed_loads_nothing_that_reads_evidence_or_writes_a_page() -> None:
+    code = (
+        "import sys\n"
+        "import m365dq_dagster.adapters.settings, m365dq_dagster.cli.run, m365dq_dagster.stages.alerts\n"
+        "import m365dq_dagster.stages.case, m365dq_dagster.stages.overrides, m365dq_dagster.stages.packs\n"
+        "names = ('evidence.recognition', 'evidence.archives', 'mail', 'places', 'templates')\n"
+        "heavy = {f'm365dq_dagster.adapters.{name}' for name in names} | {'dagster', 'pandas', 'jinja2', 'maxminddb'}\n"
+        "sys.exit(','.join(sorted(heavy & set(sys.modules))) or 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=Path.cwd())
+    assert done.returncode == 0, done.stderr
+
+
 def test_the_program_has_no_completion_installer() -> None:
     assert "install-completion" not in call("--help").stdout
     assert app.info.name == "m365dq"
