@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from m365dq_dagster.adapters import measure
 from m365dq_dagster.adapters.case_store import CaseStore, open_reader
 from m365dq_dagster.adapters.clock import Clock, SystemClock
-from m365dq_dagster.adapters.evidence.folder import LEFTOVER, case_files, evidence_digest, read_anew
+from m365dq_dagster.adapters.evidence.folder import LEFTOVER, case_files, evidence_digest, must_be_listed, read_anew
 from m365dq_dagster.adapters.evidence.remembered import Remembered
 from m365dq_dagster.adapters.operating_user import operating_person
 from m365dq_dagster.adapters.registry import Registry
@@ -47,8 +47,9 @@ OPTIONS = "options"
 class PreparedCase:
     """A registered case, ready to be run.
 
-    `identity` is the digest of evidence, context, rule pack, override and database of countries; `unchanged` says that
-    the published generation was judged from exactly that; `judged_at` is when, `document` what it says then.
+    `identity` is the digest of evidence, context, rule pack, override and database of countries, empty where nothing is
+    published that it could be held against; `unchanged` says that the published generation was judged from exactly
+    that; `judged_at` is when, `document` what it says then.
     """
 
     case_id: str
@@ -226,12 +227,16 @@ def _prepared(
     current = store.current(case_id)
     if verify:
         read_anew()
-    known = Remembered.load(current.parent) if current and not verify else Remembered()
-    identity = identity_of(evidence_digest(case_files(folders, known)), context, pack, override, places)
-    if current and known.is_new:
-        known.keep(current.parent)
+    identity, document = "", {}
+    if current:
+        known = Remembered() if verify else Remembered.load(current.parent)
+        identity = identity_of(evidence_digest(case_files(folders, known)), context, pack, override, places)
+        if known.is_new:
+            known.keep(current.parent)
+        document = published.settled(current, identity, forgets=bool(options))
+    else:
+        must_be_listed(folders)
     record = registry.case(case_id)
-    document = published.settled(current, identity, forgets=bool(options)) if current else {}
     judged_at = record.last_run if record else None
     return PreparedCase(
         case_id, folders[0], context, identity, bool(document), judged_at, folders[1:], options, places, document

@@ -21,7 +21,7 @@ from m365dq_dagster.adapters import carry_over, measure
 from m365dq_dagster.adapters.case_store import CaseStore, confine
 from m365dq_dagster.adapters.evidence import archives
 from m365dq_dagster.adapters.evidence.field_lists import exported
-from m365dq_dagster.adapters.evidence.folder import FoundFile, case_files
+from m365dq_dagster.adapters.evidence.folder import FoundFile, files_meanwhile
 from m365dq_dagster.adapters.evidence.formats import FormatDefinition, parse_formats
 from m365dq_dagster.adapters.evidence.landing import Landed, Landing, alike, of_files, only_row
 from m365dq_dagster.adapters.evidence.recognition import (
@@ -162,7 +162,7 @@ class _Import:
             carry_over.attach(self.con, published)
         self._prepare()
         self._confine()
-        found = archives.opened(case_files(self.run.folders), self.into)
+        found = archives.opened(files_meanwhile(self.run.folders), self.into)
         seen = self._look(found)
         self._ledger(self._bring_in(seen))
         self._unread_times()

@@ -7,7 +7,6 @@ on the bytes that come out of it."""
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import os
 import re
 import shutil
@@ -26,8 +25,7 @@ from m365dq_dagster.adapters.evidence.archive_readers import (
     read_archive,
     read_single,
 )
-from m365dq_dagster.adapters.evidence.folder import CONTEXT_NAMES, LEFTOVER, FoundFile, printable
-from m365dq_dagster.adapters.evidence.remembered import Fingerprint
+from m365dq_dagster.adapters.evidence.folder import CONTEXT_NAMES, LEFTOVER, FoundFile, Tally, printable
 from m365dq_dagster.core.errors import InternalFault
 from m365dq_dagster.core.ledger import FileReason
 from m365dq_dagster.core.narrative import plural
@@ -382,8 +380,7 @@ class _Sink:
         self.budget = budget
         self.found: FoundFile | None = None
         self.size = 0
-        self._newlines = 0
-        self._digest = hashlib.sha256()
+        self._tally = Tally()
         self._handle: int | None = None
 
     def write(self, chunk: bytes) -> None:
@@ -399,15 +396,13 @@ class _Sink:
                 "the archive out of the folder, and run it again."
             ) from None
         self.size += len(chunk)
-        self._newlines += chunk.count(b"\n")
-        self._digest.update(chunk)
+        self._tally.add(chunk)
 
     def done(self) -> None:
         """The entry is whole."""
         self._append(b"")
         self.close()
-        fingerprint = Fingerprint(self._digest.hexdigest(), self._newlines)
-        self.found = FoundFile(self.path, self.location, self.size, fingerprint)
+        self.found = FoundFile(self.path, self.location, self.size, self._tally.fingerprint())
 
     def spoil(self, detail: str) -> None:
         """The entry is damaged; what was written of it goes."""

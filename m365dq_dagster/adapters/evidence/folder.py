@@ -3,13 +3,15 @@ at elsewhere."""
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 
 from m365dq_dagster.adapters.evidence.remembered import Fingerprint, Remembered, now_ns
@@ -25,6 +27,59 @@ LEFTOVER = "unpacked-"
 
 CHUNK = 1 << 20
 
+MEANWHILE_BYTES = 1 << 22
+"""From which size on a file is worth a thread: below it, taking the fingerprint at once costs a few milliseconds."""
+
+
+class Tally:
+    """Bytes on their way past; what they come to is the fingerprint."""
+
+    def __init__(self) -> None:
+        self._digest = hashlib.sha256()
+        self._newlines = self._returns = self._pairs = 0
+        self._last = b""
+
+    def add(self, chunk: bytes) -> None:
+        """Some more bytes."""
+        self._digest.update(chunk)
+        self._newlines += chunk.count(b"\n")
+        if returns := chunk.count(b"\r"):
+            self._returns += returns
+            self._pairs += chunk.count(b"\r\n")
+        self._pairs += self._last == b"\r" and chunk.startswith(b"\n")
+        self._last = chunk[-1:] or self._last
+
+    def fingerprint(self) -> Fingerprint:
+        """What all the bytes together come to."""
+        return Fingerprint(self._digest.hexdigest(), self._newlines, self._returns - self._pairs)
+
+
+class LaterFingerprint:
+    """A fingerprint that another thread is taking. Whoever asks for it waits; `OSError` is raised where the file could
+    not be read to its end."""
+
+    def __init__(self, taking: Future[Fingerprint]) -> None:
+        self._taking = taking
+
+    @property
+    def sha256(self) -> str:
+        """SHA-256 of the bytes."""
+        return self._taking.result().sha256
+
+    @property
+    def newlines(self) -> int:
+        """Line ends in the file."""
+        return self._taking.result().newlines
+
+    @property
+    def bare_returns(self) -> int:
+        """Returns that no line end follows."""
+        return self._taking.result().bare_returns
+
+
+Fingerprinting = Callable[[str, os.stat_result], Fingerprint | LaterFingerprint]
+"""How a file's fingerprint is taken, from its path and what the system says of it."""
+
 
 @dataclass(frozen=True)
 class FoundFile:
@@ -39,15 +94,18 @@ class FoundFile:
     path: str
     location: Path
     bytes: int
-    fingerprint: Fingerprint | None
+    fingerprint: Fingerprint | LaterFingerprint | None
     trouble: FileReason | None = None
     detail: str = ""
     archive: str = ""
 
     @property
     def sha256(self) -> str | None:
-        """SHA-256 of the bytes, or None where the file was not opened."""
-        return self.fingerprint.sha256 if self.fingerprint else None
+        """SHA-256 of the bytes, or None where the file was not opened or could not be read to its end."""
+        try:
+            return self.fingerprint.sha256 if self.fingerprint else None
+        except OSError:
+            return None
 
 
 def evidence_files(folder: Path, known: Remembered | None = None) -> tuple[FoundFile, ...]:
@@ -56,10 +114,25 @@ def evidence_files(folder: Path, known: Remembered | None = None) -> tuple[Found
 
     Raises `BadInput` where the folder does not exist or cannot be listed.
     """
+    return _files_of(folder, partial(_known, known))
+
+
+def must_be_listed(folders: Iterable[Path]) -> None:
+    """Raise `BadInput` where one of the folders does not exist or cannot be listed; no file is opened."""
+    for folder in folders:
+        next(_walk(_root(folder)), None)
+
+
+def _files_of(folder: Path, taken: Fingerprinting) -> tuple[FoundFile, ...]:
+    root = _root(folder)
+    return tuple(_found(root, path, taken) for path in sorted(_walk(root)) if path.name not in CONTEXT_NAMES)
+
+
+def _root(folder: Path) -> Path:
     root = folder.resolve()
     if not root.is_dir():
         raise BadInput(f"{folder}: there is no such folder; give the folder that holds the exported logs.")
-    return tuple(_found(root, path, known) for path in sorted(_walk(root)) if path.name not in CONTEXT_NAMES)
+    return root
 
 
 def case_files(folders: Sequence[Path], known: Remembered | None = None) -> tuple[FoundFile, ...]:
@@ -68,10 +141,31 @@ def case_files(folders: Sequence[Path], known: Remembered | None = None) -> tupl
 
     Two added folders of one name are told apart by their place in the list. Raises `BadInput` as `evidence_files`
     does."""
+    return _prefixed(folders, partial(_known, known))
+
+
+def files_meanwhile(folders: Sequence[Path]) -> tuple[FoundFile, ...]:
+    """The files that `case_files` gives; the fingerprints of large ones are taken on another thread, one after the
+    other, while the caller goes on."""
+    worker = ThreadPoolExecutor(1, "fingerprints")
+
+    def later(path: str, state: os.stat_result) -> Fingerprint | LaterFingerprint:
+        if state.st_size < MEANWHILE_BYTES:
+            return _known(None, path, state)
+        os.close(_opened(path))
+        return LaterFingerprint(worker.submit(_unchanged, path, state))
+
+    try:
+        return _prefixed(folders, later)
+    finally:
+        worker.shutdown(wait=False)
+
+
+def _prefixed(folders: Sequence[Path], taken: Fingerprinting) -> tuple[FoundFile, ...]:
     return tuple(
         replace(file, path=prefix + file.path)
         for prefix, folder in zip(_prefixes(folders), folders, strict=True)
-        for file in evidence_files(folder, known)
+        for file in _files_of(folder, taken)
     )
 
 
@@ -124,7 +218,7 @@ def _walk(folder: Path) -> Iterator[Path]:
                 yield Path(entry.path)
 
 
-def _found(root: Path, path: Path, known: Remembered | None) -> FoundFile:
+def _found(root: Path, path: Path, taken: Fingerprinting) -> FoundFile:
     name = printable(path.relative_to(root).as_posix())
     try:
         state = path.lstat()
@@ -137,13 +231,13 @@ def _found(root: Path, path: Path, known: Remembered | None) -> FoundFile:
     if not stat.S_ISREG(state.st_mode):
         return FoundFile(name, path, 0, None, FileReason.NOT_A_FILE)
     try:
-        fingerprint = _known(str(path), state, known)
+        fingerprint = taken(str(path), state)
     except OSError as error:
         return FoundFile(name, path, state.st_size, None, FileReason.UNREADABLE, error.strerror or "")
     return FoundFile(name, path, state.st_size, fingerprint)
 
 
-def _known(path: str, state: os.stat_result, known: Remembered | None) -> Fingerprint:
+def _known(known: Remembered | None, path: str, state: os.stat_result) -> Fingerprint:
     """The fingerprint that is known of a file, else that of its bytes."""
     if known is not None and (recalled := known.recall(path, state)):
         return recalled
@@ -159,13 +253,24 @@ def _fingerprint(path: str, size: int, modified_ns: int, inode: int) -> tuple[in
     file stay what they are.
     """
     begun_ns = now_ns()
-    digest = hashlib.sha256()
-    newlines = 0
-    with open(os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0)), "rb") as stream:
+    tally = Tally()
+    with open(_opened(path), "rb", buffering=0) as stream:
         while chunk := stream.read(CHUNK):
-            digest.update(chunk)
-            newlines += chunk.count(b"\n")
-    return begun_ns, Fingerprint(digest.hexdigest(), newlines)
+            tally.add(chunk)
+    return begun_ns, tally.fingerprint()
+
+
+def _unchanged(path: str, before: os.stat_result) -> Fingerprint:
+    """The fingerprint of a file that is being imported: of one that changes meanwhile it would speak of other bytes."""
+    found = _known(None, path, before)
+    after = os.lstat(path)
+    if (after.st_size, after.st_mtime_ns, after.st_ino) != (before.st_size, before.st_mtime_ns, before.st_ino):
+        raise OSError(errno.EBUSY, "it changed while it was read")
+    return found
+
+
+def _opened(path: str) -> int:
+    return os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
 
 
 def printable(path: str) -> str:

@@ -304,7 +304,7 @@ class Readable:
 
     def __init__(self, seen: RecognisedFile, scratch: Path) -> None:
         self.seen = seen
-        self.copy = scratch / f"readable-{seen.file.sha256}"
+        self.copy = scratch / f"readable-{id(self)}"
 
     def __enter__(self) -> Path | None:
         seen = self.seen
@@ -355,7 +355,9 @@ def _plausible(landed: Landed, seen: RecognisedFile) -> bool:
         return False
     lines = _lines(seen) - (seen.table.skip_lines if seen.table else 0)
     if seen.document:
-        return (landed.rows == lines or landed.rows == _filled_lines(seen)) and not _bare_returns(seen.file)
+        # The engine reads over a return that ends no line, and the reader of records ends a line there.
+        bare_returns = seen.file.fingerprint.bare_returns if seen.file.fingerprint else 0
+        return (landed.rows == lines or landed.rows == _filled_lines(seen)) and not bare_returns
     return landed.rows == lines or (landed.rows < lines and landed.rows == lines - _quoted_lines(seen.file))
 
 
@@ -366,16 +368,6 @@ def _lines(seen: RecognisedFile) -> int:
         end = stream.read()
     ended = b"\n" in end if seen.head.encoding.startswith("utf-16") else end.endswith(b"\n")
     return (seen.file.fingerprint.newlines if seen.file.fingerprint else 0) + (not ended)
-
-
-def _bare_returns(file: FoundFile) -> int:
-    """Returns that no line end follows: the engine reads over them, and the reader of records ends a line there."""
-    found, last = 0, b""
-    with open_bytes(file.location) as stream:
-        for chunk in iter(lambda: stream.read(CHUNK), b""):
-            found += chunk.count(b"\r") - (last + chunk).count(b"\r\n")
-            last = chunk[-1:] if chunk.endswith(b"\r") else b""
-    return found
 
 
 def _filled_lines(seen: RecognisedFile) -> int:

@@ -23,10 +23,12 @@ seconds, and within those a second change would not show."""
 
 @dataclass(frozen=True)
 class Fingerprint:
-    """What one pass over a file's bytes tells: its SHA-256, and the line ends that its row count is held against."""
+    """What one pass over a file's bytes tells: its SHA-256, the line ends that its row count is held against, and the
+    returns that no line end follows."""
 
     sha256: str
     newlines: int
+    bare_returns: int
 
 
 @dataclass
@@ -36,7 +38,7 @@ class Remembered:
     `is_new` says that there is something to keep.
     """
 
-    entries: dict[str, tuple[list[int], str, int]] = field(default_factory=dict)
+    entries: dict[str, tuple[list[int], str, int, int]] = field(default_factory=dict)
     is_new: bool = False
 
     @classmethod
@@ -44,19 +46,24 @@ class Remembered:
         """The memory in a case's folder; an empty one where there is none that can be read."""
         try:
             rows = json.loads((folder / FILE).read_bytes())
-            return cls({str(path): (list(map(int, said)), str(sha), int(ends)) for path, said, sha, ends in rows})
+            return cls(
+                {
+                    str(path): (list(map(int, said)), str(sha), int(ends), int(bare))
+                    for path, said, sha, ends, bare in rows
+                }
+            )
         except (OSError, ValueError, TypeError):
             return cls()
 
     def recall(self, path: str, state: os.stat_result) -> Fingerprint | None:
         """The fingerprint of the file, where the system says the same of it as then."""
-        said, sha256, newlines = self.entries.get(path, ([], "", 0))
-        return Fingerprint(sha256, newlines) if said == _said(state) else None
+        said, sha256, newlines, bare_returns = self.entries.get(path, ([], "", 0, 0))
+        return Fingerprint(sha256, newlines, bare_returns) if said == _said(state) else None
 
     def note(self, path: str, state: os.stat_result, found: Fingerprint, begun_ns: int) -> None:
         """Remember a fingerprint whose pass began at `begun_ns`; not that of a file that changed just before."""
         if max(state.st_mtime_ns, state.st_ctime_ns) < begun_ns - SETTLED_NS:
-            self.entries[path] = (_said(state), found.sha256, found.newlines)
+            self.entries[path] = (_said(state), found.sha256, found.newlines, found.bare_returns)
             self.is_new = True
 
     def keep(self, folder: Path) -> None:

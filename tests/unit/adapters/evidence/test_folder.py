@@ -7,9 +7,19 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from m365dq_dagster.adapters.evidence import folder as subject
-from m365dq_dagster.adapters.evidence.folder import case_files, evidence_digest, evidence_files, present_files
+from m365dq_dagster.adapters.evidence.folder import (
+    Tally,
+    case_files,
+    evidence_digest,
+    evidence_files,
+    files_meanwhile,
+    present_files,
+)
+from m365dq_dagster.adapters.evidence.remembered import Fingerprint
 from m365dq_dagster.core.errors import BadInput
 from m365dq_dagster.core.ledger import FileReason
 
@@ -134,3 +144,51 @@ def test_files_of_added_folders_are_told_apart_and_a_folder_that_has_gone_holds_
     (folders[1] / "log.csv").unlink()
     folders[1].rmdir()
     assert [file.path for file in present_files(folders)] == [paths[0], *paths[2:]]
+
+
+@given(chunks=st.lists(st.lists(st.sampled_from([b"\r", b"\n", b"x"])).map(b"".join)))
+def test_line_ends_are_counted_alike_however_the_bytes_come(chunks: list[bytes]) -> None:
+    tally, whole = Tally(), b"".join(chunks)
+    for chunk in chunks:
+        tally.add(chunk)
+
+    returns = whole.count(b"\r") - whole.count(b"\r\n")
+    assert tally.fingerprint() == Fingerprint(hashlib.sha256(whole).hexdigest(), whole.count(b"\n"), returns)
+
+
+@pytest.fixture
+def any_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fingerprints of files of every size are taken on the other thread."""
+    monkeypatch.setattr(subject, "MEANWHILE_BYTES", 0)
+
+
+@pytest.mark.usefixtures("any_size")
+def test_fingerprints_that_are_taken_meanwhile_are_the_same(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_bytes(b"x\r\ny\rz\n")
+    (tmp_path / "b.csv").write_bytes(b"x")
+    at_once = evidence_files(tmp_path)
+    meanwhile = files_meanwhile((tmp_path,))
+
+    assert evidence_digest(meanwhile) == evidence_digest(at_once)
+    for one, other in zip(at_once, meanwhile, strict=True):
+        assert one.fingerprint
+        assert other.fingerprint
+        assert (one.fingerprint.newlines, one.fingerprint.bare_returns) == (
+            other.fingerprint.newlines,
+            other.fingerprint.bare_returns,
+        )
+
+
+@pytest.mark.usefixtures("any_size")
+def test_a_file_that_changes_while_it_is_read_has_no_fingerprint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "a.csv"
+    file.write_text("x\n")
+    monkeypatch.setattr(Tally, "add", lambda *_: file.unlink(missing_ok=True) or file.write_text("longer\n"))
+    (found,) = files_meanwhile((tmp_path,))
+
+    assert found.sha256 is None
+    assert found.fingerprint
+    with pytest.raises(OSError, match="changed while it was read"):
+        assert found.fingerprint.newlines
