@@ -79,6 +79,8 @@ def run(run: CaseRun) -> VerificationReport:
             refused_yet_active=active.get(one.account, 0),
             open_values=of_account.get(one.account, NOTHING_OPEN),
         )
+        if one.account in active or one.account in of_account
+        else one
         for one in found
     ]
     unverified = run.taints
