@@ -36,7 +36,7 @@ LEFT_OUT: Mapping[str, str] = {
     "row_hashes": "what intake remembers of rows to find their copies in the next import; its result is `duplicates`",
     "logon_rows": "lines as they were read; the columns of `events` that are looked at hold them",
     "row_parts": "the parts in which a witness is not heard as elsewhere; its result are `decisions`",
-    "decided": "`decisions` with their numbers",
+    "decided": "the rows of `decisions` with their numbers",
     "adjudicated": "`events` without the texts of their lines",
     "judged": "the same with what was decided",
     "folded_flows": "the rows of `flows` that stand for several events",
