@@ -79,8 +79,11 @@ def _load(session: Path) -> Any:
 
 
 def _frame(found: Any) -> Frame:
-    children = tuple(_frame(child) for child in found.children)
-    return Frame(str(found.function), str(found.file_path or ""), float(found.time), children)
+    """One call of the interpreter's stack a level of the tree: imports lie deep."""
+    children = []
+    for child in found.children:
+        children.append(_frame(child))
+    return Frame(str(found.function), str(found.file_path or ""), float(found.time), tuple(children))
 
 
 def _draw(session: Any, graph: Path) -> None:

@@ -104,7 +104,7 @@ def _show(found: Benchmark, *, as_json: bool, markdown: bool) -> None:
             screen.print(bench_tables.as_table(sheet))
             screen.print()
     for line in _notes(found):
-        terminal.say(line)
+        terminal.say(f"- {line}" if markdown else line)
 
 
 def _notes(found: Benchmark) -> Iterator[str]:

@@ -108,6 +108,7 @@ def test_the_tables_can_be_put_into_a_page(measured: dict[str, Any]) -> None:
     assert "| export | rows | rounds | pipeline | ± | m365dq run | plain way | plain / pipeline |" in out
     assert "|---|---:|---:|---:|---:|---:|---:|---:|" in out
     assert "| portal-csv | 1M | 5 | 6.00x | 0.00x | 9.00x | 60.00x | 10.00x |" in out
+    assert "\n- It was a Monday.\n" in out
 
 
 def test_what_was_measured_earlier_is_shown_again_without_measuring(measured: dict[str, Any], tmp_path: Path) -> None:

@@ -73,7 +73,7 @@ def test_one_more_run_is_watched_where_a_drawing_is_asked_for(made: dict[str, Ev
     found = measure(one.folder, one.file, "portal-csv", ROWS, 1, scratch, graph=graph)
     assert len(found["measured"]) == 1
     names = [statement["name"] for statement in found["statements"]]
-    assert "judge.sql: events" in names
+    assert any(name.startswith("judge.sql: ") for name in names)
     times = [statement["seconds"] for statement in found["statements"]]
     assert times == sorted(times, reverse=True)
     assert len(list((scratch / "drawn-statements").glob("*.json"))) == len(names)
