@@ -186,7 +186,7 @@ class CaseWorkspace:
         if not self._rejudges or current is None:
             return effective, None
         ref = self.dagster_run.tags.get(PACK_TAG, packs.EFFECTIVE)
-        pack = packs.open_pack(settings, registry, self.case_id, ref)
+        pack = packs.open_pack(settings, registry, self.case_id, ref, effective)
         return pack, Rejudged(ref, current.stem, effective.content_hash)
 
     def _prepared(self, registry: Registry, pack: Any, form: CaseForm) -> Any:

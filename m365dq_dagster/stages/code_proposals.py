@@ -170,13 +170,13 @@ def to_decide(desk: CodeDesk, unknown: Sequence[UnknownValue]) -> list[DecisionR
     changes = desk.registry.code_changes()
     waiting = {change.key: change for change in changes if change.state is ChangeState.PENDING}
     rejected = turned_down(changes)
-    wanted = {key: one for one in unknown[:MOST_LINES] if (key := _key(desk, one)) is not None}
+    wanted = {key: one for one in unknown[:MOST_LINES] if (key := key_of_unknown(desk, one)) is not None}
     shipped = {desk.key(*key.place, key.value) for key, row in desk.rows.items() if row.state == "PENDING"}
     keys = dict.fromkeys([*wanted, *waiting, *sorted(shipped - rejected)])
     return [_line(desk, key, waiting.get(key), wanted.get(key)) for key in keys]
 
 
-def _key(desk: CodeDesk, value: UnknownValue) -> CodeKey | None:
+def key_of_unknown(desk: CodeDesk, value: UnknownValue) -> CodeKey | None:
     """What a decision would be about; None for what stands for several values or in no field of the reference."""
     if value.value == REST:
         return None

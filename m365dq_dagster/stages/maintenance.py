@@ -21,7 +21,6 @@ from m365dq_dagster.adapters.settings import Settings
 from m365dq_dagster.core import maintenance_checks
 from m365dq_dagster.core.alerts import OperationsPolicy
 from m365dq_dagster.core.checks import CheckResult
-from m365dq_dagster.core.code_changes import ChangeState
 from m365dq_dagster.core.maintenance import (
     DocumentsRead,
     EarlierCycle,
@@ -41,7 +40,7 @@ from m365dq_dagster.stages import code_proposals, matters
 from m365dq_dagster.stages.alerts import raise_for_pages
 from m365dq_dagster.stages.code_changes import CodeDesk
 from m365dq_dagster.stages.code_proposals import ProposedCode, to_decide
-from m365dq_dagster.stages.codes import bring_up_to_date
+from m365dq_dagster.stages.codes import bring_up_to_date, turned_down
 from m365dq_dagster.stages.decisions import DecisionRow
 from m365dq_dagster.stages.maintenance_files import folder_of, write_files
 from m365dq_dagster.stages.packs import effective_pack
@@ -142,8 +141,12 @@ def made_report(
 
 def _propose(code_desk: CodeDesk, desk: matters.Desk, unknown: Sequence[UnknownValue]) -> int:
     """Propose a row for every unknown code that nobody proposed or rejected before; returns for how many."""
-    rejected = {change.key.value for change in desk.registry.code_changes(ChangeState.REJECTED)}
-    codes = [one.value for one in unknown if matters.is_unknown_code(one) and one.value not in rejected]
+    rejected = turned_down(desk.registry.code_changes())
+    codes = [
+        one.value
+        for one in unknown
+        if matters.is_unknown_code(one) and code_proposals.key_of_unknown(code_desk, one) not in rejected
+    ]
     made = code_proposals.propose_codes(code_desk, codes, unknown, code_proposals.vendor_texts(desk.registry))
     return sum(one.change is not None for one in made)
 

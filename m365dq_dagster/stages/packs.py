@@ -55,13 +55,16 @@ def approved_layers(registry: Registry) -> list[Layer]:
     ]
 
 
-def open_pack(settings: Settings, registry: Registry, case_id: str, ref: str) -> RulePack:
+def open_pack(
+    settings: Settings, registry: Registry, case_id: str, ref: str, effective: RulePack | None = None
+) -> RulePack:
     """The pack that somebody names: `effective`, `shipped`, a folder that holds `reference_data` (and `expectations`),
-    or `sha256:` with at least eight digits of a hash that any case was judged by.
+    or `sha256:` with at least eight digits of a hash that any case was judged by. Who has the effective one already
+    hands it over.
 
     `in_force` where it says what the effective one says. Raises `BadInput` where there is no such pack.
     """
-    effective = effective_pack(settings, registry)
+    effective = effective or effective_pack(settings, registry)
     if ref == EFFECTIVE:
         return effective
     found = _named(settings, case_id, ref, effective)

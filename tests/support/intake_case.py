@@ -9,14 +9,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import duckdb
-import yaml
 
 from m365dq_dagster.adapters.case_store import CONNECT_CONFIG, create_schema
 from m365dq_dagster.adapters.clock import FixedClock
-from m365dq_dagster.adapters.rule_pack import resource_dir
+from m365dq_dagster.adapters.rule_pack import read_yaml, resource_dir
 from m365dq_dagster.core.context import CaseContext
 from m365dq_dagster.core.field_lists import FieldList
 from m365dq_dagster.core.outcome import CaseStage, DateOrder
@@ -104,7 +103,7 @@ class Pack:
 def shipped_formats() -> tuple[dict[str, Any], ...]:
     """The format files of the rule pack, parsed."""
     return tuple(
-        yaml.safe_load(path.read_text(encoding="utf-8"))
+        dict(cast("Mapping[str, Any]", read_yaml(path.name, path.read_bytes())))
         for path in sorted((resource_dir("reference_data") / "formats").glob("*.yaml"))
     )
 

@@ -4,6 +4,7 @@ from datetime import datetime
 
 from m365dq_dagster.adapters.registry import CaseStage, Registry, StatusCode
 from m365dq_dagster.core.checks import CheckResult
+from m365dq_dagster.core.field_lists import FieldList, FieldSeen
 from m365dq_dagster.core.outcome import Severity
 
 NOW = datetime.fromisoformat("2026-03-02T09:30:00+00:00")
@@ -31,5 +32,5 @@ def write_everything(job: tuple[str, int]) -> tuple[int, list[int]]:
         check = CheckResult("same", "quality", True, False, Severity.INFO, "h", "docs/x.md")
         registry.record_checks(f"case-{number}", "run", [check], NOW)
         registry.record_sightings("c", [("l", "f", "7", number, None, None)], NOW)
-        registry.schema_version_seen("l", "v1.0", ["a"], NOW)
+        registry.keep_field_list(FieldList("f", "l", "v1.0", {"": 1}, {"a": FieldSeen("a", True, {"": 1})}), "c", NOW)
         return new, [alert.id for _ in range(5) for alert in registry.claim_undelivered(NOW, 1)]

@@ -10,6 +10,19 @@ Document = dict[str, Any]
 CODE = "status_error_code"
 CA = "conditional_access_status"
 TYPE_NAME = "Microsoft.Graph.PowerShell.Models.MicrosoftGraphSignInStatus"
+SAMPLES = (
+    "oculus",
+    "corrected",
+    "blocked",
+    "overridden",
+    "lapsed",
+    "switched_off",
+    "all_blocked",
+    "clean",
+    "hostile",
+    "crowded",
+)
+"""The documents of this module, by the names of the functions that make them."""
 ESCAPE = "\x1b]0;owned\x07\x1b[31mred\x1b[0m"
 
 

@@ -3,7 +3,7 @@ difference means is judged in `core.schema_diff` and `core.log_shapes`."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -42,17 +42,12 @@ NAME_CHARS = 300
 class Schemas(RegistryPart):
     """Field lists of exports, their changes, and the operations that audit logs hold."""
 
-    def schema_version_seen(self, log_type: str, api_version: str, fields: Sequence[str], now: datetime) -> bool:
-        """True where this list of fields, in whatever order, was seen before for the log type; a new one is kept."""
-        with self._writing() as connection:
-            return not _version(connection, log_type, api_version, fields, now)[1]
-
     def keep_field_list(self, seen: FieldList, case_id: str, now: datetime) -> tuple[int, bool]:
         """Keep the field list of an import as a version; returns its id, and whether this case is the first to show it,
         also where the case is judged again. A known version takes over what the import shows of its names, whoever
         writes first."""
         with self._writing() as connection:
-            version_id, _ = _version(connection, seen.log_type, seen.api_version, seen.names, now)
+            version_id = _version(connection, seen, now)
             row = {
                 "version_id": version_id,
                 "format_name": seen.format_name,
@@ -215,22 +210,19 @@ def _latest_cases(wanted: sa.ColumnElement[bool]) -> sa.Select[Any]:
     return sa.select(found.subquery().c.case_id)
 
 
-def _version(
-    connection: Connection, log_type: str, api_version: str, fields: Sequence[str], now: datetime
-) -> tuple[int, bool]:
-    """The id of the version with these fields, made where there is none, and whether it was made."""
-    names = sorted(set(fields))
+def _version(connection: Connection, seen: FieldList, now: datetime) -> int:
+    """The id of the version with these names, in whatever order, made where there is none."""
     row = {
-        "log_type": log_type,
-        "api_version": api_version,
-        "schema_hash": schema_hash(names),
+        "log_type": seen.log_type,
+        "api_version": seen.api_version,
+        "schema_hash": schema_hash(seen.names),
         "detected_date": now.astimezone(UTC).date(),
-        "notes": one_line(", ".join(names), NOTE_CHARS),
+        "notes": one_line(", ".join(seen.names), NOTE_CHARS),
     }
-    is_new = insert_new(connection, schema_versions, row, VERSION_KEY)
+    insert_new(connection, schema_versions, row, VERSION_KEY)
     table = schema_versions
     query = sa.select(table.c.version_id).where(*(table.c[name] == row[name] for name in VERSION_KEY))
-    return int(connection.execute(query).scalar_one()), is_new
+    return int(connection.execute(query).scalar_one())
 
 
 def _versions(*, outer: bool = False) -> sa.Select[Any]:

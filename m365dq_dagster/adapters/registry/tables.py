@@ -44,6 +44,12 @@ def _id(name: str) -> sa.Column[int]:
     return sa.Column(name, sa.Integer, primary_key=True, autoincrement=True)
 
 
+def _owned_by(column: str) -> sa.Column[int]:
+    """The key of a row that goes with the one that owns it, under the name it has there."""
+    owner = sa.ForeignKey(column, ondelete="CASCADE")
+    return sa.Column(column.split(".")[1], sa.Integer, owner, primary_key=True, autoincrement=False)
+
+
 def _text(name: str, *more: Any, nullable: bool = False, **options: Any) -> sa.Column[str]:
     return sa.Column(name, sa.Text, *more, nullable=nullable, **options)
 
@@ -75,13 +81,7 @@ status_code_reference = sa.Table(
 status_code_details = sa.Table(
     "status_code_details",
     metadata,
-    sa.Column(
-        "code_id",
-        sa.Integer,
-        sa.ForeignKey("status_code_reference.code_id", ondelete="CASCADE"),
-        primary_key=True,
-        autoincrement=False,
-    ),
+    _owned_by("status_code_reference.code_id"),
     _text("category", nullable=True),
     _text("outcome", nullable=True),
     _text("first_factor", nullable=True),
@@ -172,13 +172,7 @@ schema_versions = sa.Table(
 schema_fields = sa.Table(
     "schema_fields",
     metadata,
-    sa.Column(
-        "version_id",
-        sa.Integer,
-        sa.ForeignKey("schema_versions.version_id", ondelete="CASCADE"),
-        primary_key=True,
-        autoincrement=False,
-    ),
+    _owned_by("schema_versions.version_id"),
     _text("format_name"),
     _text("case_id"),
     sa.Column("fields", sa.JSON, nullable=False),
@@ -435,13 +429,7 @@ corrections = sa.Table(
 correction_fields = sa.Table(
     "correction_fields",
     metadata,
-    sa.Column(
-        "correction_id",
-        sa.Integer,
-        sa.ForeignKey("corrections.correction_id", ondelete="CASCADE"),
-        primary_key=True,
-        autoincrement=False,
-    ),
+    _owned_by("corrections.correction_id"),
     _text("log_type", primary_key=True),
     _text("field_name", primary_key=True),
     sa.Column("circumstances", sa.JSON, nullable=True),

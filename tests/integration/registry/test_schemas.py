@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from m365dq_dagster.adapters.registry import Registry
 from m365dq_dagster.adapters.registry.schemas import CASES_ASKED, DOCUMENT, IMPORT
+from m365dq_dagster.adapters.registry.tables import schema_versions
 from m365dq_dagster.core.errors import BadInput
 from m365dq_dagster.core.field_lists import FieldList, FieldSeen, schema_hash
 from m365dq_dagster.core.log_shapes import OperationRows, Span
@@ -36,11 +37,18 @@ GONE = SchemaChange(
 ANN = Person("ann")
 
 
+def naming(*names: str) -> FieldList:
+    return FieldList(
+        "f", "sign_in_logs", "v1.0", {"": 1}, {name: FieldSeen(name, True, {"": 1}, "text") for name in names}
+    )
+
+
 def test_a_schema_is_new_once_whatever_the_order_of_its_fields(store: Registry, now: datetime) -> None:
-    assert store.schema_version_seen("sign_in_logs", "v1.0", ["b", "a"], now) is False
-    assert store.schema_version_seen("sign_in_logs", "v1.0", ["a", "b"], now) is True
-    assert store.schema_version_seen("sign_in_logs", "beta", ["a", "b"], now) is False
-    assert store.schema_version_seen("sign_in_logs", "v1.0", ["a", "c"], now) is False
+    first, is_new = store.keep_field_list(naming("b", "a"), "one", now)
+    assert is_new
+    assert store.keep_field_list(naming("a", "b"), "two", now) == (first, False)
+    assert store.keep_field_list(replace(naming("a", "b"), api_version="beta"), "two", now)[1]
+    assert store.keep_field_list(naming("a", "c"), "two", now)[1]
     with store.engine.connect() as connection:
         row = connection.execute(sa.text("SELECT * FROM schema_versions ORDER BY version_id")).mappings().first()
     assert row is not None
@@ -80,7 +88,9 @@ def test_the_version_seen_last_comes_first(store: Registry, now: datetime) -> No
 
 
 def test_a_version_of_which_only_the_hash_is_known_is_listed_without_names(store: Registry, now: datetime) -> None:
-    store.schema_version_seen("sign_in_logs", "v1.0", ["a"], now)
+    row = {"log_type": "l", "api_version": "v1.0", "schema_hash": schema_hash(["a"]), "detected_date": now.date()}
+    with store.engine.begin() as connection:
+        connection.execute(sa.insert(schema_versions), [row])
     (version,) = store.schema_versions()
     assert (version.format_name, version.names, version.rows) == (None, (), None)
 

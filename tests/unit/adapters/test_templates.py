@@ -9,19 +9,7 @@ from m365dq_dagster.adapters import templates
 from m365dq_dagster.core import narrative
 from m365dq_dagster.stages.report import rendered
 from tests.support import sample_document
-
-SAMPLES = [
-    "oculus",
-    "corrected",
-    "blocked",
-    "overridden",
-    "lapsed",
-    "switched_off",
-    "all_blocked",
-    "clean",
-    "hostile",
-    "crowded",
-]
+from tests.support.sample_document import SAMPLES
 
 
 class Page(HTMLParser):

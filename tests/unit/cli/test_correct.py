@@ -10,27 +10,19 @@ import yaml
 
 from m365dq_dagster.adapters.case_store import CaseStore
 from m365dq_dagster.adapters.operating_user import operating_person
-from m365dq_dagster.adapters.registry import Registry
 from m365dq_dagster.cli.workbench import Workbench
 from m365dq_dagster.core.context_rules import parse_rules
 from m365dq_dagster.stages.published import read_document
-from tests.support.case_runs import run_folder
+from tests.support.judged_home import ACCOUNT, judge_two
 from tests.support.program import call, call_json
-from tests.support.sign_in_folder import write_sign_ins
 
-ACCOUNT = "person1@contoso.example"
 WRONG = ("--verdict", "ALL_BLOCKED", "--reason", "the export was of another tenant")
 
 
 @pytest.fixture(scope="module")
 def judged(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home in which two small cases were judged."""
-    root = tmp_path_factory.mktemp("judged")
-    with pytest.MonkeyPatch.context() as patch, Registry.open(f"sqlite:///{root / 'registry.sqlite3'}") as registry:
-        patch.setenv("M365DQ_HOME", str(root))
-        for case_id in ("c1", "c2"):
-            run_folder(write_sign_ins(root / case_id), registry, case_id=case_id)
-    return root
+    return judge_two(tmp_path_factory.mktemp("judged"))
 
 
 @pytest.fixture(autouse=True)

@@ -7,20 +7,9 @@ import pytest
 
 from m365dq_dagster.cli import screen, terminal
 from tests.support import sample_document
+from tests.support.sample_document import SAMPLES
 
 FOOTER = screen.Footer("/home/jo/.m365dq/cases/oculus/report.html", "/home/jo/.m365dq", 9.83)
-SAMPLES = [
-    "oculus",
-    "corrected",
-    "blocked",
-    "overridden",
-    "lapsed",
-    "switched_off",
-    "all_blocked",
-    "clean",
-    "hostile",
-    "crowded",
-]
 
 
 def shown(document: dict[str, Any], footer: screen.Footer = FOOTER) -> str:

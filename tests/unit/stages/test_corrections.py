@@ -30,23 +30,17 @@ from m365dq_dagster.stages.packs import effective_pack
 from m365dq_dagster.stages.published import read_document
 from tests.support.case_runs import NOW, run_folder, shipped_pack
 from tests.support.evidence import Row, load, logon, sign_in
+from tests.support.judged_home import ACCOUNT, judge_two
 from tests.support.rule_examples import assert_examples_hold
-from tests.support.sign_in_folder import write_sign_ins
 
 KIM = Person("kim", "Kim of the night shift")
 CODE = "sign_in_logs.status_error_code"
-ACCOUNT = "person1@contoso.example"
 
 
 @pytest.fixture(scope="module")
 def judged(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home in which two small cases were judged."""
-    root = tmp_path_factory.mktemp("judged")
-    with pytest.MonkeyPatch.context() as patch, Registry.open(f"sqlite:///{root / 'registry.sqlite3'}") as registry:
-        patch.setenv("M365DQ_HOME", str(root))
-        for case_id in ("c1", "c2"):
-            run_folder(write_sign_ins(root / case_id), registry, case_id=case_id)
-    return root
+    return judge_two(tmp_path_factory.mktemp("judged"))
 
 
 @pytest.fixture
