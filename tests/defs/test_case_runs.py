@@ -15,10 +15,12 @@ from m365dq_dagster.adapters.settings import Settings
 from m365dq_dagster.core.errors import BadInput, CaseBusy, InternalFault
 from m365dq_dagster.core.outcome import Severity
 from m365dq_dagster.definitions import build_definitions, run_case
+from m365dq_dagster.defs.launch import RunOutcome, open_instance
 from m365dq_dagster.defs.launch import run_case as run_job
 from m365dq_dagster.stages import case, verification
 from m365dq_dagster.stages.published import read_document
 from tests.defs.conftest import Register
+from tests.support.judged_case import JudgedCase
 from tests.support.sign_in_folder import TYPE_NAME
 
 ORDER = ("raw_logs", "quality_report", "reliability_scores", "verified_findings", "case_report")
@@ -50,6 +52,41 @@ def unreadable_outcomes(row: int) -> str:
     return TYPE_NAME
 
 
+def checks_in(case: JudgedCase) -> dict[str, Any]:
+    with open_instance(case.settings) as opened:
+        return checks_of(opened, case.outcome.run_id)
+
+
+def made_in(case: JudgedCase) -> list[str]:
+    with open_instance(case.settings) as opened:
+        return made(opened, case.case_id)
+
+
+def overriding(settings: Settings) -> RunOutcome:
+    with open_instance(settings) as opened:
+        return run_job(opened, build_definitions(settings).resolve_job_def("case_job"), "tiny", form(**OVERRIDE))
+
+
+@pytest.fixture(scope="module")
+def healthy(tmp_path_factory: pytest.TempPathFactory, empty_dagster_home: Path) -> JudgedCase:
+    """A case that was judged."""
+    return JudgedCase(tmp_path_factory.mktemp("healthy"), empty_dagster_home)
+
+
+@pytest.fixture(scope="module")
+def blocked(tmp_path_factory: pytest.TempPathFactory, empty_dagster_home: Path) -> JudgedCase:
+    """A case that its gate stopped."""
+    home = tmp_path_factory.mktemp("blocked")
+    return JudgedCase(home, empty_dagster_home, code=unreadable_outcomes, access="")
+
+
+@pytest.fixture(scope="module")
+def overridden(tmp_path_factory: pytest.TempPathFactory, empty_dagster_home: Path) -> JudgedCase:
+    """The same case, its gate overridden."""
+    home = tmp_path_factory.mktemp("overridden")
+    return JudgedCase(home, empty_dagster_home, launch=overriding, code=unreadable_outcomes, access="")
+
+
 def test_a_run_keeps_to_the_limit_of_memory_from_its_first_step(settings: Settings, register: Register) -> None:
     seen: list[str] = []
 
@@ -62,24 +99,17 @@ def test_a_run_keeps_to_the_limit_of_memory_from_its_first_step(settings: Settin
     assert seen == ["512.0 MiB"]
 
 
-def test_a_case_is_made_from_evidence_to_report_and_published(
-    settings: Settings, instance: dg.DagsterInstance, store: CaseStore, register: Register
-) -> None:
-    case_id = register()
-    outcome = run_case(settings, case_id)
-    assert outcome.success
-    assert made(instance, case_id) == list(ORDER)
-    assert store.current(case_id) == store.case_dir(case_id) / f"{outcome.run_id}.duckdb"
-    assert read_document(store, case_id)["status"] == "NO_BREACH_INDICATED"
-    assert (store.case_dir(case_id) / "reports" / outcome.run_id / "report.html").is_file()
+def test_a_case_is_made_from_evidence_to_report_and_published(healthy: JudgedCase) -> None:
+    assert healthy.outcome.success
+    assert made_in(healthy) == list(ORDER)
+    assert healthy.store.current("tiny") == healthy.store.case_dir("tiny") / f"{healthy.outcome.run_id}.duckdb"
+    assert healthy.document()["status"] == "NO_BREACH_INDICATED"
+    assert healthy.report.is_file()
 
 
-def test_every_check_of_a_case_is_answered_for_its_partition_and_names_it(
-    settings: Settings, instance: dg.DagsterInstance, register: Register
-) -> None:
-    outcome = run_case(settings, register())
-    found = checks_of(instance, outcome.run_id)
-    definitions = build_definitions(settings)
+def test_every_check_of_a_case_is_answered_for_its_partition_and_names_it(healthy: JudgedCase) -> None:
+    found = checks_in(healthy)
+    definitions = build_definitions(healthy.settings)
     keys = definitions.resolve_asset_graph().asset_check_keys
     assert set(found) == {key.name for key in keys if key.asset_key.path[-1] in ORDER}
     assert all(one.partition == "tiny" for one in found.values())
@@ -108,30 +138,23 @@ def _as_breach(report: verification.VerificationReport) -> Any:
     return replace(report, checks=(told,))
 
 
-def test_a_case_whose_outcomes_cannot_be_told_stops_behind_a_green_quality_report(
-    settings: Settings, instance: dg.DagsterInstance, store: CaseStore, register: Register
-) -> None:
-    case_id = register(code=unreadable_outcomes, access="")
-    outcome = run_case(settings, case_id)
+def test_a_case_whose_outcomes_cannot_be_told_stops_behind_a_green_quality_report(blocked: JudgedCase) -> None:
+    outcome = blocked.outcome
     assert (outcome.success, outcome.blocked, outcome.error) == (False, ("outcome_can_be_told",), None)
-    assert made(instance, case_id) == ["raw_logs", "quality_report"]
-    gate = checks_of(instance, outcome.run_id)["outcome_can_be_told"]
+    assert made_in(blocked) == ["raw_logs", "quality_report"]
+    gate = checks_in(blocked)["outcome_can_be_told"]
     assert (gate.passed, gate.severity, gate.blocking) == (False, dg.AssetCheckSeverity.ERROR, True)
     assert gate.description.startswith("Case tiny: sign_in_logs: no outcome field may testify.")
     assert gate.metadata["runbook"].value == "docs/runbooks/quality-check-failure.md"
 
 
-def test_what_a_gate_stopped_is_published_with_ledger_and_one_page(
-    settings: Settings, store: CaseStore, register: Register
-) -> None:
-    case_id = register(code=unreadable_outcomes, access="")
-    outcome = run_case(settings, case_id)
-    document = read_document(store, case_id)
+def test_what_a_gate_stopped_is_published_with_ledger_and_one_page(blocked: JudgedCase) -> None:
+    document = blocked.document()
     assert (document["status"], document["findings"]) == ("CANNOT_CONCLUDE", [])
     assert document["quality"]["status"] == "FAIL"
     assert document["quality"]["failed_checks"][0]["runbook"]
     assert document["files"][0]["rows_read"] == 40
-    assert (store.case_dir(case_id) / "reports" / outcome.run_id / "report.html").is_file()
+    assert blocked.report.is_file()
 
 
 def test_a_case_without_any_known_log_stops_behind_its_raw_logs(
@@ -148,39 +171,27 @@ def test_a_case_without_any_known_log_stops_behind_its_raw_logs(
     assert read_document(store, case_id)["quality"]["status"] == "FAIL"
 
 
-def test_an_override_turns_the_gate_into_a_warning_that_says_who_and_until_when(
-    settings: Settings, instance: dg.DagsterInstance, store: CaseStore, register: Register
-) -> None:
-    case_id = register(code=unreadable_outcomes, access="")
-    job = build_definitions(settings).resolve_job_def("case_job")
-    outcome = run_job(instance, job, case_id, form(**OVERRIDE))
-    assert outcome.success
-    gate = checks_of(instance, outcome.run_id)["outcome_can_be_told"]
+def test_an_override_turns_the_gate_into_a_warning_that_says_who_and_until_when(overridden: JudgedCase) -> None:
+    assert overridden.outcome.success
+    gate = checks_in(overridden)["outcome_can_be_told"]
     assert (gate.passed, gate.severity) == (False, dg.AssetCheckSeverity.WARN)
     assert f"Overridden by jo until {LAST}: no second export exists" in gate.description
-    document = read_document(store, case_id)
+    document = overridden.document()
     assert document["quality"]["status"] == "OVERRIDDEN"
     assert not any(finding["verified"] for finding in document["findings"])
 
 
-def test_an_override_stands_for_later_runs_until_it_expires(
-    settings: Settings, instance: dg.DagsterInstance, register: Register
-) -> None:
-    case_id = register(code=unreadable_outcomes, access="")
-    job = build_definitions(settings).resolve_job_def("case_job")
-    run_job(instance, job, case_id, form(**OVERRIDE))
-    assert run_case(settings, case_id).success
+def test_an_override_stands_for_later_runs_until_it_expires(overridden: JudgedCase, settings: Settings) -> None:
+    assert run_case(settings, overridden.taken_over(settings)).success
 
 
 def test_an_override_ends_by_itself_after_its_last_day(
-    settings: Settings, instance: dg.DagsterInstance, store: CaseStore, register: Register
+    overridden: JudgedCase, settings: Settings, store: CaseStore
 ) -> None:
-    case_id = register(code=unreadable_outcomes, access="")
-    last = datetime.now(UTC) + timedelta(days=2)
-    job = build_definitions(settings).resolve_job_def("case_job")
-    run_job(instance, job, case_id, form(**{**OVERRIDE, "expires": str(last.date())}))
+    case_id = overridden.taken_over(settings)
     assert read_document(store, case_id)["quality"]["override"]["recorded_by"]
-    outcome = run_case(settings, case_id, clock=FixedClock(last + timedelta(days=1)))
+    day_after = datetime(LAST.year, LAST.month, LAST.day, 12, tzinfo=UTC) + timedelta(days=1)
+    outcome = run_case(settings, case_id, clock=FixedClock(day_after))
     assert outcome.blocked == ("outcome_can_be_told",)
     document = read_document(store, case_id)
     assert (document["quality"]["status"], document["quality"]["override"]) == ("FAIL", None)
@@ -255,10 +266,9 @@ def test_a_case_that_nobody_registered_is_told_apart_from_a_failure(
 
 
 def test_a_stage_that_raises_leaves_the_published_state_and_frees_the_case(
-    settings: Settings, store: CaseStore, register: Register
+    healthy: JudgedCase, settings: Settings, store: CaseStore
 ) -> None:
-    case_id = register()
-    first = run_case(settings, case_id)
+    case_id, first = healthy.taken_over(settings), healthy.outcome
 
     def broken(run: Any) -> None:
         run.con.execute("DROP TABLE files")
@@ -303,7 +313,7 @@ def test_a_part_of_a_case_is_made_again_from_a_copy_of_what_is_published(
     settings: Settings, instance: dg.DagsterInstance, store: CaseStore, register: Register, tmp_path: Path
 ) -> None:
     case_id = register()
-    run_case(settings, case_id)
+    run_case(settings, case_id)  # a case of its own, whose evidence is taken away
     shutil.rmtree(tmp_path / "evidence" / case_id)
     (tmp_path / "evidence" / case_id).mkdir()
     result = materialise(settings, instance, case_id, "verified_findings", "case_report")
@@ -313,26 +323,26 @@ def test_a_part_of_a_case_is_made_again_from_a_copy_of_what_is_published(
 
 
 def test_a_part_without_the_report_is_published_too_and_its_checks_are_answered_from_it(
-    settings: Settings, instance: dg.DagsterInstance, store: CaseStore, register: Register
+    healthy: JudgedCase, settings: Settings, store: CaseStore
 ) -> None:
-    case_id = register()
-    run_case(settings, case_id)
-    result = materialise(settings, instance, case_id, "reliability_scores")
+    case_id = healthy.taken_over(settings)
+    with open_instance(settings) as instance:
+        result = materialise(settings, instance, case_id, "reliability_scores")
     assert result.success
     assert [one.check_name for one in result.get_asset_check_evaluations()] == ["reliability_tables_sound"]
     assert store.current(case_id) == store.case_dir(case_id) / f"{result.run_id}.duckdb"
 
 
 def test_the_rest_of_a_blocked_case_cannot_be_made_around_the_gate(
-    settings: Settings, instance: dg.DagsterInstance, store: CaseStore, register: Register
+    blocked: JudgedCase, settings: Settings, store: CaseStore
 ) -> None:
-    case_id = register(code=unreadable_outcomes, access="")
-    blocked = run_case(settings, case_id)
-    result = materialise(settings, instance, case_id, "reliability_scores", "verified_findings", "case_report")
+    case_id = blocked.taken_over(settings)
+    with open_instance(settings) as instance:
+        result = materialise(settings, instance, case_id, "reliability_scores", "verified_findings", "case_report")
     assert not result.success
     (failure,) = [event for event in result.all_events if event.is_step_failure]
     assert "Case tiny is blocked" in failure.step_failure_data.error.to_string()  # type: ignore[union-attr]
-    assert store.current(case_id) == store.case_dir(case_id) / f"{blocked.run_id}.duckdb"
+    assert store.current(case_id) == store.case_dir(case_id) / f"{blocked.outcome.run_id}.duckdb"
 
 
 def test_a_part_of_a_case_that_was_never_published_is_refused_in_a_sentence(

@@ -16,6 +16,7 @@ from m365dq_dagster.definitions import build_definitions, run_case
 from m365dq_dagster.defs import left_behind
 from m365dq_dagster.stages.published import read_document
 from tests.defs.conftest import Register
+from tests.support.judged_case import JudgedCase
 
 HOLDING = """
 import sys
@@ -32,14 +33,14 @@ run_case(Settings.load(), sys.argv[1], quality=SimpleNamespace(run=hold))
 
 
 @contextmanager
-def another_process_on(case_id: str, checkout: Path) -> Iterator[subprocess.Popen[str]]:
+def another_process_on(case_id: str, checkout: Path, **more: str) -> Iterator[subprocess.Popen[str]]:
     """A run of the case in a process of its own that stops in the middle until it reads a line."""
     process = subprocess.Popen(
         [sys.executable, "-c", HOLDING, case_id],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-        env={**os.environ, "PYTHONPATH": str(checkout)},
+        env={**os.environ, "PYTHONPATH": str(checkout), **more},
     )
     assert process.stdout is not None
     assert process.stdout.readline() == "holding\n"
@@ -50,15 +51,20 @@ def another_process_on(case_id: str, checkout: Path) -> Iterator[subprocess.Pope
         process.communicate()
 
 
-@pytest.fixture
-def killed(settings: Settings, register: Register, checkout: Path) -> str:
+@pytest.fixture(scope="module")
+def once_killed(tmp_path_factory: pytest.TempPathFactory, empty_dagster_home: Path, checkout: Path) -> JudgedCase:
     """A case that was published once, and whose second run was killed in the middle."""
-    case_id = register()
-    run_case(settings, case_id)
-    with another_process_on(case_id, checkout) as process:
+    case = JudgedCase(tmp_path_factory.mktemp("killed"), empty_dagster_home)
+    with another_process_on(case.case_id, checkout, M365DQ_HOME=str(case.settings.home)) as process:
         process.send_signal(signal.SIGKILL)
         process.wait()
-    return case_id
+    return case
+
+
+@pytest.fixture
+def killed(once_killed: JudgedCase, settings: Settings) -> str:
+    """The same in the test's own home."""
+    return once_killed.taken_over(settings)
 
 
 def started(instance: dg.DagsterInstance) -> list[str]:

@@ -1,9 +1,12 @@
 """A case is judged again by a rule pack that is named, without its evidence; the next run goes by the one in force."""
 
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
+import pytest
 import sqlalchemy as sa
 
 from m365dq_dagster.adapters.case_store import CaseStore
@@ -16,6 +19,7 @@ from m365dq_dagster.definitions import run_case
 from m365dq_dagster.stages.differences import difference
 from m365dq_dagster.stages.published import read_document
 from tests.defs.conftest import Register
+from tests.support.judged_case import JudgedCase
 
 ROW = ReferenceRow(
     "sign_in_logs", "status_error_code", "512345", "wrong password, a new way", "WARNING", category="bad_credentials",
@@ -32,21 +36,40 @@ def approve(registry: Registry, now: datetime) -> None:
     registry.settle_codes([Settlement(proposal, ChangeState.APPROVED)], Person("bob"), now)
 
 
+@pytest.fixture(scope="module")
+def judged(tmp_path_factory: pytest.TempPathFactory, empty_dagster_home: Path) -> JudgedCase:
+    """A case that was judged and leans on an unknown code."""
+    return JudgedCase(tmp_path_factory.mktemp("judged"), empty_dagster_home, code=never_seen)
+
+
+@pytest.fixture
+def case_id(judged: JudgedCase, settings: Settings) -> str:
+    """The same in the test's own home. Named before what opens anything there."""
+    return judged.taken_over(settings)
+
+
+@contextmanager
+def hidden(folder: Path) -> Iterator[None]:
+    """The evidence is not where it was registered."""
+    away = folder.rename(folder.with_name("away"))
+    yield
+    away.rename(folder)
+
+
 def imports(registry: Registry) -> int:
     with registry.engine.connect() as connection:
         return int(connection.scalar(sa.text("SELECT count(*) FROM imports")))
 
 
 def test_approving_a_code_and_judging_again_changes_exactly_what_leaned_on_it(
-    settings: Settings, registry: Registry, store: CaseStore, register: Register, tmp_path: Path, now: datetime
+    judged: JudgedCase, settings: Settings, case_id: str, registry: Registry, store: CaseStore, now: datetime
 ) -> None:
-    case_id = register(code=never_seen)
-    assert run_case(settings, case_id).success
+    assert judged.outcome.success
     first = read_document(store, case_id)
     assert [(row["value"], row["rows"]) for row in first["unknown_codes"]] == [("512345", 4)]
     approve(registry, now)
-    shutil.rmtree(tmp_path / "evidence" / case_id)
-    assert run_case(settings, case_id, rejudge_by="effective").success
+    with hidden(judged.folder):
+        assert run_case(settings, case_id, rejudge_by="effective").success
     second = read_document(store, case_id)
     assert second["unknown_codes"] == []
     assert second["rejudged"] == {
@@ -69,10 +92,8 @@ def test_approving_a_code_and_judging_again_changes_exactly_what_leaned_on_it(
 
 
 def test_a_case_can_be_judged_by_an_old_pack_and_the_registry_goes_on_by_the_one_in_force(
-    settings: Settings, registry: Registry, store: CaseStore, register: Register, now: datetime
+    settings: Settings, case_id: str, registry: Registry, store: CaseStore, now: datetime
 ) -> None:
-    case_id = register(code=never_seen)
-    run_case(settings, case_id)
     first = read_document(store, case_id)
     approve(registry, now)
     run_case(settings, case_id)
@@ -95,11 +116,7 @@ def test_a_case_can_be_judged_by_an_old_pack_and_the_registry_goes_on_by_the_one
     assert difference(settings, registry, case_id, second["generation"], fourth["generation"]).is_empty
 
 
-def test_a_pack_that_is_not_there_leaves_the_case_as_it_was(
-    settings: Settings, store: CaseStore, register: Register
-) -> None:
-    case_id = register()
-    run_case(settings, case_id)
+def test_a_pack_that_is_not_there_leaves_the_case_as_it_was(settings: Settings, case_id: str, store: CaseStore) -> None:
     before = store.current(case_id)
     outcome = run_case(settings, case_id, rejudge_by="nonsense")
     assert isinstance(outcome.error, BadInput)

@@ -146,7 +146,7 @@ def test_a_run_in_a_new_home_on_a_full_disk_says_so(small: Scene, disk: Path) ->
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("most", [256 * KIB, 1_500 * KIB])
+@pytest.mark.parametrize("most", [256 * KIB, pytest.param(1_500 * KIB, marks=pytest.mark.soak)])
 def test_a_run_that_may_not_write_large_files_says_so(small: Scene, tmp_path: Path, most: int) -> None:
     home = Path(shutil.copytree(small.home, tmp_path / "case"))
     assert_one_sentence(small.run(home, largest_file=most), "size limit of files")
@@ -218,7 +218,15 @@ def test_a_read_only_home_is_said_and_still_read(small: Scene, disk: Path) -> No
     assert_untouched(small, home)
 
 
-@pytest.mark.parametrize("closed", ["cases", "cases/full", "dagster/history", "dagster/history/runs"])
+@pytest.mark.parametrize(
+    "closed",
+    [
+        "cases",
+        pytest.param("cases/full", marks=pytest.mark.soak),
+        pytest.param("dagster/history", marks=pytest.mark.soak),
+        "dagster/history/runs",
+    ],
+)
 def test_a_folder_below_the_home_that_may_not_be_written_is_said(small: Scene, tmp_path: Path, closed: str) -> None:
     home = Path(shutil.copytree(small.home, tmp_path / "case"))
     (home / closed).chmod(0o500)

@@ -29,6 +29,8 @@ LIMIT = 180.0
 """Seconds after which a case of the soak run counts as hung."""
 
 FEW = settings(max_examples=settings().max_examples // 2)
+LONG = settings().max_examples > 100
+"""Whether this is the long run, whose folders are larger."""
 chosen_example = st.integers(0, 10_000).map(lambda number: examples()[number % len(examples())])
 several = st.lists(st.sampled_from(sorted(STRUCTURE)), max_size=4, unique=True)
 
@@ -74,7 +76,7 @@ def test_a_damaged_file_is_accounted_for_to_the_last_row(
 
 
 def test_a_folder_of_mutated_files_is_accounted_for(shop: Workshop, sound: dict[Example, Sound]) -> None:
-    assert not complaints(shop, drawn(1, 120), sound)
+    assert not complaints(shop, drawn(1, 120 if LONG else 50), sound)
 
 
 def test_what_once_failed_holds(shop: Workshop, sound: dict[Example, Sound]) -> None:
@@ -89,7 +91,7 @@ def test_what_once_failed_holds(shop: Workshop, sound: dict[Example, Sound]) -> 
 
 
 def test_the_engine_and_the_reader_of_records_read_alike(shop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
-    files = [file for file in drawn(2, 60) if file.same]
+    files = [file for file in drawn(2, 60 if LONG else 30) if file.same]
     by_engine = told(*shop.take_in(files)[:2])
     monkeypatch.setattr(Landing, "land_together", lambda *_: {})
 
@@ -97,14 +99,14 @@ def test_the_engine_and_the_reader_of_records_read_alike(shop: Workshop, monkeyp
 
 
 def test_how_large_the_pieces_are_that_are_read_changes_nothing(shop: Workshop) -> None:
-    files = drawn(4, 40)
+    files = drawn(4, 40 if LONG else 20)
     at_once = told(*shop.take_in(files)[:2])
     with small_pieces():
         assert told(*shop.take_in(files)[:2]) == at_once
 
 
 def test_a_file_that_lies_there_twice_counts_once(shop: Workshop) -> None:
-    files = drawn(3, 25)
+    files = drawn(3, 25 if LONG else 15)
     once = shop.take_in(files)[0].report
     twice = shop.take_in([*files, *files])[0]
 

@@ -195,7 +195,7 @@ def test_an_import_that_was_killed_before_anything_was_published_leaves_no_state
     program: WarmProgram, tmp_path: Path
 ) -> None:
     evidence, home = tmp_path / "evidence", tmp_path / "home"
-    generate("oculus", evidence)
+    generate("token-replay", evidence)
     ended = program.run("run", evidence, "--case", CASE, home=home, before=KILL + POINTS["all made, nothing published"])
     assert ended.code == -signal.SIGKILL
     told = program.run("show", CASE, home=home)

@@ -264,6 +264,16 @@ def test_a_code_that_somebody_rejected_is_not_proposed_again_and_says_so(
     assert told.facts[-1] == "A proposal was rejected 2026-03-02 by ada: a stray row"
 
 
+def test_what_was_rejected_of_another_field_says_nothing_of_a_code(
+    settings: Settings, registry: Registry, now: datetime
+) -> None:
+    word = CodeKey("sign_in_logs", "risk_state", "512345")
+    CodeDesk(registry, shipped_pack(), ADA, now).propose(Asked(word, "SAFE", "INFO", "A word."))
+    CodeDesk(registry, shipped_pack(), ADA, now).decide(word, ChangeState.REJECTED, "no word")
+    sight(registry, "512345", now)
+    assert cycle(settings, registry, now).report.proposed == 1
+
+
 def test_a_proposal_for_a_code_that_nobody_saw_lately_waits_with_its_age(
     settings: Settings, registry: Registry, now: datetime
 ) -> None:
