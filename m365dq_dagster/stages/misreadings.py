@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from m365dq_dagster.adapters import misreadings
-from m365dq_dagster.adapters.rule_pack import RulePack
 from m365dq_dagster.core.misreadings import Misreading, MisreadingResult, judge
 from m365dq_dagster.stages.scratch_case import Desk
 
@@ -20,17 +19,8 @@ def load() -> tuple[Misreading, ...]:
     return misreadings.load()
 
 
-def judge_misreading(case: Misreading, folder: Path, *, pack: RulePack | None = None) -> MisreadingResult:
-    """Run one in a folder of its own and tell whether it was read right, and what was said otherwise; by the shipped
-    rule pack unless another is given.
-    """
-    with closing(Desk(folder)) as desk:
-        desk.pack = pack or desk.pack
-        return judge_at(desk, case)
-
-
 def judge_at(desk: Desk, case: Misreading) -> MisreadingResult:
-    """The same at a desk that judges many."""
+    """Run one at a desk that judges many, and tell whether it was read right, and what was said otherwise."""
     return judge(case, document_at(desk, case))
 
 

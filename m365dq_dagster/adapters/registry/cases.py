@@ -76,12 +76,6 @@ class Cases(RegistryPart):
             _lock_case(connection, case_id)
             connection.execute(cases.update().where(cases.c.case_id == case_id).values(values))
 
-    def start_tasks(self, case_id: str, now: datetime) -> None:
-        """Open every task of every stage: a run begins."""
-        with self._writing() as connection:
-            _lock_case(connection, case_id)
-            _put_tasks(connection, case_id, STAGES, TaskStatus.OPEN, now)
-
     def finish_task(self, case_id: str, stage: CaseStage, task: str, now: datetime) -> None:
         """Mark one task as done. Raises `BadInput` for a task that the stage does not have."""
         if task not in STAGE_TASKS[stage]:

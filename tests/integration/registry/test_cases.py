@@ -78,18 +78,11 @@ def test_what_blocks_a_case_is_said_until_it_moves_on(store: Registry, now: date
 
 def test_finished_tasks_leave_the_list_of_open_ones(store: Registry, now: datetime) -> None:
     store.register_case("c", "/x", {}, now)
-    store.start_tasks("c", now)
+    store.set_stage("c", CaseStage.IMPORTED, now)
     assert store.incomplete_tasks("c", CaseStage.VERIFIED) == list(STAGE_TASKS[CaseStage.VERIFIED])
     store.finish_task("c", CaseStage.VERIFIED, "verify_sign_in_logs", now)
     assert store.incomplete_tasks("c", CaseStage.VERIFIED) == list(STAGE_TASKS[CaseStage.VERIFIED][1:])
-    assert store.overall_share("c") == (1, 11)
-
-
-def test_a_run_that_starts_opens_every_task_and_leaves_the_stage(store: Registry, now: datetime) -> None:
-    store.register_case("c", "/x", {}, now)
-    store.set_stage("c", CaseStage.IMPORTED, now)
-    store.start_tasks("c", now)
-    assert (store.overall_share("c"), store.current_stage("c")) == ((0, 11), CaseStage.IMPORTED)
+    assert store.overall_share("c") == (3, 11)
 
 
 def test_a_task_that_a_stage_does_not_have_is_refused(store: Registry, now: datetime) -> None:
@@ -102,7 +95,7 @@ def test_a_case_that_is_not_registered_is_named(store: Registry, now: datetime) 
     for act in (
         lambda: store.set_stage("ghost", CaseStage.IMPORTED, now),
         lambda: store.set_verdict("ghost", "ALL_BLOCKED", "x", now),
-        lambda: store.start_tasks("ghost", now),
+        lambda: store.finish_task("ghost", CaseStage.IMPORTED, "read_files", now),
         lambda: store.progress("ghost"),
     ):
         with pytest.raises(BadInput, match="Case ghost is not in the registry"):

@@ -1366,7 +1366,6 @@ def test_every_header_is_told_to_the_registry_once(folder: Path) -> None:
 def test_intake_moves_a_registered_case_and_keeps_its_checks(folder: Path, registry: Registry, now: datetime) -> None:
     _write(folder / "a.csv", PORTAL, _portal(1))
     registry.register_case("case", str(folder), {}, now)
-    registry.start_tasks("case", now)
     take_in(folder, registry=registry)
 
     assert registry.current_stage("case") is CaseStage.IMPORTED
