@@ -209,8 +209,8 @@ MORE_PUBLIC = ("disabled-account", "labelled-events")
 """Folders of public evidence, which may be absent: those of the sample, and what the long run holds besides."""
 
 
-CORPUS = 120
-"""How many cases of the corpus the long run holds: each family at least twice."""
+CORPUS = 60
+"""How many cases of the corpus the long run holds: each family, and some of them twice."""
 LARGE = (Family.HEALTHY, Family.MOSTLY_SUCCESS, Family.LOCAL_INTRUDER, Family.CONSENT_UNSEEN, Family.LEGACY)
 LOGS = (
     (Family.SIGNINS, Shape.PORTAL_CSV),
