@@ -83,7 +83,7 @@ def names(kept: Path) -> list[str]:
     return [*map(named, SAMPLE), *PUBLIC] if kept == SAMPLED else [*map(named, whole()), *MORE_PUBLIC]
 
 
-@pytest.mark.parametrize("kept", [SAMPLED], ids=lambda path: path.name)
+@pytest.mark.parametrize("kept", [SAMPLED, FULL], ids=lambda path: path.name)
 def test_digests_are_kept_of_every_case_and_of_no_other(kept: Path) -> None:
     assert sorted(golden_tables.read(kept)) == sorted(names(kept))
 
