@@ -33,10 +33,7 @@ ONE_LINE = 70
 
 def can_watch() -> bool:
     """Whether pyinstrument is installed."""
-    try:
-        return importlib.util.find_spec("pyinstrument") is not None
-    except ValueError:  # barred from being imported
-        return False
+    return importlib.util.find_spec("pyinstrument") is not None
 
 
 def watched(words: Sequence[str], session: Path) -> tuple[str, ...]:

@@ -33,5 +33,5 @@ def main(words: Sequence[str]) -> int:
     return 0
 
 
-if __name__ == "__main__":
+if __name__ == "__main__":  # pragma: no cover  a process without the packages of the environment, so unmeasured
     sys.exit(main(sys.argv[1:]))

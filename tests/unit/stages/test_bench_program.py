@@ -8,6 +8,7 @@ import pytest
 
 from m365dq_dagster.adapters.bench import Spent, own_interpreter
 from m365dq_dagster.adapters.bench_profile import can_watch
+from m365dq_dagster.core.composition import Frame
 from m365dq_dagster.core.errors import InternalFault
 from m365dq_dagster.stages import bench_program
 from m365dq_dagster.stages.bench_evidence import Evidence, evidence
@@ -40,7 +41,7 @@ class Processes:
             (home / "cases").mkdir(parents=True, exist_ok=True)
             again = self.asked.count((kind, home.name)) > 1 and home.name != "home"
             said = {"files": [{"rows_imported": self.rows}], "unchanged": self.unchanged and again}
-            self.files.append(next(Path(words[3]).glob("*.csv")).stat().st_mtime_ns)
+            self.files.append(next(Path(words[list(words).index("run") + 1]).glob("*.csv")).stat().st_mtime_ns)
         if kind == "plain":
             said = {"rows": self.rows, "seconds": 1.5, "successes": 58, "foreign_successes": 2}
         return Spent(float(len(self.asked)), len(self.asked) / 2, 1000 * len(self.asked), 0, json.dumps(said))
@@ -114,6 +115,16 @@ def test_where_there_is_no_plain_implementation_nothing_is_measured_beside(
     made: Evidence, bench: Bench, tmp_path: Path
 ) -> None:
     assert plain_way(made, 2, bench, tmp_path / "absent.py") is None
+
+
+def test_without_a_folder_for_it_the_composition_is_told_and_nothing_is_drawn(
+    made: Evidence, bench: Bench, processes: Processes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bench_program, "can_watch", lambda: True)
+    monkeypatch.setattr(bench_program, "frames", lambda session: Frame("main", "/m365dq_dagster/cli/run.py", 2.5))
+    found = at_the_prompt(made, 1, bench)
+    assert found.made_of == {"the interpreter": found.rounds[0].interpreter, "command line": 2.5}
+    assert processes.asked[-1] == ("run", "prompt-watched")
 
 
 def test_a_real_first_run_is_watched_and_told_what_it_consists_of(
