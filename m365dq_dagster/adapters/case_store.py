@@ -41,6 +41,7 @@ class CaseStore:
     cases/<case>/generations         names of the generations that are kept, oldest first
     cases/<case>/<generation>.duckdb
     cases/<case>/reports/<generation>/
+    cases/<case>/canonical/          the tables of the published one as Parquet, see `canonical`
     cases/<case>/lock
     """
 
@@ -99,8 +100,8 @@ class CaseStore:
             for name in {_owner(file) for file in folder.glob("*.duckdb*")} - kept:
                 _remove(folder / "reports" / Path(name).stem)
                 _remove_generation(folder, name)
-            for unfinished in folder.glob("*.new"):
-                unfinished.unlink(missing_ok=True)
+            for unfinished in (*folder.glob("*.new"), *folder.glob("canonical/*.new")):
+                _remove(unfinished)
 
     def publish(self, case_id: str, generation: str) -> Path:
         """Make a closed generation the one that readers see, in one step that survives a power cut; old ones are

@@ -11,7 +11,8 @@ from typing import Any
 
 import duckdb
 
-from m365dq_dagster.adapters.measure import Rows, insert_rows, run_named, table_names
+from m365dq_dagster.adapters.engine import Rows
+from m365dq_dagster.adapters.measure import insert_rows, run_named, table_names
 from m365dq_dagster.adapters.sql import quote_identifier
 from m365dq_dagster.adapters.sql.indicators import READ, read_view
 

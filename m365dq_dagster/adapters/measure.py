@@ -6,8 +6,8 @@ from __future__ import annotations
 
 import ipaddress
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
@@ -15,6 +15,7 @@ from typing import Any
 import duckdb
 
 from m365dq_dagster.adapters import sql
+from m365dq_dagster.adapters.engine import Evidence, Rows, engine_of
 from m365dq_dagster.adapters.rule_pack import RulePack
 from m365dq_dagster.adapters.sql.context_rules import Asked, count_matches
 from m365dq_dagster.adapters.sql.document import reach_of
@@ -29,8 +30,6 @@ from m365dq_dagster.core.policy import Policy
 from m365dq_dagster.core.profile import ColumnCounts, FieldSpec, Witness
 from m365dq_dagster.core.stretches import Spot
 from m365dq_dagster.core.verdict import AccountEvidence, Lead, LeadKind
-
-Rows = list[tuple[Any, ...]]
 
 RAW_COLUMNS = {"status_error_code", "status", "conditional_access_status", "error_number", "result_status"}
 """Fields whose text as read is kept beside the cleaned value."""
@@ -61,29 +60,17 @@ class Window:
         return self.begins + (self.ends - self.begins) / 2 if self.begins and self.ends else None
 
 
-def run_named(
-    con: duckdb.DuckDBPyConnection, name: str, values: Mapping[str, object] | None = None, *, file: str = "judge"
-) -> Rows:
+def run_named(con: Evidence, name: str, values: Mapping[str, object] | None = None, *, file: str = "judge") -> Rows:
     """Run a named statement; rows of its last part are returned."""
-    text = sql.named_statements(file)[name]
-    if values is None:
-        return con.execute(text).fetchall()
-    return con.execute(text, dict(values)).fetchall()
+    return engine_of(con).run(sql.named_statements(file)[name], values)
 
 
-@contextmanager
-def together(con: duckdb.DuckDBPyConnection) -> Iterator[None]:
-    """Write many small statements as one transaction: each one by itself would wait for the disk."""
-    con.begin()
-    try:
-        yield
-    except BaseException:
-        con.rollback()
-        raise
-    con.commit()
+def together(con: Evidence) -> AbstractContextManager[None]:
+    """Write many small statements at once."""
+    return engine_of(con).together()
 
 
-def load_pack_tables(con: duckdb.DuckDBPyConnection, pack: RulePack) -> None:
+def load_pack_tables(con: Evidence, pack: RulePack) -> None:
     """Lookup tables for this connection: known codes and words."""
     vocabulary = pack.vocabulary
     run_named(con, "pack_tables")
@@ -98,26 +85,26 @@ def load_pack_tables(con: duckdb.DuckDBPyConnection, pack: RulePack) -> None:
     insert_rows(con, "pack_words", words)
 
 
-def insert_rows(con: duckdb.DuckDBPyConnection, table: str, rows: Sequence[Sequence[object]]) -> None:
-    """Insert a few thousand rows in one statement; lists are bound, so values are never pasted."""
-    if not rows:
-        return
-    columns = [list(column) for column in zip(*rows, strict=True)]
-    picks = ", ".join(f"unnest(${index + 1})" for index in range(len(columns)))
-    con.execute(f"INSERT INTO {sql.quote_identifier(table)} SELECT {picks}", columns)
+def insert_rows(con: Evidence, table: str, rows: Sequence[Sequence[object]]) -> None:
+    """Insert a few thousand rows at once; values are never pasted."""
+    engine_of(con).fill(table, rows)
 
 
-def read_logons(con: duckdb.DuckDBPyConnection) -> None:
+def drop_outgrown(con: duckdb.DuckDBPyConnection) -> None:
+    """Drop what an earlier version wrote as tables and this one only looks at."""
+    for (table,) in run_named(con, "outgrown"):
+        con.execute(f"DROP TABLE {sql.quote_identifier(table)}")
+
+
+def read_logons(con: Evidence) -> None:
     """Open the logons for this connection, with their witnesses reduced to known words; nothing is written. Asks for
     the pack tables and the parts.
     """
-    for (table,) in run_named(con, "outgrown"):
-        con.execute(f"DROP TABLE {sql.quote_identifier(table)}")
     run_named(con, "logon_rows")
     run_named(con, "logons")
 
 
-def build_logons(con: duckdb.DuckDBPyConnection) -> None:
+def build_logons(con: Evidence) -> None:
     """Count what the witnesses of the logons say, by file, type and day, before any part is known."""
     run_named(con, "row_parts")
     read_logons(con)
@@ -125,7 +112,7 @@ def build_logons(con: duckdb.DuckDBPyConnection) -> None:
     run_named(con, "witness_days")
 
 
-def sightings(con: duckdb.DuckDBPyConnection) -> dict[LogType, list[Sighting]]:
+def sightings(con: Evidence) -> dict[LogType, list[Sighting]]:
     """What witnesses say, with row counts, by log type, file, type of sign-in and day."""
     found: dict[LogType, list[Sighting]] = {}
     known: dict[tuple[str, str], Combo] = {}
@@ -137,7 +124,7 @@ def sightings(con: duckdb.DuckDBPyConnection) -> dict[LogType, list[Sighting]]:
     return found
 
 
-def absent_witnesses(con: duckdb.DuckDBPyConnection, specs: Iterable[FieldSpec]) -> dict[LogType, set[tuple[int, str]]]:
+def absent_witnesses(con: Evidence, specs: Iterable[FieldSpec]) -> dict[LogType, set[tuple[int, str]]]:
     """The (file, witness) pairs whose file has no such column, by log type."""
     names = sorted({spec.field for spec in specs if spec.witness in (Witness.PRIMARY, Witness.SECONDARY)})
     found: dict[LogType, set[tuple[int, str]]] = {}
@@ -147,17 +134,17 @@ def absent_witnesses(con: duckdb.DuckDBPyConnection, specs: Iterable[FieldSpec])
     return found
 
 
-def log_paths(con: duckdb.DuckDBPyConnection) -> dict[int, str]:
+def log_paths(con: Evidence) -> dict[int, str]:
     """The path of every file of the ledger by its id."""
     return {int(file_id): str(path) for file_id, path in run_named(con, "log_paths")}
 
 
-def files_by_log(con: duckdb.DuckDBPyConnection) -> dict[LogType, tuple[str, ...]]:
+def files_by_log(con: Evidence) -> dict[LogType, tuple[str, ...]]:
     """The paths of the files that the logons of each log type come from, in order."""
     return {LogType(log_type): tuple(paths) for log_type, paths in run_named(con, "files_by_log")}
 
 
-def mark_parts(con: duckdb.DuckDBPyConnection, parts: Mapping[LogType, Mapping[Spot, str]]) -> None:
+def mark_parts(con: Evidence, parts: Mapping[LogType, Mapping[Spot, str]]) -> None:
     """Name the part on every logon of a spot on which a witness is not heard as elsewhere."""
     rows = [
         [str(log_type), spot.file_id, spot.sign_in_type, spot.day, name]
@@ -167,7 +154,7 @@ def mark_parts(con: duckdb.DuckDBPyConnection, parts: Mapping[LogType, Mapping[S
     insert_rows(con, "row_parts", rows)
 
 
-def combos(con: duckdb.DuckDBPyConnection) -> dict[LogType, dict[str, Combo]]:
+def combos(con: Evidence) -> dict[LogType, dict[str, Combo]]:
     """The distinct things that witnesses say, by log type and key, with their row counts."""
     found: dict[LogType, dict[str, Combo]] = {}
     for log_type, key, rows in run_named(con, "combos"):
@@ -190,12 +177,13 @@ def _combo(log_type: LogType, key: str, rows: int) -> Combo:
     )
 
 
-def count_columns(con: duckdb.DuckDBPyConnection, specs: Iterable[FieldSpec]) -> None:
+def count_columns(con: Evidence, specs: Iterable[FieldSpec]) -> None:
     """Count every profiled column exactly and keep the counts, so that later steps need not scan again."""
-    with together(con):
-        run_named(con, "column_counts_table")
+    engine = engine_of(con)
+    with engine.together():
+        run_named(engine, "column_counts_table")
         for spec in specs:
-            con.execute(
+            engine.run(
                 count_column(
                     spec.log_type,
                     spec.field,
@@ -206,14 +194,14 @@ def count_columns(con: duckdb.DuckDBPyConnection, specs: Iterable[FieldSpec]) ->
             )
 
 
-def count_rule_matches(con: duckdb.DuckDBPyConnection, pack: RulePack, licence: str | None) -> None:
+def count_rule_matches(con: Evidence, pack: RulePack, licence: str | None) -> None:
     """Count the rows that match each context rule, one pass a log, and keep the counts for later steps."""
     kinds: dict[Client, list[str]] = {kind: [] for kind in (Client.ACTIVESYNC, Client.LEGACY)}
     for word, kind in pack.vocabulary.clients.items():
         kinds.setdefault(kind, []).append(word)
     found = []
     for log_type in filled_log_types(con):
-        columns = {name for (name,) in run_named(con, "columns_of", {"name": str(log_type)})}
+        columns = engine_of(con).columns(log_type)
         otherwise = Client.LEGACY if log_type is LogType.LEGACY else Client.OTHER
         asked = [
             (rule.id, Asked(name, rule.when, _of_logons(rule, log_type, name), kinds, otherwise))
@@ -224,7 +212,7 @@ def count_rule_matches(con: duckdb.DuckDBPyConnection, pack: RulePack, licence: 
         asked = [(rule_id, one) for rule_id, one in asked if one.columns <= columns]
         if asked:
             text, values = count_matches(log_type, [one for _, one in asked])
-            numbers = con.execute(text, values).fetchall()[0]
+            numbers = engine_of(con).run(text, values)[0]
             for (rule_id, one), rows, whole in zip(asked, numbers[::2], numbers[1::2], strict=True):
                 found.append([rule_id, str(log_type), one.field, int(rows), int(whole)])
     keep_json(con, "rule_matches", found)
@@ -235,17 +223,17 @@ def _of_logons(rule: ContextRule, log_type: LogType, name: str) -> bool:
     return log_type is LogType.UAL and name in LOGON_ONLY and rule.effect is not Effect.NOT_APPLICABLE
 
 
-def rule_matches(con: duckdb.DuckDBPyConnection) -> Matches:
+def rule_matches(con: Evidence) -> Matches:
     """The kept counts: (rule, log type, field) -> rows that match, of how many."""
     return {
         (rule, log_type, name): (rows, whole) for rule, log_type, name, rows, whole in read_json(con, "rule_matches")
     }
 
 
-def column_counts(con: duckdb.DuckDBPyConnection) -> dict[tuple[str, str], ColumnCounts]:
+def column_counts(con: Evidence) -> dict[tuple[str, str], ColumnCounts]:
     """The kept counts by (log type, field)."""
     found = {}
-    for row in con.execute("SELECT * FROM column_counts").fetchall():
+    for row in engine_of(con).run("SELECT * FROM column_counts"):
         log_type, field, applicable, present, type_names, distinct, top_value, top_raw, top_rows, sum_k, valid = row
         found[(log_type, field)] = ColumnCounts(
             int(applicable),
@@ -261,7 +249,7 @@ def column_counts(con: duckdb.DuckDBPyConnection) -> dict[tuple[str, str], Colum
     return found
 
 
-def filled_log_types(con: duckdb.DuckDBPyConnection) -> dict[LogType, int]:
+def filled_log_types(con: Evidence) -> dict[LogType, int]:
     """Rows of every canonical table that holds any."""
     return {LogType(log_type): int(rows) for log_type, rows in run_named(con, "log_rows") if rows}
 
@@ -277,7 +265,7 @@ def other_logs(con: duckdb.DuckDBPyConnection, judged: Iterable[str]) -> Rows:
     return con.execute(reach_of(tables)).fetchall() if tables else []
 
 
-def provenance(con: duckdb.DuckDBPyConnection) -> dict[tuple[str, str], tuple[str, ...]]:
+def provenance(con: Evidence) -> dict[tuple[str, str], tuple[str, ...]]:
     """Where the values of each canonical field come from, over all files."""
     rows = run_named(con, "provenance", file="document")
     return {(log_type, field): tuple(found) for log_type, field, found in rows}
@@ -304,7 +292,7 @@ def mappings(
     ]
 
 
-def keep_decisions(con: duckdb.DuckDBPyConnection, decided: Iterable[tuple[LogType, str, Decision, bool]]) -> None:
+def keep_decisions(con: Evidence, decided: Iterable[tuple[LogType, str, Decision, bool]]) -> None:
     """Keep the decision on every combo; the last value says whether a verdict may rest on it."""
     run_named(con, "decisions_table")
     insert_rows(
@@ -330,7 +318,7 @@ def keep_decisions(con: duckdb.DuckDBPyConnection, decided: Iterable[tuple[LogTy
     )
 
 
-def join_decisions(con: duckdb.DuckDBPyConnection, policy: Policy) -> Window:
+def join_decisions(con: Evidence, policy: Policy) -> Window:
     """Give every logon its outcome and the country it is judged by; tells the window of the counted sign-ins. Asks
     `places.settle_addresses` to have run.
     """
@@ -346,14 +334,12 @@ def join_decisions(con: duckdb.DuckDBPyConnection, policy: Policy) -> Window:
     return Window(begins, ends, baseline)
 
 
-def modal_countries(con: duckdb.DuckDBPyConnection) -> Rows:
+def modal_countries(con: Evidence) -> Rows:
     """Country, accounts whose modal success country it is, all accounts with one. Asks `join_decisions` to have run."""
     return run_named(con, "modal_countries")
 
 
-def build_events(
-    con: duckdb.DuckDBPyConnection, context: CaseContext, homes: Sequence[str], window: Window, policy: Policy
-) -> None:
+def build_events(con: Evidence, context: CaseContext, homes: Sequence[str], window: Window, policy: Policy) -> None:
     """Learn each account's own home, mark what is foreign to it, and fold rows into flows."""
     learn = policy.home
     run_named(
@@ -379,7 +365,7 @@ def build_events(
         run_named(con, name)
 
 
-def may_repeat(con: duckdb.DuckDBPyConnection, field: str) -> bool:
+def may_repeat(con: Evidence, field: str) -> bool:
     """Whether an identifier may stand on several logons. What is counted of columns says so; where it does not, yes."""
     return not has_table(con, "column_counts") or bool(run_named(con, "repeats", {"field": field})[0][0])
 
@@ -391,7 +377,7 @@ def materialize_normalized(con: duckdb.DuckDBPyConnection) -> None:
     run_named(con, "normalized_table")
 
 
-def _inside(con: duckdb.DuckDBPyConnection, ranges: Sequence[str]) -> list[str]:
+def _inside(con: Evidence, ranges: Sequence[str]) -> list[str]:
     if not ranges:
         return []
     networks = [ipaddress.ip_network(text, strict=False) for text in ranges]
@@ -549,26 +535,26 @@ def _iso(moment: datetime | None) -> str | None:
     return moment.isoformat() + "Z" if moment else None
 
 
-def outcome_rows(con: duckdb.DuckDBPyConnection) -> Rows:
+def outcome_rows(con: Evidence) -> Rows:
     """Log type, counted, outcome, rows, firm rows, foreign rows, rows without a country, rows by Conditional Access,
     rows that are no success and follow a right credential.
     """
     return run_named(con, "case_rows", file="accounts")
 
 
-def keep_json(con: duckdb.DuckDBPyConnection, table: str, rows: Iterable[object]) -> None:
+def foreign_accounts(con: Evidence) -> Rows:
+    """Accounts with counted successes that are foreign to their own home, and how many rows of these each has."""
+    return run_named(con, "foreign_accounts")
+
+
+def keep_json(con: Evidence, table: str, rows: Iterable[object]) -> None:
     """Keep judged things of one kind, one JSON object a row in their order, as table `<table>(position, body)`."""
-    bodies = [json.dumps(row, default=str) for row in rows]
-    con.execute(sql.keep_bodies(table), [list(range(len(bodies))), bodies])
+    engine_of(con).keep(table, [json.dumps(row, default=str) for row in rows])
 
 
-def read_json(con: duckdb.DuckDBPyConnection, table: str) -> list[Any]:
+def read_json(con: Evidence, table: str) -> list[Any]:
     """What `keep_json` kept, or nothing where the table was never written."""
-    try:
-        rows = con.execute(sql.kept_bodies(table)).fetchall()
-    except duckdb.CatalogException:  # cheaper than to ask before whether it is there
-        return []
-    return [json.loads(body) for (body,) in rows]
+    return [json.loads(body) for body in engine_of(con).kept(table)]
 
 
 def note(con: duckdb.DuckDBPyConnection, key: str, value: str) -> None:
@@ -595,13 +581,13 @@ def stamps(con: duckdb.DuckDBPyConnection) -> Rows:
     return run_named(con, "stamps")
 
 
-def keep_failed(con: duckdb.DuckDBPyConnection, stage: str, checks: Iterable[CheckResult]) -> None:
+def keep_failed(con: Evidence, stage: str, checks: Iterable[CheckResult]) -> None:
     """Keep the checks of a stage that failed, in place of those it kept before."""
     others = [one for one in failed_checks(con) if one.stage != stage]
     keep_json(con, "failed_checks", (asdict(one) for one in (*others, *(one for one in checks if not one.passed))))
 
 
-def failed_checks(con: duckdb.DuckDBPyConnection) -> tuple[CheckResult, ...]:
+def failed_checks(con: Evidence) -> tuple[CheckResult, ...]:
     """The checks of this generation that failed, blocking or not."""
     return tuple(CheckResult.of(body) for body in read_json(con, "failed_checks"))
 
@@ -611,9 +597,9 @@ def table_names(con: duckdb.DuckDBPyConnection) -> frozenset[str]:
     return frozenset(str(name) for (name,) in run_named(con, "table_names"))
 
 
-def has_table(con: duckdb.DuckDBPyConnection, name: str) -> bool:
+def has_table(con: Evidence, name: str) -> bool:
     """Whether a table of that name stands in this generation."""
-    return bool(run_named(con, "has_table", {"name": name})[0][0])
+    return engine_of(con).has(name)
 
 
 def keep_document(con: duckdb.DuckDBPyConnection, text: str) -> None:

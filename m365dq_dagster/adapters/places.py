@@ -11,16 +11,19 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 
-import duckdb
 import maxminddb
 from maxminddb import InvalidDatabaseError, Reader
 
-from m365dq_dagster.adapters.measure import Rows, run_named
+from m365dq_dagster.adapters.engine import Evidence, Rows, engine_of
+from m365dq_dagster.adapters.measure import run_named
 from m365dq_dagster.adapters.sql.places import distinct_addresses
 from m365dq_dagster.core.errors import BadInput
 from m365dq_dagster.core.places import Agreement, Edition, Fault, Flicker, Travel, country_of, is_public
 from m365dq_dagster.core.policy import Policy
 from m365dq_dagster.core.printable import printable
+
+EVENT_COLUMNS = frozenset({"address", "event_time_raw"})
+"""What every table of events with addresses has."""
 
 REMEDY = "name a readable MMDB file in M365DQ_COUNTRY_DATABASE, or unset it to judge without one."
 
@@ -82,7 +85,7 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def settle_addresses(con: duckdb.DuckDBPyConnection, policy: Policy) -> None:
+def settle_addresses(con: Evidence, policy: Policy) -> None:
     """The country of every address as the exports tell it, and empty tables for what a database adds and what is not
     believed.
     """
@@ -93,34 +96,34 @@ def settle_addresses(con: duckdb.DuckDBPyConnection, policy: Policy) -> None:
     run_named(con, "forget_database", file="places")
 
 
-def look_up(con: duckdb.DuckDBPyConnection, database: CountryDatabase) -> tuple[int, int]:
+def look_up(con: Evidence, database: CountryDatabase) -> tuple[int, int]:
     """Ask the database for every address of the case, each once; tells how many there are and how many it places."""
-    tables = [str(name) for (name,) in run_named(con, "tables_with_addresses", file="places")]
-    addresses = [str(address) for (address,) in con.execute(distinct_addresses(tables)).fetchall()]
+    engine = engine_of(con)
+    tables = sorted(name for name, columns in engine.tables().items() if columns >= EVENT_COLUMNS)
+    addresses = [str(address) for (address,) in engine.run(distinct_addresses(tables))]
     found = database.countries(addresses)
-    if found:
-        run_named(con, "add_places", {"addresses": list(found), "countries": list(found.values())}, file="places")
+    engine.fill("address_places", list(found.items()))
     return len(addresses), len(found)
 
 
-def agreement(con: duckdb.DuckDBPyConnection) -> Agreement:
+def agreement(con: Evidence) -> Agreement:
     """How the database compares with the exports, over the addresses that both place."""
     compared, differing, rows, examples = run_named(con, "agreement", file="places")[0]
     return Agreement(int(compared), int(differing), int(rows), tuple(tuple(one) for one in examples))
 
 
-def reach(con: duckdb.DuckDBPyConnection) -> tuple[datetime | None, datetime | None]:
+def reach(con: Evidence) -> tuple[datetime | None, datetime | None]:
     """First and last moment of the logons."""
     first, last = run_named(con, "reach", file="places")[0]
     return first, last
 
 
-def forget_places(con: duckdb.DuckDBPyConnection) -> None:
+def forget_places(con: Evidence) -> None:
     """Place nothing by the database."""
     run_named(con, "clear_places", file="places")
 
 
-def keep_origin(con: duckdb.DuckDBPyConnection, edition: Edition) -> dict[str, int]:
+def keep_origin(con: Evidence, edition: Edition) -> dict[str, int]:
     """Write into the provenance of every file which of its countries the database gave; tells the rows by log type."""
     found: dict[str, int] = {}
     for log_type, file_id, rows in run_named(con, "placed_rows", file="places"):
@@ -130,7 +133,7 @@ def keep_origin(con: duckdb.DuckDBPyConnection, edition: Edition) -> dict[str, i
     return found
 
 
-def find_sightings(con: duckdb.DuckDBPyConnection, policy: Policy, known: Iterable[date]) -> bool:
+def find_sightings(con: Evidence, policy: Policy, known: Iterable[date]) -> bool:
     """By network, country and day what those accounts did whose location may have moved without them; False where there
     is none. `known` are days on which the vendor is known to have misplaced users. Asks for the decisions.
     """
@@ -151,7 +154,7 @@ def _crowd(policy: Policy, known: Iterable[date]) -> dict[str, object]:
     return {"fault_accounts": limits.fault_accounts, "fault_share": limits.fault_share, "known": days}
 
 
-def distrust_faults(con: duckdb.DuckDBPyConnection, policy: Policy, known: Iterable[date]) -> list[Fault]:
+def distrust_faults(con: Evidence, policy: Policy, known: Iterable[date]) -> list[Fault]:
     """Days on which everybody was moved, whose countries are not believed from now on."""
     run_named(con, "misplaced", file="places")
     run_named(con, "faults", _crowd(policy, known), file="places")
@@ -161,7 +164,7 @@ def distrust_faults(con: duckdb.DuckDBPyConnection, policy: Policy, known: Itera
     return found
 
 
-def distrust_flickers(con: duckdb.DuckDBPyConnection, policy: Policy) -> list[Flicker]:
+def distrust_flickers(con: Evidence, policy: Policy) -> list[Flicker]:
     """Networks in which one session or device changes its country at once; their rows follow the network's history."""
     home, minutes = policy.home, policy.places.flicker_minutes
     values = {"share": home.address_country_share, "days": home.address_country_days}
@@ -177,17 +180,17 @@ def distrust_flickers(con: duckdb.DuckDBPyConnection, policy: Policy) -> list[Fl
     return found
 
 
-def unbelieved(con: duckdb.DuckDBPyConnection) -> Rows:
+def unbelieved(con: Evidence) -> Rows:
     """Log type, reason, rows whose stated country is not believed, and how many of them are left without one."""
     return run_named(con, "unbelieved", file="places")
 
 
-def unsettled(con: duckdb.DuckDBPyConnection) -> int:
+def unsettled(con: Evidence) -> int:
     """Rows of addresses that were placed in several countries and have none by their history."""
     return int(run_named(con, "unsettled", file="places")[0][0])
 
 
-def fast_travel(con: duckdb.DuckDBPyConnection, policy: Policy) -> list[Travel]:
+def fast_travel(con: Evidence, policy: Policy) -> list[Travel]:
     """Persons who succeed in two countries within a time in which nobody travels. Asks for the events."""
     rows = run_named(con, "fast_travel", {"minutes": policy.places.travel_minutes}, file="places")
     return [

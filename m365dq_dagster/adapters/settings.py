@@ -55,6 +55,8 @@ class Settings(BaseSettings):
     home: Path = Field(default_factory=default_home)
     registry_url_override: SecretStr | None = Field(default=None, validation_alias="M365DQ_REGISTRY_URL")
     inbox_override: Path | None = Field(default=None, validation_alias="M365DQ_INBOX")
+    engine_url_override: SecretStr | None = Field(default=None, validation_alias="M365DQ_ENGINE_URL")
+    engine_folder_override: Path | None = Field(default=None, validation_alias="M365DQ_ENGINE_FOLDER")
     country_database: Path | None = None
     vendor_documents: Path | None = None
     vendor_fetch: bool = False
@@ -105,6 +107,16 @@ class Settings(BaseSettings):
         if self.registry_url_override:
             return self.registry_url_override.get_secret_value()
         return f"sqlite:///{self.home / 'registry.sqlite3'}"
+
+    @property
+    def engine_url(self) -> str | None:
+        """Address of the Spark Connect server to work on; may hold a token, so it is never printed."""
+        return (self.engine_url_override.get_secret_value().strip() if self.engine_url_override else "") or None
+
+    @property
+    def engine_folder(self) -> Path:
+        """Where an engine keeps its working tables; one on other machines must reach it under the same path."""
+        return (self.engine_folder_override or self.home / "engine").expanduser().absolute()
 
     @property
     def inbox(self) -> Path:

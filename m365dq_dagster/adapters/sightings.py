@@ -9,7 +9,8 @@ from datetime import datetime
 
 import duckdb
 
-from m365dq_dagster.adapters.measure import Rows, has_table, insert_rows, run_named
+from m365dq_dagster.adapters.engine import Rows
+from m365dq_dagster.adapters.measure import has_table, insert_rows, run_named
 from m365dq_dagster.adapters.sql.sightings import count_values
 from m365dq_dagster.core.sightings import CUT, MOST, REST, WATCHED, OpenValue, OpenValues, Reference, Sighted
 

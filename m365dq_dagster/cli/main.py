@@ -24,6 +24,7 @@ from m365dq_dagster.cli import (
     codes,
     correct,
     dashboard,
+    estate,
     generate,
     judge_again,
     logs,
@@ -146,6 +147,7 @@ app.command("rejudge")(judge_again.rejudge)
 app.command("diff")(judge_again.diff)
 app.command("cases")(cases.cases)
 app.command("show")(show.show)
+app.command("estate")(estate.estate)
 app.command("correct")(correct.correct)
 app.command("report")(report.report)
 app.command("generate")(generate.generate)

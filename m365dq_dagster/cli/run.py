@@ -46,6 +46,9 @@ def run(
     verify: Annotated[
         bool, typer.Option("--verify", help="Tell by their bytes whether files have changed, not by size and time.")
     ] = False,
+    parquet: Annotated[
+        bool, typer.Option("--parquet", help="Write the canonical tables as Parquet too, beside the case.")
+    ] = False,
     skip_quality_check: Annotated[
         bool,
         typer.Option("--skip-quality-check", help="Go on although the gate says no; needs the next three options."),
@@ -75,7 +78,10 @@ def run(
         forget_missing=forget_missing,
         verify=verify,
     )
-    finish(bench, judged(bench, request), as_json=as_json)
+    result = judged(bench, request)
+    if parquet:
+        bench.export_parquet(str(result.document["case"]))
+    finish(bench, result, as_json=as_json)
 
 
 def demo(

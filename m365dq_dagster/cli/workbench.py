@@ -6,7 +6,7 @@ Every heavy import of the command line is in here. Nothing is printed and nothin
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import asdict, dataclass
 from datetime import timedelta
@@ -369,6 +369,20 @@ class Workbench:
 
         with self.registry() as registry:
             return difference(self.settings, registry, case_id, before, after)
+
+    def export_parquet(self, case_id: str) -> None:
+        """Write the canonical tables of the published state as Parquet, and say where."""
+        from m365dq_dagster.stages.canonical import export
+
+        files = export(self.store, case_id)
+        terminal.note(f"m365dq: the canonical tables are in {next(iter(files.values())).parent}")
+
+    def estate(self, case_ids: Sequence[str], progress: Progress) -> dict[str, Any]:
+        """Profile and adjudication of many cases, on the engine of the settings."""
+        from m365dq_dagster.stages.estate import run
+
+        with self.registry() as registry:
+            return run(self.settings, registry, case_ids, progress)
 
     def runs(self, case_id: str) -> list[dict[str, Any]]:
         """The judgements of a case, oldest first."""

@@ -126,6 +126,8 @@ class CaseWorkspace:
             path = self.store.publish(self.case_id, run.run_id)
             self._is_published = True
             self._remember(run)
+        if self.services.settings.engine_url:
+            self.services.stages["canonical"].export(self.store, self.case_id)
         reader = open_reader(path, self.services.settings.memory_limit)
         self._run = replace(run, con=self._connection.enter_context(reader))
 

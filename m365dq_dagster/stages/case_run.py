@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import duckdb
 
     from m365dq_dagster.adapters.clock import Clock
+    from m365dq_dagster.adapters.engine import Evidence
     from m365dq_dagster.adapters.places import CountryDatabase
     from m365dq_dagster.adapters.registry import Registry
     from m365dq_dagster.adapters.rule_pack import RulePack
@@ -70,6 +71,51 @@ class Rejudged:
     pack: str
     of: str
     in_force: str
+
+
+class Judging(Protocol):
+    """What profiling and adjudication are handed: the tables of one case, wherever they are, and what is known of it.
+    A run of a case is one; a case of an estate is another, whose tables may stand on a cluster.
+    """
+
+    @property
+    def case_id(self) -> str:
+        """The case."""
+        ...
+
+    @property
+    def con(self) -> Evidence:
+        """Its tables."""
+        ...
+
+    @property
+    def context(self) -> CaseContext:
+        """What was known of it beforehand."""
+        ...
+
+    @property
+    def pack(self) -> RulePack:
+        """The rule pack it is judged by."""
+        ...
+
+    @property
+    def country_database(self) -> CountryDatabase | None:
+        """Where countries of addresses are looked up, where one is named."""
+        ...
+
+    @property
+    def progress(self) -> Progress:
+        """Hears how far it has come."""
+        ...
+
+    @property
+    def watch(self) -> Watch:
+        """Times the parts of it."""
+        ...
+
+    def once(self, name: str, work: Callable[[], Found]) -> Found:
+        """What was found under this name earlier, else what `work` finds now."""
+        ...
 
 
 @dataclass(frozen=True)

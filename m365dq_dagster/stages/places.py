@@ -15,7 +15,7 @@ from m365dq_dagster.adapters.places import CountryDatabase
 from m365dq_dagster.core.checks import CheckResult, remark
 from m365dq_dagster.core.narrative import plural
 from m365dq_dagster.core.places import Agreement, Contradiction, misplaced_days, told_faults
-from m365dq_dagster.stages.case_run import CaseRun
+from m365dq_dagster.stages.case_run import CaseRun, Judging
 
 STAGE = "verification"
 RUNBOOK = "docs/guides/locations.md"
@@ -37,7 +37,7 @@ class Places:
     checks: list[CheckResult] = field(default_factory=list)
 
 
-def find(run: CaseRun) -> Places:
+def find(run: Judging) -> Places:
     """Settle the country of every address and keep what is to be told of it."""
     found = Places()
     places.settle_addresses(run.con, run.pack.policy)
@@ -54,7 +54,7 @@ def find(run: CaseRun) -> Places:
     return found
 
 
-def _by_database(run: CaseRun, database: CountryDatabase, found: Places) -> None:
+def _by_database(run: Judging, database: CountryDatabase, found: Places) -> None:
     con, policy, edition = run.con, run.pack.policy.places, database.edition
     run.progress.step(STAGE, "looking up countries of addresses")
     asked, placed = places.look_up(con, database)
@@ -84,7 +84,7 @@ def _by_database(run: CaseRun, database: CountryDatabase, found: Places) -> None
     found.checks += run.pack.policy.checks.applied(run.case_id, (_usable(run, database, compared, placed),))
 
 
-def _sanity(run: CaseRun, found: Places) -> None:
+def _sanity(run: Judging, found: Places) -> None:
     """Locations that moved while nobody did: their rows are no longer believed where they are said to be."""
     con, policy = run.con, run.pack.policy
     run.progress.step(STAGE, "looking for locations that cannot be true")
@@ -105,7 +105,7 @@ def _sanity(run: CaseRun, found: Places) -> None:
             )
 
 
-def _usable(run: CaseRun, database: CountryDatabase, compared: Agreement, placed: int) -> CheckResult:
+def _usable(run: Judging, database: CountryDatabase, compared: Agreement, placed: int) -> CheckResult:
     """Whether the database can be relied on: it knows countries, is of the evidence's time, agrees with the exports."""
     wrong = list(_doubts(run, database, compared, placed))
     told = " ".join(wrong) or f"{database.edition.file} places addresses and fits the evidence."
@@ -113,7 +113,7 @@ def _usable(run: CaseRun, database: CountryDatabase, compared: Agreement, placed
     return remark("country_database_fits", STAGE, f"Case {run.case_id}: {told}", RUNBOOK, reason)
 
 
-def _doubts(run: CaseRun, database: CountryDatabase, compared: Agreement, placed: int) -> Iterator[str]:
+def _doubts(run: Judging, database: CountryDatabase, compared: Agreement, placed: int) -> Iterator[str]:
     edition, policy = database.edition, run.pack.policy.places
     if not placed:
         yield f"{edition.file} (type {edition.type}) names no country for any address of the case."

@@ -21,7 +21,7 @@ from m365dq_dagster.core.reliability import AppliedRule, FieldJudgement, is_reje
 from m365dq_dagster.core.sightings import Sighted
 from m365dq_dagster.core.stretches import ChangePoint, DayCount, PartFault, TypeProfile
 from m365dq_dagster.stages import schema, sightings
-from m365dq_dagster.stages.case_run import CaseRun
+from m365dq_dagster.stages.case_run import CaseRun, Judging
 from m365dq_dagster.stages.codes import load_codes
 from m365dq_dagster.stages.stamps import stamp
 
@@ -48,22 +48,13 @@ class QualityReport:
 
 def run(run: CaseRun) -> QualityReport:
     """Profile, judge, decide the gate, and remember which codes the case holds."""
-    run.progress.step(STAGE, "reading witnesses")
     run.memory.clear()
-    load_pack_tables(run)
-    measure.build_logons(run.con)
-    filled = measure.filled_log_types(run.con)
-    specs = [spec for spec in run.pack.fields if spec.log in filled]
-    run.progress.step(STAGE, f"profiling {len(specs)} fields")
-    with run.watch.lap("profile"):
-        measure.count_columns(run.con, specs)
-    measure.count_rule_matches(run.con, run.pack, run.context.licence)
-    fields = judged_fields(run)
-    measure.mark_parts(run.con, {log_type: part_names(judged) for log_type, judged in fields.items()})
+    measure.drop_outgrown(run.con)
+    fields = profile(run)
     run.progress.step(STAGE, "looking up codes and values")
     unknown = sightings.look_up(run)
     found = (
-        *_gates(run.case_id, fields),
+        *gates(run.case_id, fields),
         _substitutes(run.case_id, fields),
         _throughout(run.case_id, fields),
         _vocabulary(run.case_id, unknown),
@@ -77,19 +68,35 @@ def run(run: CaseRun) -> QualityReport:
     return QualityReport(fields, checks, codes, sum(one.values for one in unknown) - codes)
 
 
-def load_pack_tables(run: CaseRun) -> None:
+def load_pack_tables(run: Judging) -> None:
     """Lookup tables of the rule pack for this run's connection."""
     run.once(PACK_TABLES, lambda: measure.load_pack_tables(run.con, run.pack))
 
 
-def judged_fields(run: CaseRun) -> dict[LogType, tuple[FieldJudgement, ...]]:
+def profile(run: Judging) -> Judged:
+    """Reduce every logon to what its witnesses say, count every field, and judge which may testify."""
+    run.progress.step(STAGE, "reading witnesses")
+    load_pack_tables(run)
+    measure.build_logons(run.con)
+    filled = measure.filled_log_types(run.con)
+    specs = [spec for spec in run.pack.fields if spec.log in filled]
+    run.progress.step(STAGE, f"profiling {len(specs)} fields")
+    with run.watch.lap("profile"):
+        measure.count_columns(run.con, specs)
+    measure.count_rule_matches(run.con, run.pack, run.context.licence)
+    fields = judged_fields(run)
+    measure.mark_parts(run.con, {log_type: part_names(judged) for log_type, judged in fields.items()})
+    return fields
+
+
+def judged_fields(run: Judging) -> dict[LogType, tuple[FieldJudgement, ...]]:
     """The fields of every log type, judged from the kept counts, once a run; a run that begins later judges them again
     instead of reading them back.
     """
     return run.once(FIELDS, lambda: _judged_fields(run))
 
 
-def _judged_fields(run: CaseRun) -> dict[LogType, tuple[FieldJudgement, ...]]:
+def _judged_fields(run: Judging) -> dict[LogType, tuple[FieldJudgement, ...]]:
     counts, found = measure.column_counts(run.con), measure.sightings(run.con)
     matches = measure.rule_matches(run.con)
     absent, paths = measure.absent_witnesses(run.con, run.pack.fields), measure.log_paths(run.con)
@@ -110,7 +117,7 @@ def _judged_fields(run: CaseRun) -> dict[LogType, tuple[FieldJudgement, ...]]:
     return with_causes(judged, _surroundings(run))
 
 
-def _surroundings(run: CaseRun) -> Surroundings:
+def _surroundings(run: Judging) -> Surroundings:
     origins = run.once(ORIGINS, lambda: measure.provenance(run.con))
     return Surroundings(
         measure.files_by_log(run.con),
@@ -120,7 +127,8 @@ def _surroundings(run: CaseRun) -> Surroundings:
     )
 
 
-def _gates(case_id: str, fields: Judged) -> tuple[CheckResult, ...]:
+def gates(case_id: str, fields: Judged) -> tuple[CheckResult, ...]:
+    """For every log with logons, whether any of its fields may say how they ended."""
     return tuple(
         _gate(case_id, log_type, judged) for log_type, judged in fields.items() if _has_logons(log_type, judged)
     )

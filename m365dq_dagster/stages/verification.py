@@ -29,7 +29,7 @@ from m365dq_dagster.core.verdict import (
     without_all_clear,
 )
 from m365dq_dagster.stages import indicators, limits, places, sightings
-from m365dq_dagster.stages.case_run import CaseRun
+from m365dq_dagster.stages.case_run import CaseRun, Judging
 from m365dq_dagster.stages.findings import findings
 from m365dq_dagster.stages.quality import Judged, judged_fields, load_pack_tables
 from m365dq_dagster.stages.stamps import stamp
@@ -51,13 +51,21 @@ class VerificationReport:
     checks: tuple[CheckResult, ...]
 
 
-def run(run: CaseRun) -> VerificationReport:
-    """Adjudicate, count, judge, keep."""
+@dataclass(frozen=True)
+class Adjudicated:
+    """What is known once every logon has its outcome: about locations, the window in time, and the case's home."""
+
+    places: places.Places
+    window: measure.Window
+    home: CaseHome
+
+
+def adjudicated(run: Judging, fields: Judged) -> Adjudicated:
+    """Decide every logon by the fields that may testify, settle where it came from, learn homes and fold flows."""
     con, policy = run.con, run.pack.policy
     load_pack_tables(run)
     measure.read_logons(con)
     run.progress.step(STAGE, "adjudicating sign-ins")
-    fields = judged_fields(run)
     with run.watch.lap("adjudication"):
         measure.keep_decisions(con, _decisions(run, fields))
     place = places.find(run)
@@ -66,6 +74,16 @@ def run(run: CaseRun) -> VerificationReport:
     home = _case_home(run)
     run.progress.step(STAGE, "folding flows and learning homes")
     measure.build_events(con, run.context, home.countries, window, policy)
+    return Adjudicated(place, window, home)
+
+
+def run(run: CaseRun) -> VerificationReport:
+    """Adjudicate, count, judge, keep."""
+    con, policy = run.con, run.pack.policy
+    measure.drop_outgrown(con)
+    fields = judged_fields(run)
+    told = adjudicated(run, fields)
+    place, window, home = told.places, told.window, told.home
     run.progress.step(STAGE, "reading operations")
     indicators.read_acts(run)
     run.progress.step(STAGE, "judging accounts")
@@ -103,7 +121,7 @@ def run(run: CaseRun) -> VerificationReport:
     return VerificationReport(case, case_evidence, accounts, tuple(leads), indicators.verifiers_ran(con), checks)
 
 
-def _decisions(run: CaseRun, fields: Judged) -> list[tuple[LogType, str, Decision, bool]]:
+def _decisions(run: Judging, fields: Judged) -> list[tuple[LogType, str, Decision, bool]]:
     found = []
     for log_type, combos in measure.combos(run.con).items():
         heard = {part: heard_in(fields[log_type], part) for part in {combo.part for combo in combos.values()}}
@@ -114,7 +132,7 @@ def _decisions(run: CaseRun, fields: Judged) -> list[tuple[LogType, str, Decisio
     return found
 
 
-def _case_home(run: CaseRun) -> CaseHome:
+def _case_home(run: Judging) -> CaseHome:
     if run.context.home_countries:
         return CaseHome(run.context.home_countries, True)
     limits = run.pack.policy.home

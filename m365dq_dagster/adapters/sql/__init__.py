@@ -32,6 +32,12 @@ def attach_new(path: str) -> str:
     return f"ATTACH {quote_literal(path)} AS kept"
 
 
+def parquet_table(table: str, path: str, *, copied: bool) -> str:
+    """A Parquet file under a table's name: read in place, or its rows copied."""
+    kind = "TABLE" if copied else "VIEW"
+    return f"CREATE OR REPLACE {kind} {quote_identifier(table)} AS SELECT * FROM read_parquet({quote_literal(path)})"
+
+
 def keep_rows(table: str) -> str:
     """Copy the rows of a file from the published generation: `$old_id` there, `$new_id` here."""
     name = quote_identifier(table)

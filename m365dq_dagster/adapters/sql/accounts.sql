@@ -509,18 +509,18 @@ WHERE counted AND outcome = 'SUCCESS' AND account IS NULL AND country IS NOT NUL
 -- name: corroborate
 -- A success that only Conditional Access tells is sure where the same account acts from the same address or session in another log.
 INSERT INTO corroborated
-SELECT log_type, file_id, row_no
-FROM placed
-WHERE decided_by = 'conditional_access_status' AND outcome = 'SUCCESS' AND confidence <> 'LOW'
-  AND (
-    (account, address) IN (
-        SELECT (account, address) FROM unified_audit_log
-        WHERE account IS NOT NULL AND address IS NOT NULL AND operation <> 'UserLoginFailed'
-    )
-    OR (account, session_id) IN (
-        SELECT (account, session_id) FROM unified_audit_log WHERE account IS NOT NULL AND session_id IS NOT NULL AND operation <> 'UserLoginFailed'
-    )
-  )
+SELECT p.log_type, p.file_id, p.row_no
+FROM placed AS p
+LEFT JOIN (
+    SELECT DISTINCT account, address FROM unified_audit_log
+    WHERE account IS NOT NULL AND address IS NOT NULL AND operation <> 'UserLoginFailed'
+) AS a ON a.account = p.account AND a.address = p.address
+LEFT JOIN (
+    SELECT DISTINCT account, session_id FROM unified_audit_log
+    WHERE account IS NOT NULL AND session_id IS NOT NULL AND operation <> 'UserLoginFailed'
+) AS s ON s.account = p.account AND s.session_id = p.session_id
+WHERE p.decided_by = 'conditional_access_status' AND p.outcome = 'SUCCESS' AND p.confidence <> 'LOW'
+  AND (a.account IS NOT NULL OR s.account IS NOT NULL)
 
 -- name: critical_by_persons
 -- One act that two logs hold is one: the log with more of its rows counts.

@@ -41,6 +41,8 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
 """The columns that a condition looks at."""
 
 
+FORMATS = "formats"
+
 WORDS = ("sign_in_types", "record_types", "token_types", "address_kinds")
 """The conditions that compare one word of the row with a list."""
 
@@ -77,9 +79,23 @@ def count_matches(table: str, asked: Sequence[Asked]) -> tuple[str, dict[str, ob
         SELECT {", ".join(picks)}
         FROM {quote_identifier(table)} AS t
         LEFT JOIN files AS f ON f.file_id = t.file_id
+        {" ".join(_files_of(name) for name in values if name.startswith(FORMATS))}
         """,
         values,
     )
+
+
+def _in_formats(formats: Sequence[str], values: dict[str, object]) -> str:
+    """The name by which the files that hold records of one of these formats are joined; alike lists share one."""
+    known = [name for name in values if name.startswith(FORMATS)]
+    name = next((name for name in known if values[name] == list(formats)), f"{FORMATS}{len(known)}")
+    values[name] = list(formats)
+    return name
+
+
+def _files_of(name: str) -> str:
+    files = f"SELECT DISTINCT file_id FROM file_formats WHERE list_contains(${name}, format)"
+    return f"LEFT JOIN ({files}) AS {name} ON {name}.file_id = t.file_id"
 
 
 def client_kind(prefix: str, kinds: Iterable[Client], otherwise: Client) -> str:
@@ -106,11 +122,7 @@ def _tests(one: Asked, prefix: str, values: dict[str, object]) -> list[str]:
         values[f"{prefix}_clients"] = [str(client) for client in when.clients]
         values.update({f"{prefix}_{kind}": list(words) for kind, words in one.clients.items()})
     if when.formats is not None:
-        tests.append(
-            "EXISTS (SELECT 1 FROM file_formats AS m WHERE m.file_id = t.file_id"
-            f" AND list_contains(${prefix}_formats, m.format))"
-        )
-        values[f"{prefix}_formats"] = list(when.formats)
+        tests.append(f"{_in_formats(when.formats, values)}.file_id IS NOT NULL")
     if when.systems is not None:
         begins = [f"starts_with(lower(t.os), ${prefix}_system{n})" for n, _ in enumerate(when.systems)]
         tests.append(f"(({' OR '.join(begins)}) IS TRUE)")

@@ -185,10 +185,13 @@ ORDER BY log_type, file_id, sign_in_type, day, combo
 -- Files that have no column for a witness, by log type.
 SELECT p.log_type, p.file_id, p.field
 FROM field_provenance AS p
-WHERE p.provenance = 'absent' AND p.field IN (SELECT unnest($witnesses))
+WHERE p.provenance = 'absent' AND list_contains($witnesses, p.field)
 
 -- name: columns_of
 SELECT column_name FROM duckdb_columns() WHERE database_name = current_database() AND schema_name = 'main' AND table_name = $name
+
+-- name: columns_of_tables
+SELECT table_name, column_name FROM duckdb_columns() WHERE database_name = current_database() AND schema_name = 'main' AND NOT internal
 
 -- name: files_by_log
 SELECT w.log_type, list(DISTINCT f.path ORDER BY f.path) AS paths
@@ -409,6 +412,14 @@ JOIN placed AS s
     AND s.event_id IS NOT NULL AND s.counted AND s.log_type = e.log_type AND (e.outcome <> 'SUCCESS' OR s.outcome = 'SUCCESS')
 JOIN files AS g ON g.file_id = s.file_id AND g.format <> f.format
 WHERE e.counted AND e.event_id IS NULL AND e.log_type = 'sign_in_logs'
+
+-- name: foreign_accounts
+-- Accounts that succeeded from abroad, those with most such rows first.
+SELECT account, count(*) AS row_count
+FROM judged
+WHERE counted AND is_foreign AND outcome = 'SUCCESS'
+GROUP BY account
+ORDER BY row_count DESC, account
 
 -- name: suspected_overlap
 -- How many rows those are, and the formats that tell them without an id.

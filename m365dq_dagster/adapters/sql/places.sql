@@ -12,18 +12,8 @@ WHERE field = 'country' AND contains(provenance, 'derived:country_database')
 -- name: address_places
 CREATE OR REPLACE TABLE address_places (address VARCHAR, country VARCHAR)
 
--- name: add_places
-INSERT INTO address_places SELECT unnest($addresses) AS address, unnest($countries) AS country
-
 -- name: clear_places
 DELETE FROM address_places
-
--- name: tables_with_addresses
-SELECT DISTINCT table_name
-FROM duckdb_columns()
-WHERE database_name = current_database() AND schema_name = 'main' AND NOT internal AND column_name = 'address'
-  AND table_name IN (SELECT table_name FROM duckdb_columns() WHERE column_name = 'event_time_raw')
-ORDER BY table_name
 
 -- name: reach
 -- First and last moment of the logons, as read.
@@ -258,7 +248,9 @@ FROM flicker_rows AS r
 JOIN flips AS x ON x.account = r.account AND x.narrow = r.narrow AND x.same = r.same
 JOIN flickering AS f ON f.account = r.account AND f.narrow = r.narrow
 JOIN address_countries AS a ON a.address = r.address AND a.countries = 1
-WHERE (r.log_type, r.file_id, r.row_no) NOT IN (SELECT (log_type, file_id, row_no) FROM unplaced)
+WHERE NOT EXISTS (
+    SELECT 1 FROM unplaced AS u WHERE u.log_type = r.log_type AND u.file_id = r.file_id AND u.row_no = r.row_no
+)
 
 -- name: found_flickers
 SELECT
@@ -289,9 +281,10 @@ steps AS (
         account, country, event_time, event_id, file_id, row_no,
         lag(country) OVER (PARTITION BY account ORDER BY event_time, country) AS before,
         lag(event_time) OVER (PARTITION BY account ORDER BY event_time, country) AS left_at
-    FROM events
+    FROM events AS e
     WHERE counted AND outcome = 'SUCCESS' AND coalesce(is_person, TRUE) AND country IS NOT NULL AND event_time IS NOT NULL
-      AND account IN (SELECT account FROM several) AND (file_id, row_no) NOT IN (SELECT (file_id, row_no) FROM suspected_copies)
+      AND account IN (SELECT account FROM several)
+      AND NOT EXISTS (SELECT 1 FROM suspected_copies AS c WHERE c.file_id = e.file_id AND c.row_no = e.row_no)
       AND coalesce(address, '') NOT IN (SELECT address FROM known_egress)
 )
 SELECT
