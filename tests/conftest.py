@@ -88,6 +88,15 @@ def postgres() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
+def sail() -> Iterator[str]:
+    """The address of a Spark Connect server on loopback, within the process of the tests."""
+    from tests.support.engines import sail
+
+    with sail() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
 def spark(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[SparkCluster]":
     """A running Apache Spark with two workers; skips, saying why, where none can be started."""
     from tests.support.spark_cluster import NoSpark, SparkCluster

@@ -325,7 +325,12 @@ def _lower(tree: exp.Lower) -> exp.Expression:
 def _long_capitals() -> tuple[str, str]:
     """The letters whose capital is several letters elsewhere than in DuckDB, and what DuckDB makes of them."""
     found = [letter for letter in map(chr, range(sys.maxunicode)) if len(letter.upper()) > 1]
-    return "".join(found), "".join(letter.title() if len(letter.title()) == 1 else letter for letter in found)
+    return "".join(found), "".join(map(_capital, found))
+
+
+def _capital(letter: str) -> str:
+    """The one capital of such a letter: a sharp s has one of its own, most others have none."""
+    return "\u1e9e" if letter == "\u00df" else letter.title() if len(letter.title()) == 1 else letter
 
 
 def _upper(tree: exp.Upper) -> exp.Expression:

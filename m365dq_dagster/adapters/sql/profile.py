@@ -65,7 +65,7 @@ def _count_with_raw(table: str, field: str, where: str, valid: str) -> str:
             coalesce(sum(k) FILTER (WHERE value IS NOT NULL), 0),
             coalesce(sum(k) FILTER (WHERE {TYPE_NAME}), 0),
             count(DISTINCT coalesce(raw, '')),
-            first(value ORDER BY k DESC, raw), first(raw ORDER BY k DESC, raw), coalesce(max(k), 0),
+            first(value ORDER BY k DESC, raw, value), first(raw ORDER BY k DESC, raw), coalesce(max(k), 0),
             coalesce(sum(k * ln(k)), 0), coalesce(sum(k) FILTER (WHERE {valid}), 0)
         FROM (
             SELECT value, trim(raw) AS raw, sum(k) AS k
