@@ -24,9 +24,9 @@ from m365dq_dagster.core.errors import BadInput, M365dqError
 from m365dq_dagster.core.outcome import Outcome
 from m365dq_dagster.core.profile import Witness
 from m365dq_dagster.stages import canonical, case, quality, verification
-from m365dq_dagster.stages.bench import read_document
 from m365dq_dagster.stages.case_run import Found, Progress, Silent, Unwatched, Watch
 from m365dq_dagster.stages.packs import effective_pack
+from m365dq_dagster.stages.published import read_document
 from m365dq_dagster.stages.reliability import recommendations
 
 if TYPE_CHECKING:

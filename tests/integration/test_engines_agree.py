@@ -34,6 +34,7 @@ HERE_ALONE = frozenset(
         "normalized_table",
         "note",
         "noted",
+        "outgrown",
         "stamp",
         "stamps",
         "table_names",
@@ -42,17 +43,23 @@ HERE_ALONE = frozenset(
 """What keeps a generation in order, which only the machine of a run has."""
 
 TABLES = (
+    "logon_rows",
     "logons",
+    "said",
     "witness_days",
+    "row_parts",
     "column_counts",
+    "decided",
     "decisions",
     "address_countries",
     "address_places",
     "unplaced",
     "field_provenance",
-    "account_days",
-    "usual_countries",
-    "suspects",
+    "copies",
+    "counted_logons",
+    "placed",
+    "corroborated",
+    "success_days",
     "success_countries",
     "own_homes",
     "case_homes",
@@ -61,13 +68,26 @@ TABLES = (
     "known_bad",
     "travelled",
     "flow_starts",
-    "events",
     "suspected_copies",
+    "adjudicated",
+    "judged",
+    "events",
+    "folded_flows",
     "flows",
     "v_normalized_status",
 )
 
-MOVED = ("sightings", "misplaced", "faults", "flickering", "flicker_rows", "flips")
+MOVED = (
+    "account_days",
+    "usual_countries",
+    "suspects",
+    "sightings",
+    "misplaced",
+    "faults",
+    "flickering",
+    "flicker_rows",
+    "flips",
+)
 """The tables that are made where locations may have moved."""
 
 CONTEXT: dict[str, Any] = {
@@ -152,7 +172,8 @@ def of_every_kind() -> list[Row]:
     rows += [sign_in(BOB, at(2, n / 60), "AU", "50074" if n else "0", correlation_id="c2") for n in range(3)]
     rows += [sign_in(BOB, None, "AU", "0", correlation_id="c1"), sign_in(None, at(2), "AU", "0", correlation_id="c1")]
     rows += [sign_in(OWNERS[n % 6], at(n), "AU", "0", event_id=f"e{n}") for n in range(40)]
-    rows += [sign_in(OWNERS[n % 6], at(n, 0.001), "AU", "50126") for n in range(12)]
+    again = {"file_id": 3, "code": "50126"}  # told once more by a file of another format, which has no ids
+    rows += [sign_in(OWNERS[n % 6], at(n, 0.001), "AU", row_no=1000 + n, **again) for n in range(12)]
     rows += [sign_in(ANN, at(1), "NZ", "0", address="198.51.100.7"), sign_in(BOB, at(3), "RU", "0", address=EVE)]
     rows += [legacy(ANN, at(n), "AU", "0") for n in range(5)] + [legacy(BOB, at(n), "RU", "50126") for n in range(3)]
     access = {"code": None, "access": "success"}

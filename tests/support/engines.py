@@ -46,6 +46,9 @@ def parquet_of_rows(rows: Sequence[Row], folder: Path) -> dict[str, Path]:
     try:
         create_schema(con)
         load(con, rows)
+        con.execute("UPDATE files SET format = concat('format_', file_id)")
+        con.execute("INSERT INTO file_formats SELECT file_id, log_type, 'ps_signin_csv' FROM files")
+        con.execute("INSERT INTO field_provenance SELECT file_id, log_type, 'country', 'absent' FROM files")
         return canonical.parquet_of(con, folder)
     finally:
         con.close()

@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 import pyarrow as pa
 from sqlglot import exp
 
+from m365dq_dagster.adapters import sql
 from m365dq_dagster.adapters.engine import Rows
 from m365dq_dagster.adapters.engine.translation import Append, Declare, Drop, Make, Query, Step, View, steps
 from m365dq_dagster.core.errors import BadInput, InternalFault
@@ -251,7 +252,8 @@ class SparkConnect:
         self._names.add(name)
 
     def _in_order(self, table: str) -> list[str]:
-        return list(self._session.table(table).columns)
+        (step,) = steps(f"SELECT * FROM {sql.quote_identifier(table)}", {}, self._in_order, self._views)
+        return list(self._session.sql(step.text).columns) if isinstance(step, Query) else []
 
     @contextmanager
     def _told(self) -> Iterator[None]:

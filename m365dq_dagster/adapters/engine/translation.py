@@ -31,6 +31,9 @@ LOWERED = ("\u0130\u03a3", "i\u03c3")
 PLAIN = re.compile(r"[^\\${}'\x00-\x1f\x7f-\x9f]*")
 """Texts that mean the same as a literal everywhere; others travel as their bytes."""
 
+ASIDE = 0x10F800
+"""Characters for private use that no text of an export holds, from here on."""
+
 HIT = "m365dq_hit"
 
 
@@ -334,23 +337,11 @@ def _capital(letter: str) -> str:
 
 
 def _upper(tree: exp.Upper) -> exp.Expression:
-    """Letter by letter where one of those letters is there, which is next to never."""
-    special, plain = (exp.Literal.string(text) for text in _long_capitals())
-    letter = exp.to_identifier("letter")
-    one = exp.column("letter")
-    raised = (
-        exp.Case()
-        .when(_fn("contains", special, one), _fn("translate", one.copy(), special.copy(), plain))
-        .else_(exp.Upper(this=one.copy()))
-    )
-    apart = _fn("split", tree.this.copy(), exp.Literal.string(""))
-    slowly = _fn(
-        "array_join", _fn("transform", apart, exp.Lambda(this=raised, expressions=[letter])), exp.Literal.string("")
-    )
-    changed = exp.NEQ(
-        this=_fn("translate", tree.this.copy(), special.copy(), exp.Literal.string("")), expression=tree.this.copy()
-    )
-    return exp.paren(exp.Case().when(changed, slowly).else_(tree), copy=False)
+    """Those letters wait out of its reach while the others are raised."""
+    special, plain = _long_capitals()
+    aside = "".join(chr(ASIDE + number) for number in range(len(special)))
+    waiting, letters, capitals = (exp.Literal.string(text) for text in (aside, special, plain))
+    return _fn("translate", exp.Upper(this=_fn("translate", tree.this, letters, waiting)), waiting.copy(), capitals)
 
 
 def _split(tree: exp.Split) -> exp.Expression:
