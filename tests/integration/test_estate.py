@@ -1,0 +1,138 @@
+"""An estate is judged as its cases were, on this machine and on a cluster."""
+
+from __future__ import annotations
+
+import json
+import stat
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from m365dq_dagster.adapters.case_store import CaseStore
+from m365dq_dagster.adapters.registry import Registry
+from m365dq_dagster.adapters.settings import Settings
+from m365dq_dagster.core.errors import BadInput, InternalFault
+from m365dq_dagster.stages import canonical, estate
+from tests.support.case_runs import run_folder
+from tests.support.program import call, call_json
+from tests.support.sign_in_folder import TYPE_NAME, write_sign_ins
+
+pytestmark = [pytest.mark.filterwarnings("ignore:PySpark does not yet fully support pandas:FutureWarning")]
+
+
+@pytest.fixture
+def cases(tmp_path: Path, registry: Registry) -> dict[str, dict[str, Any]]:
+    """The documents of two judged cases and one that its gate stopped."""
+    abroad = write_sign_ins(tmp_path / "abroad", 16)
+    (abroad / "case.toml").write_text('home_countries = ["NZ"]\n')
+    lost = write_sign_ins(tmp_path / "lost", code=lambda _: TYPE_NAME, access="success")
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    (empty / "notes.txt").write_text("nothing of ours\n")
+    named = {"abroad": abroad, "lost": lost, "empty": empty}
+    return {name: run_folder(folder, registry, f"g-{name}", case_id=name).document for name, folder in named.items()}
+
+
+def agrees(row: dict[str, Any], document: dict[str, Any]) -> None:
+    """What the estate says of a case is what its own run said."""
+    told = {(one["log_type"], one["field"]): one for one in document["fields"]}
+    assert row["fields"]
+    for one in row["fields"]:
+        known = told[(one["log_type"], one["field"])]
+        assert [one[key] for key in ("state", "score", "may_testify")] == [
+            known[key] for key in ("state", "score", "may_testify")
+        ]
+    assert row["recommended"] == {name: one["field"] for name, one in document["recommended"].items()}
+    signed = document["sign_ins"]
+    judged = row["sign_ins"]
+    assert (judged["events"], judged["by_outcome"]) == (signed["events"], dict(sorted(signed["by_outcome"].items())))
+    assert judged["foreign_successes"] == signed["foreign_successes"]
+    foreign = {one["account"]: one["foreign_success"] for one in document["accounts"] if one["foreign_success"]}
+    assert {one["account"]: one["rows"] for one in judged["accounts"]} == foreign
+    assert row["rows"] == {name: one["events"] for name, one in document["by_log_type"].items() if name in row["rows"]}
+
+
+def test_an_estate_says_of_every_case_what_its_run_said_wherever_it_is_judged(
+    cases: dict[str, dict[str, Any]], registry: Registry, sail: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = estate.run(Settings.load(), registry)
+    rows = {row["case"]: row for row in here["cases"]}
+    for name in ("abroad", "lost"):
+        agrees(rows[name], cases[name])
+    assert rows["abroad"]["sign_ins"]["foreign_successes"] > 0
+    assert (rows["empty"]["status"], rows["empty"]["sign_ins"]) == ("BLOCKED", None)
+    assert "no recognised" in rows["empty"]["reason"] or rows["empty"]["reason"]
+    total = here["total"]
+    assert (total["cases"], total["judged"], total["blocked"], total["failed"]) == (3, 2, 1, 0)
+    assert total["events"] == sum(cases[name]["sign_ins"]["events"] for name in ("abroad", "lost"))
+    monkeypatch.setenv("M365DQ_ENGINE_URL", f"{sail}/;user_id=somebody")
+    there = estate.run(Settings.load(), registry, ["lost", "abroad", "lost"])
+    assert "somebody" not in json.dumps(there)
+    assert [row["case"] for row in there["cases"]] == ["lost", "abroad"]
+    for row in there["cases"]:
+        timeless = {key: value for key, value in row.items() if key != "seconds"}
+        assert timeless == {key: value for key, value in rows[row["case"]].items() if key != "seconds"}
+
+
+def test_parquet_is_private_written_once_and_replaced_with_the_evidence(
+    cases: dict[str, dict[str, Any]], registry: Registry, tmp_path: Path
+) -> None:
+    store = CaseStore(Settings.load().cases_dir)
+    files = canonical.export(store, "abroad")
+    assert {"sign_in_logs", "unified_audit_log", "legacy_auth_logs", "files", "field_provenance"} <= set(files)
+    folder = files["files"].parent
+    assert {stat.S_IMODE(path.stat().st_mode) for path in files.values()} == {0o600}
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    written = files["sign_in_logs"].stat().st_mtime_ns
+    assert canonical.export(store, "abroad")["sign_in_logs"].stat().st_mtime_ns == written
+    (folder.parent / "left.1.new").mkdir()
+    run_folder(write_sign_ins(tmp_path / "abroad", 20), registry, "g-2", case_id="abroad")
+    newer = canonical.export(store, "abroad")["files"].parent
+    assert newer != folder
+    assert [one.name for one in folder.parent.iterdir()] == [newer.name]
+    with pytest.raises(BadInput, match="no published state"):
+        canonical.export(store, "unknown")
+
+
+def test_what_cannot_be_judged_is_said_of_its_case_and_the_others_go_on(
+    cases: dict[str, dict[str, Any]], registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = estate.judged_tenant
+
+    def fails(tenant: estate.Tenant) -> dict[str, Any]:
+        if tenant.case_id == "abroad":
+            raise InternalFault("the server forgot it")
+        return real(tenant)
+
+    monkeypatch.setattr(estate, "judged_tenant", fails)
+    found = estate.run(Settings.load(), registry, ["abroad", "lost"])
+    assert [(row["status"], row["reason"]) for row in found["cases"]] == [
+        ("FAILED", "the server forgot it"),
+        ("JUDGED", None),
+    ]
+    with pytest.raises(BadInput, match="no case 'nobody'"):
+        estate.run(Settings.load(), registry, ["nobody"])
+
+
+def test_an_estate_without_cases_says_how_to_begin(registry: Registry) -> None:
+    with pytest.raises(BadInput, match="no judged cases yet"):
+        estate.run(Settings.load(), registry)
+
+
+def test_the_command_shows_a_line_a_case_and_leaves_with_3_where_one_failed(
+    cases: dict[str, dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown = call("estate", columns=160)
+    assert shown.exit_code == 0
+    assert "3 cases on this machine" in shown.stdout
+    assert "empty: " in shown.stdout
+    assert "Findings, leads, verdicts and reports are made by `m365dq run`." in shown.stdout
+    assert call_json("estate", "abroad")["total"]["judged"] == 1
+    monkeypatch.setattr(estate, "judged_tenant", lambda _: (_ for _ in ()).throw(InternalFault("gone")))
+    assert call("estate", "abroad").exit_code == 3
+    monkeypatch.setenv("M365DQ_ENGINE_URL", "sc://127.0.0.1:1/;token=s3cr3t")
+    refused = call("estate")
+    assert refused.exit_code == 3
+    assert "127.0.0.1:1 cannot be reached" in refused.stderr
+    assert "s3cr3t" not in refused.stdout + refused.stderr
