@@ -146,7 +146,8 @@ def _judged(settings: Settings, pack: RulePack, one: _Asked) -> dict[str, Any]:
 
 def _on_engine(settings: Settings, pack: RulePack, one: _Asked) -> dict[str, Any]:
     folders = {path.parent for path in one.files.values()}
-    with open_engine(settings.engine_url, settings.engine_folder, *folders) as engine:
+    url, work = settings.engine_url, settings.engine_folder
+    with open_engine(url, work, *folders, memory=settings.memory_limit) as engine:
         engine.register(one.files, changed=parquet.LEDGER)
         return judged_tenant(Tenant(one.case_id, engine, one.context, pack, one.country_database))
 

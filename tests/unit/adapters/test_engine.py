@@ -212,6 +212,12 @@ def test_this_machine_reads_parquet_of_the_case_and_nothing_else(tmp_path: Path)
             engine.register({"u": tmp_path / "other" / "t.parquet"})
 
 
+def test_this_machine_keeps_to_the_limit_of_memory_and_spills_where_it_was_told(tmp_path: Path) -> None:
+    with open_engine(None, tmp_path / "work", tmp_path, memory="256MiB") as engine:
+        asked = "SELECT current_setting('memory_limit'), current_setting('temp_directory')"
+        assert engine.run(asked) == [("256.0 MiB", str(tmp_path / "work"))]
+
+
 def test_the_address_is_read_from_the_environment_and_never_shown(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert (Settings.load().engine_url, Settings.load().engine_folder) == (None, home / "engine")
     monkeypatch.setenv("M365DQ_ENGINE_URL", f"sc://host:1/;token={SECRET}")
