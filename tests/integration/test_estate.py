@@ -136,3 +136,17 @@ def test_the_command_shows_a_line_a_case_and_leaves_with_3_where_one_failed(
     assert refused.exit_code == 3
     assert "127.0.0.1:1 cannot be reached" in refused.stderr
     assert "s3cr3t" not in refused.stdout + refused.stderr
+
+
+def test_a_run_writes_its_parquet_where_it_is_asked_for_or_an_engine_is_named(
+    tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = write_sign_ins(tmp_path / "small", 12)
+    monkeypatch.setenv("M365DQ_ENGINE_URL", "sc://127.0.0.1:1/;token=s3cr3t")
+    assert call_json("run", str(folder))["case"] == "small"
+    written = list((home / "cases" / "small" / "canonical").glob("*/sign_in_logs.parquet"))
+    assert len(written) == 1
+    monkeypatch.delenv("M365DQ_ENGINE_URL")
+    again = call("run", str(folder), "--parquet")
+    assert again.exit_code == 0
+    assert str(written[0].parent) in again.stderr.replace("\n", "")
