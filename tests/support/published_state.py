@@ -78,10 +78,10 @@ def state_of(home: Path, case_id: str) -> dict[str, Any]:
 
 
 def left_in(home: Path, case_id: str) -> list[str]:
-    """What stands in a case's folder beside published generations, their reports, rule packs and three small files."""
+    """What stands in a case's folder beside published generations, their reports, rule packs and four small files."""
     folder = home / "cases" / case_id
     kept = set((folder / "generations").read_text().split()) if (folder / "generations").is_file() else set()
-    known = {"current", "generations", "lock", "reports", "packs", *kept}
+    known = {"current", "generations", "lock", "evidence_hashes.json", "reports", "packs", *kept}
     reports = [path.name for path in (folder / "reports").glob("*") if f"{path.name}.duckdb" not in kept]
     packs = [path.name for path in (folder / "packs").glob("*") if not re.fullmatch(r"[0-9a-f]{64}\.zip", path.name)]
     return sorted([path.name for path in folder.iterdir() if path.name not in known] + reports + packs)
