@@ -17,6 +17,7 @@ from importlib import import_module
 from importlib.util import LazyLoader, find_spec, module_from_spec
 from typing import TYPE_CHECKING, Any, cast
 
+from m365dq_dagster.adapters.loading import no_spark_asked_for
 from m365dq_dagster.core.errors import BadInput
 from m365dq_dagster.core.outcome import LogType, Severity
 
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from great_expectations.datasource.fluent.sql_datasource import SQLDatasource
 
 COUNTS_ONLY = {"result_format": "SUMMARY", "partial_unexpected_count": 0, "include_unexpected_rows": False}
-SPARK_HOME = "SPARK_HOME"
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,7 @@ def warm_up() -> None:
     """Import what judging needs, so that a thread can do it while other work runs."""
     os.environ["GX_ANALYTICS_ENABLED"] = "false"
     _put_off("scipy", "stats")
-    with _no_spark_asked_for():
+    with no_spark_asked_for():
         import_module("great_expectations.expectations")
     import_module("m365dq_dagster.adapters.buffered_duckdb")
 
@@ -131,20 +131,6 @@ def _put_off(package: str, name: str) -> None:
     module = sys.modules[whole] = module_from_spec(spec)
     spec.loader.exec_module(module)
     setattr(sys.modules[package], name, module)
-
-
-@contextmanager
-def _no_spark_asked_for() -> Iterator[None]:
-    """Great Expectations imports whatever of Spark is installed, and a client of a Spark server without a Spark of its
-    own ends the process where it is not told where Spark would be.
-    """
-    told = SPARK_HOME in os.environ
-    os.environ.setdefault(SPARK_HOME, os.devnull)
-    try:
-        yield
-    finally:
-        if not told:
-            os.environ.pop(SPARK_HOME, None)
 
 
 def _expected(entry: object, where: str) -> Expected:

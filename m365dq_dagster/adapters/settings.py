@@ -36,6 +36,11 @@ def default_home() -> Path:
     return root / ".m365dq" if root else user_data_path("m365dq")
 
 
+ENGINE_MEMORY = "1.2GB"
+"""What the engine of a run keeps in memory unless told otherwise: with interpreter, libraries and the text being read
+a run stays within 2 GB at ten million rows, and up to a million nothing is spilled."""
+
+
 def _memory_size(told: str) -> str:
     """A size as the engine reads it: a power of ten (MB) or of two (MiB), at least `LEAST_MEMORY` bytes."""
     found = SIZE.fullmatch(told.strip())
@@ -67,7 +72,7 @@ class Settings(BaseSettings):
     smtp_starttls: bool = False
     mail_from: str = "m365dq@localhost"
     lock_wait_seconds: float = 30.0
-    memory_limit: Annotated[str, AfterValidator(_memory_size)] | None = None
+    memory_limit: Annotated[str, AfterValidator(_memory_size)] = ENGINE_MEMORY
 
     @classmethod
     def load(cls) -> Settings:

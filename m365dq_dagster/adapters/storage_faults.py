@@ -18,7 +18,7 @@ ROOM = "free disk space, or set M365DQ_HOME to a place with room"
 LEAVE = "give yourself permission to write there, or set M365DQ_HOME to a folder you may write"
 LIMIT = "raise that limit, or set M365DQ_HOME to a place without one"
 DISK = "free disk space and check the disk"
-MEMORY = "raise M365DQ_MEMORY_LIMIT where it is set, close other programs, or use a machine with more memory"
+MEMORY = "raise M365DQ_MEMORY_LIMIT, close other programs, or use a machine with more memory"
 REASONS: tuple[tuple[str, str, str], ...] = (
     ("No space left on device", "the disk is full", ROOM),
     ("database or disk is full", "the disk is full", ROOM),

@@ -22,7 +22,7 @@ import duckdb
 
 from m365dq_dagster.adapters.bench import BareScan, Heard, in_own_process, normalized_layers, peak_memory
 from m365dq_dagster.adapters.bench_profile import WatchedConnection, watching
-from m365dq_dagster.adapters.case_store import CONNECT_CONFIG, CaseStore, create_schema
+from m365dq_dagster.adapters.case_store import CONNECT_CONFIG, CaseStore, create_schema, limit_memory
 from m365dq_dagster.adapters.clock import SystemClock
 from m365dq_dagster.adapters.registry import Registry
 from m365dq_dagster.adapters.rule_pack import load_rule_pack
@@ -197,9 +197,11 @@ def _opened(
 ) -> CaseRun:
     """The rule pack read, the case registered and an empty generation opened, as for any run."""
     pack = load_rule_pack()
-    prepared = case.prepare_case(Settings(home=scratch), registry, store, pack, folder, case_id)
+    settings = Settings(home=scratch)
+    prepared = case.prepare_case(settings, registry, store, pack, folder, case_id)
     path = store.begin(case_id, GENERATION, from_current=False)
     con = connected(duckdb.connect(str(path), config=CONNECT_CONFIG))
+    limit_memory(con, settings.memory_limit)
     create_schema(con)
     return CaseRun(
         case_id=case_id,

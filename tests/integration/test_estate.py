@@ -23,14 +23,15 @@ pytestmark = [pytest.mark.filterwarnings("ignore:PySpark does not yet fully supp
 
 @pytest.fixture
 def cases(tmp_path: Path, registry: Registry) -> dict[str, dict[str, Any]]:
-    """The documents of two judged cases and one that its gate stopped."""
+    """The documents of two judged cases, of one that its gate stopped, and of one without a log that is known."""
     abroad = write_sign_ins(tmp_path / "abroad", 16)
     (abroad / "case.toml").write_text('home_countries = ["NZ"]\n')
     lost = write_sign_ins(tmp_path / "lost", code=lambda _: TYPE_NAME, access="success")
+    silent = write_sign_ins(tmp_path / "silent", code=lambda _: TYPE_NAME, access="")
     empty = tmp_path / "empty"
     empty.mkdir()
     (empty / "notes.txt").write_text("nothing of ours\n")
-    named = {"abroad": abroad, "lost": lost, "empty": empty}
+    named = {"abroad": abroad, "lost": lost, "silent": silent, "empty": empty}
     return {name: run_folder(folder, registry, f"g-{name}", case_id=name).document for name, folder in named.items()}
 
 
@@ -62,9 +63,11 @@ def test_an_estate_says_of_every_case_what_its_run_said_wherever_it_is_judged(
         agrees(rows[name], cases[name])
     assert rows["abroad"]["sign_ins"]["foreign_successes"] > 0
     assert (rows["empty"]["status"], rows["empty"]["sign_ins"]) == ("BLOCKED", None)
-    assert "no recognised" in rows["empty"]["reason"] or rows["empty"]["reason"]
+    assert rows["empty"]["reason"]
+    assert (rows["silent"]["status"], rows["silent"]["sign_ins"]) == ("BLOCKED", None)
+    assert {one["state"] for one in rows["silent"]["fields"] if one["field"] == "status_error_code"} == {"CORRUPTED"}
     total = here["total"]
-    assert (total["cases"], total["judged"], total["blocked"], total["failed"]) == (3, 2, 1, 0)
+    assert (total["cases"], total["judged"], total["blocked"], total["failed"]) == (4, 2, 2, 0)
     assert total["events"] == sum(cases[name]["sign_ins"]["events"] for name in ("abroad", "lost"))
     monkeypatch.setenv("M365DQ_ENGINE_URL", f"{sail}/;user_id=somebody")
     there = estate.run(Settings.load(), registry, ["lost", "abroad", "lost"])
@@ -125,7 +128,7 @@ def test_the_command_shows_a_line_a_case_and_leaves_with_3_where_one_failed(
 ) -> None:
     shown = call("estate", columns=160)
     assert shown.exit_code == 0
-    assert "3 cases on this machine" in shown.stdout
+    assert "4 cases on this machine" in shown.stdout
     assert "empty: " in shown.stdout
     assert "Findings, leads, verdicts and reports are made by `m365dq run`." in shown.stdout
     assert call_json("estate", "abroad")["total"]["judged"] == 1

@@ -24,6 +24,7 @@ from sqlglot import exp
 from m365dq_dagster.adapters import sql
 from m365dq_dagster.adapters.engine import Rows
 from m365dq_dagster.adapters.engine.translation import Append, Declare, Drop, Make, Query, Step, View, steps
+from m365dq_dagster.adapters.loading import no_spark_asked_for
 from m365dq_dagster.core.errors import BadInput, InternalFault
 from m365dq_dagster.core.printable import printable
 
@@ -275,7 +276,7 @@ def _fault(address: Address, error: Exception) -> InternalFault:
 
 
 def _session(address: Address) -> SparkSession:
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), no_spark_asked_for():
         # The client speaks of pandas, which nothing here asks it for.
         warnings.filterwarnings("ignore", category=FutureWarning, module=r"pyspark\.")
         try:

@@ -277,14 +277,10 @@ def _unknown(name: str) -> InternalFault:
 
 def _fn(name: str, *arguments: exp.Expression) -> exp.Anonymous:
     """A call that SQLGlot writes as it is."""
-    made = exp.Anonymous(this=name, expressions=list(arguments))
-    made.meta["said"] = True
-    return made
+    return exp.Anonymous(this=name, expressions=list(arguments))
 
 
 def _call(tree: exp.Anonymous) -> exp.Expression:
-    if tree.meta.get("said"):
-        return tree
     name, given = tree.name.lower(), tree.expressions
     if name not in CALLS:
         raise _unknown(name)

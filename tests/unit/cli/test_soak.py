@@ -9,6 +9,7 @@ import pytest
 
 from m365dq_dagster.cli.workbench import Workbench
 from m365dq_dagster.core.pace import CaseTime, Soaked
+from m365dq_dagster.defs import many_cases
 from tests.support.program import call, call_json
 
 TIMES = tuple(CaseTime(f"case-{n}", "SUCCESS", 0.0, n * 5.0, n * 5.0 + 8, 6.0) for n in range(20))
@@ -42,6 +43,14 @@ def test_two_hundred_cases_two_at_a_time_are_run_unless_told_otherwise(well: Soa
     assert call("soak", bench=well).exit_code == 0
     assert call("soak", "--cases", "40", "--rows", "500", "--at-once", "3", bench=well).exit_code == 0
     assert well.asked == [(200, 10_000, 2), (40, 500, 3)]
+
+
+def test_the_cases_go_to_the_daemon_of_the_home(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[Any, ...]] = []
+    found = Soaked(2, 10_000, TIMES, ())
+    monkeypatch.setattr(many_cases, "soak", lambda *told: (asked.append(told[:4]), found)[1])
+    assert call("soak", "--cases", "20").exit_code == 0
+    assert asked == [(home, 20, 10_000, 2)]
 
 
 def test_it_says_what_became_of_the_time(well: Soaking, home: Path) -> None:
