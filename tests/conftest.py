@@ -28,7 +28,7 @@ os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
 os.environ.setdefault("DAGSTER_DISABLE_TELEMETRY", "yes")
 
 _CALM = (HealthCheck.too_slow, HealthCheck.function_scoped_fixture, HealthCheck.differing_executors)
-settings.register_profile("ci", max_examples=20, deadline=None, derandomize=True, suppress_health_check=_CALM)
+settings.register_profile("ci", max_examples=14, deadline=None, derandomize=True, suppress_health_check=_CALM)
 settings.register_profile("soak", max_examples=600, deadline=None, suppress_health_check=_CALM)
 settings.load_profile("ci")
 

@@ -18,7 +18,7 @@ from typing import Any
 import duckdb
 
 from m365dq_dagster.adapters import measure, sql
-from m365dq_dagster.adapters.case_store import CONNECT_CONFIG, create_schema
+from m365dq_dagster.adapters.case_store import IN_MEMORY, create_schema
 from m365dq_dagster.adapters.rule_pack import RulePack
 from m365dq_dagster.adapters.sql import borrowed as builder
 from m365dq_dagster.adapters.sql import normalized
@@ -72,7 +72,7 @@ def borrowed(path: Path, pack: RulePack) -> Iterator[Borrowed]:
     `BadInput` where the file is no database, another program is writing it, or a table of it cannot be read.
     """
     file = database_of(path)
-    with duckdb.connect(":memory:", config=CONNECT_CONFIG) as con:
+    with duckdb.connect(":memory:", config=IN_MEMORY) as con:
         with _readable(file, "judged"):
             _attach(con, file)
             found = _copied(con, file, pack)
@@ -85,7 +85,7 @@ def counted(path: Path, table: str, name: str) -> tuple[int, int, int, str | Non
     Raises `BadInput` where the file has no such column.
     """
     file = database_of(path)
-    with duckdb.connect(":memory:", config=CONNECT_CONFIG) as con, _readable(file, "counted"):
+    with duckdb.connect(":memory:", config=IN_MEMORY) as con, _readable(file, "counted"):
         _attach(con, file)
         _asked_for(_columns(con), file, table, name)
         row = con.execute(builder.count_field(table, name)).fetchall()[0]
@@ -101,7 +101,7 @@ def write_normalized(path: Path, out: Path) -> int:
     file, target = database_of(path), out.expanduser().absolute()
     if target.exists() or not target.parent.is_dir():
         raise BadInput(f"{out} cannot be made; give a file that does not exist yet, in a folder that does.")
-    with duckdb.connect(":memory:", config=CONNECT_CONFIG) as con, _readable(file, "written"):
+    with duckdb.connect(":memory:", config=IN_MEMORY) as con, _readable(file, "written"):
         con.execute(sql.attach_new(str(target)))
         _attach(con, file)
         try:

@@ -31,6 +31,11 @@ CONNECT_CONFIG: dict[str, str | bool | int | float | list[str]] = {
 differ. A name in a statement is a table's and never that of a variable of the program.
 """
 
+IN_MEMORY = {**CONNECT_CONFIG, "temp_directory": ""}
+"""How an engine without a file is opened: where its memory is used up it says so, and leaves nothing of the evidence in
+the folder that the program was started in.
+"""
+
 KEPT_GENERATIONS = 5
 
 

@@ -16,7 +16,7 @@ from typing import Any
 import duckdb
 
 from m365dq_dagster.adapters import rivals as shown
-from m365dq_dagster.adapters.case_store import CONNECT_CONFIG, CaseStore, create_schema
+from m365dq_dagster.adapters.case_store import IN_MEMORY, CaseStore, create_schema
 from m365dq_dagster.adapters.clock import SystemClock
 from m365dq_dagster.adapters.registry import Registry
 from m365dq_dagster.adapters.rule_pack import load_operations_policy, load_rule_pack
@@ -72,7 +72,7 @@ class Desk:
     def _run(self, folder: Path, case_id: str) -> Iterator[CaseRun]:
         settings = Settings(home=self.scratch)
         prepared = case.prepare_case(settings, self.registry, self.store, self.pack, folder, case_id)
-        con = duckdb.connect(MEMORY, config={**CONNECT_CONFIG, "threads": 1})
+        con = duckdb.connect(MEMORY, config={**IN_MEMORY, "threads": 1})
         try:
             create_schema(con)
             yield CaseRun(

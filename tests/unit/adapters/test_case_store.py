@@ -11,6 +11,7 @@ import pytest
 from m365dq_dagster.adapters import case_store
 from m365dq_dagster.adapters.case_store import (
     CONNECT_CONFIG,
+    IN_MEMORY,
     KEPT_GENERATIONS,
     CaseStore,
     confine,
@@ -308,6 +309,19 @@ def test_what_does_not_fit_into_the_memory_is_spilled_into_the_private_folder_of
     assert spilled
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
     assert [file.name for file in path.parent.iterdir() if "tmp" in file.name] == []
+
+
+def test_an_engine_without_a_file_leaves_nothing_where_the_program_was_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started_in = tmp_path / "elsewhere"
+    started_in.mkdir()
+    monkeypatch.chdir(started_in)
+    with duckdb.connect(":memory:", config=IN_MEMORY) as con:
+        limit_memory(con, "64MiB")
+        with pytest.raises(duckdb.OutOfMemoryException):
+            con.execute("SELECT md5(CAST(r AS VARCHAR)) AS word FROM range(2500000) AS t(r) ORDER BY word").fetchone()
+        assert list(started_in.iterdir()) == []
 
 
 def test_without_a_limit_the_engines_own_stays() -> None:
