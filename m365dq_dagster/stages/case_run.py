@@ -118,8 +118,24 @@ class Judging(Protocol):
         ...
 
 
+@dataclass(frozen=True, kw_only=True)
+class WorkedOut:
+    """What a stage has worked out and later stages of this very judgement ask for again; a run of a part works it out
+    itself.
+    """
+
+    memory: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
+
+    def once(self, name: str, work: Callable[[], Found]) -> Found:
+        """What was found under this name earlier, else what `work` finds now."""
+        if name not in self.memory:
+            self.memory[name] = work()
+        found: Found = self.memory[name]
+        return found
+
+
 @dataclass(frozen=True)
-class CaseRun:
+class CaseRun(WorkedOut):
     """One run of one case, from evidence to verdict."""
 
     case_id: str
@@ -139,16 +155,6 @@ class CaseRun:
     country_database: CountryDatabase | None = None
     rejudged: Rejudged | None = None
     begun: float = field(default_factory=time.monotonic)
-    memory: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
-    """What a stage has worked out and later stages of this very run ask for again; a run of a part works it out
-    itself."""
-
-    def once(self, name: str, work: Callable[[], Found]) -> Found:
-        """What was found under this name earlier in this run, else what `work` finds now."""
-        if name not in self.memory:
-            self.memory[name] = work()
-        found: Found = self.memory[name]
-        return found
 
     @property
     def taints(self) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ somebody should look first, and whose exports may not be trusted.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,7 +24,7 @@ from m365dq_dagster.core.errors import BadInput, M365dqError
 from m365dq_dagster.core.outcome import Outcome
 from m365dq_dagster.core.profile import Witness
 from m365dq_dagster.stages import canonical, case, quality, verification
-from m365dq_dagster.stages.case_run import Found, Progress, Silent, Unwatched, Watch
+from m365dq_dagster.stages.case_run import Progress, Silent, Unwatched, Watch, WorkedOut
 from m365dq_dagster.stages.packs import effective_pack
 from m365dq_dagster.stages.published import read_document
 from m365dq_dagster.stages.reliability import recommendations
@@ -50,7 +50,7 @@ SCOPE = (
 
 
 @dataclass(frozen=True)
-class Tenant:
+class Tenant(WorkedOut):
     """A case of the estate: its tables on an engine, and what its own run knew of it."""
 
     case_id: str
@@ -60,14 +60,6 @@ class Tenant:
     country_database: CountryDatabase | None
     progress: Progress = field(default_factory=Silent)
     watch: Watch = field(default_factory=Unwatched)
-    memory: dict[str, Any] = field(default_factory=dict)
-
-    def once(self, name: str, work: Callable[[], Found]) -> Found:
-        """What was found under this name earlier for this case, else what `work` finds now."""
-        if name not in self.memory:
-            self.memory[name] = work()
-        found: Found = self.memory[name]
-        return found
 
 
 @dataclass(frozen=True)

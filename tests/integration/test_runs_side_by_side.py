@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -13,7 +12,7 @@ import pytest
 from m365dq_dagster.adapters.case_store import CaseStore
 from m365dq_dagster.adapters.registry import Registry
 from m365dq_dagster.stages.generate import generate
-from tests.support.databases import NoPostgres, fresh_database, postgres_server
+from tests.support.databases import fresh_database
 from tests.support.published_state import left_in, state_of
 from tests.support.warm_program import WarmProgram, warm_program
 
@@ -41,13 +40,8 @@ def env(request: pytest.FixtureRequest, home: Path) -> Iterator[dict[str, str]]:
     if request.param == "sqlite":
         yield {}
         return
-    with ExitStack() as stack:
-        try:
-            server = stack.enter_context(postgres_server())
-        except NoPostgres as reason:
-            print(f"Postgres is left out: {reason}")
-            pytest.skip(f"Postgres is left out: {reason}")
-        yield {"M365DQ_REGISTRY_URL": stack.enter_context(fresh_database(server, f"t{uuid.uuid4().hex[:12]}"))}
+    with fresh_database(request.getfixturevalue("postgres"), f"t{uuid.uuid4().hex[:12]}") as url:
+        yield {"M365DQ_REGISTRY_URL": url}
 
 
 @pytest.mark.slow
