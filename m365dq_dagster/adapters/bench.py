@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import duckdb
 from filelock import FileLock, Timeout
@@ -43,6 +43,7 @@ OWN_SETTINGS = "M365DQ_"
 """How the names of the installation's settings in the environment begin."""
 
 Heard = dict[str, Any]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,15 @@ class BareScan:
         begun = time.perf_counter()
         rows = self._con.execute(self._statement).fetchall()
         return time.perf_counter() - begun, int(rows[0][0])
+
+    def beside(self, work: Callable[[], T]) -> tuple[T, float]:
+        """What a piece of work gives, and the mean of a scan before and one after it: a load that comes or goes
+        meanwhile weighs on both.
+        """
+        before, _ = self.seconds()
+        done = work()
+        after, _ = self.seconds()
+        return done, (before + after) / 2
 
     def close(self) -> None:
         """Give the connection back."""

@@ -30,6 +30,12 @@ REFUSED = {errno.EACCES, errno.EPERM, errno.EROFS, errno.EEXIST, errno.ENOTDIR}
 """How the system says that a folder may not be written to."""
 
 
+def all_rows(seen: int, rows: int, who: str) -> None:
+    """Raises ``InternalFault`` where whoever was timed has not read every row: it was quick for the wrong reason."""
+    if seen != rows:
+        raise InternalFault(f"{who} read {seen:,} of {rows:,} rows, so its time says nothing; nothing was measured.")
+
+
 @dataclass(frozen=True)
 class Evidence:
     """A folder with one file of evidence, made by the generator."""

@@ -11,6 +11,7 @@ import os
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -20,7 +21,7 @@ from m365dq_dagster.adapters.bench_profile import can_watch, draw, frames, watch
 from m365dq_dagster.core.bench_results import PROMPT_TIMES, Plain, PlainRound, Prompt, PromptRound, RunRound, Runs
 from m365dq_dagster.core.composition import made_of
 from m365dq_dagster.core.errors import InternalFault
-from m365dq_dagster.stages.bench_evidence import Evidence
+from m365dq_dagster.stages.bench_evidence import Evidence, all_rows
 from m365dq_dagster.stages.case_run import Progress
 
 PLAIN_WAY = Path(__file__).resolve().parents[2] / "tests" / "benchmarks" / "plain_way.py"
@@ -55,10 +56,8 @@ def whole_runs(found: Evidence, rounds: int, bench: Bench) -> Runs:
         bench.progress.step(found.name, f"m365dq run, round {number} of {rounds}", number, rounds)
         os.utime(found.file)
         start = bench.spent(VERSION, "home")
-        before, _ = scan.seconds()
-        run = _judged(found, f"bench-{number}", "home", bench)
-        after, _ = scan.seconds()
-        taken.append(RunRound((before + after) / 2, run.seconds, start.seconds))
+        run, beside = scan.beside(partial(_judged, found, f"bench-{number}", "home", bench))
+        taken.append(RunRound(beside, run.seconds, start.seconds))
         peak = max(peak, run.peak_bytes)
         shutil.rmtree(bench.scratch / "home" / "cases")
     scan.close()
@@ -109,7 +108,7 @@ def _judged(found: Evidence, case_id: str, home: str, bench: Bench) -> Spent:
     """One run that came to a verdict on every row."""
     spent = bench.spent(_words(found, case_id), home)
     document: dict[str, Any] = json.loads(spent.said)
-    _all_rows(sum(one["rows_imported"] for one in document["files"]), found, "The run")
+    all_rows(sum(one["rows_imported"] for one in document["files"]), found.rows, "The run")
     return spent
 
 
@@ -124,17 +123,10 @@ def plain_way(found: Evidence, rounds: int, bench: Bench, script: Path = PLAIN_W
     scan.seconds()
     for number in range(1, rounds + 1):
         bench.progress.step(found.name, f"plain implementation, round {number} of {rounds}", number, rounds)
-        before, _ = scan.seconds()
-        spent = bench.spent((str(script), str(found.file), str(database)), "plain")
+        spent, beside = scan.beside(partial(bench.spent, (str(script), str(found.file), str(database)), "plain"))
         database.unlink(missing_ok=True)
-        after, _ = scan.seconds()
         said, peak = json.loads(spent.said), max(peak, spent.peak_bytes)
-        _all_rows(said["rows"], found, "The plain implementation")
-        taken.append(PlainRound((before + after) / 2, said["seconds"]))
+        all_rows(said["rows"], found.rows, "The plain implementation")
+        taken.append(PlainRound(beside, said["seconds"]))
     scan.close()
     return Plain(tuple(taken), peak, said["successes"], said["foreign_successes"])
-
-
-def _all_rows(seen: int, found: Evidence, who: str) -> None:
-    if seen != found.rows:
-        raise InternalFault(f"{who} read {seen:,} of {found.rows:,} rows, so its time says nothing.")

@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -31,7 +32,7 @@ from m365dq_dagster.core.bench_results import PARTS, STEPS, Result, Statement, r
 from m365dq_dagster.core.checks import failed_blocking
 from m365dq_dagster.core.errors import InternalFault, M365dqError
 from m365dq_dagster.stages import case, intake, quality, reliability, report, verification
-from m365dq_dagster.stages.bench_evidence import Evidence
+from m365dq_dagster.stages.bench_evidence import Evidence, all_rows
 from m365dq_dagster.stages.case_run import CaseRun, Progress, Silent
 
 ASKED = 40
@@ -109,15 +110,13 @@ def measure(
     scan = BareScan(file)
     taken: list[dict[str, Any]] = []
     timed, peak = _Timed(0.0, {}, {}, 0, ""), 0
-    _all_rows(scan.seconds()[1], rows, "The bare scan")
+    all_rows(scan.seconds()[1], rows, "The bare scan")
     with Registry.open(f"sqlite:///{scratch / 'registry.sqlite3'}") as registry:
         for number in range(1, rounds + 1):
             os.utime(file)
-            before, _ = scan.seconds()
-            timed = _pipeline(folder, rows, scratch, registry, f"bench-{number}", layers=number == rounds)
-            after, _ = scan.seconds()
-            parts = {"steps": timed.steps, "parts": timed.parts}
-            taken.append({"scan": (before + after) / 2, "whole": timed.whole, **parts})
+            case_id, last = f"bench-{number}", number == rounds
+            timed, beside = scan.beside(partial(_pipeline, folder, rows, scratch, registry, case_id, layers=last))
+            taken.append({"scan": beside, "whole": timed.whole, "steps": timed.steps, "parts": timed.parts})
             peak = peak or peak_memory()
             watched.step(shape, "", number, rounds)
         statements = _watched(folder, rows, scratch, registry, graph) if graph else ()
@@ -139,11 +138,6 @@ def _watched(folder: Path, rows: int, scratch: Path, registry: Registry, graph: 
     with watching(graph):
         _pipeline(folder, rows, scratch, registry, "bench-watched", connected=watch)
     return seen[0].statements(graph.with_name(f"{graph.name}-statements"))
-
-
-def _all_rows(seen: int, rows: int, who: str) -> None:
-    if seen != rows:
-        raise InternalFault(f"{who} read {seen:,} of {rows:,} rows, so its time says nothing; nothing was measured.")
 
 
 def _pipeline(
@@ -178,7 +172,7 @@ def _pipeline(
         finally:
             run.con.close()
     whole = time.perf_counter() - watch.begun
-    _all_rows(sum(one["rows_imported"] for one in body["files"]), rows, "The pipeline")
+    all_rows(sum(one["rows_imported"] for one in body["files"]), rows, "The pipeline")
     size = published.stat().st_size
     compared = normalized_layers(published, ASKED) if layers else None
     timed = _Timed(whole, watch.of(STEPS), watch.of(PARTS), size, str(body["status"]), compared)
