@@ -1,4 +1,5 @@
-"""How libraries are loaded fast. Which ones, and when, is the business of whoever needs them."""
+"""How libraries are loaded fast, and how seldom a process looks for garbage. Which libraries, and when, is the business
+of whoever needs them."""
 
 from __future__ import annotations
 
@@ -8,6 +9,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 SPARK_HOME = "SPARK_HOME"
+
+SELDOM = (100_000, 50, 100)
+"""After how many objects more than were given back their cycles are looked for, after how many such looks those that
+outlived one are gone through as well, and after how many of these all there are."""
+
+
+def collect_seldom() -> None:
+    """Look for cycles of dead objects seldom for the rest of this process, as suits one that does one thing and ends:
+    nearly all that a run makes lives as long as it is needed and goes without being looked for, while looking as often
+    as the interpreter does by itself is a sixth of the run of a small case.
+    """
+    gc.set_threshold(*SELDOM)
 
 
 @contextmanager

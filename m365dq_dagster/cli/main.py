@@ -17,6 +17,7 @@ import typer
 from typer.core import TyperGroup
 
 from m365dq_dagster import __version__
+from m365dq_dagster.adapters.loading import collect_seldom
 from m365dq_dagster.cli import (
     alerts,
     bench,
@@ -50,6 +51,7 @@ class Program(TyperGroup):
 
     def main(self, args: Sequence[str] | None = None, *_: Any, **extra: Any) -> NoReturn:
         """Run one command and leave with its exit code."""
+        collect_seldom()
         given = list(sys.argv[1:] if args is None else args)
         raise SystemExit(self.outcome(given, extra.get("obj")))
 

@@ -25,6 +25,7 @@ from m365dq_dagster.adapters.bench import BareScan, Heard, in_own_process, norma
 from m365dq_dagster.adapters.bench_profile import WatchedConnection, watching
 from m365dq_dagster.adapters.case_store import CONNECT_CONFIG, CaseStore, create_schema, limit_memory
 from m365dq_dagster.adapters.clock import SystemClock
+from m365dq_dagster.adapters.loading import collect_seldom
 from m365dq_dagster.adapters.registry import Registry
 from m365dq_dagster.adapters.rule_pack import load_rule_pack
 from m365dq_dagster.adapters.settings import Settings
@@ -234,7 +235,10 @@ def _speak(message: Heard) -> None:
 
 
 def main(words: Sequence[str]) -> int:
-    """Measure one export in this process and say the result on stdout. Returns the exit code."""
+    """Measure one export in this process, which is set up as the program's is, and say the result on stdout. Returns
+    the exit code.
+    """
+    collect_seldom()
     _speak({"event": "ready"})
     task = json.loads(words[0])
     paths = {name: Path(task[name]) for name in ("folder", "file", "scratch", "graph") if name in task}

@@ -31,6 +31,9 @@ MEANWHILE_BYTES = 1 << 22
 """From which size on a file is worth a thread: below it, taking the fingerprint at once costs a few milliseconds."""
 
 
+LINE_END, RETURN = b"\n\r"
+
+
 class Tally:
     """Bytes on their way past; what they come to is the fingerprint."""
 
@@ -42,9 +45,9 @@ class Tally:
     def add(self, chunk: bytes) -> None:
         """Some more bytes."""
         self._digest.update(chunk)
-        self._newlines += chunk.count(b"\n")
-        if returns := chunk.count(b"\r"):
-            self._returns += returns
+        self._newlines += _count(chunk, LINE_END)
+        if b"\r" in chunk:
+            self._returns += _count(chunk, RETURN)
             self._pairs += chunk.count(b"\r\n")
         self._pairs += self._last == b"\r" and chunk.startswith(b"\n")
         self._last = chunk[-1:] or self._last
@@ -52,6 +55,13 @@ class Tally:
     def fingerprint(self) -> Fingerprint:
         """What all the bytes together come to."""
         return Fingerprint(self._digest.hexdigest(), self._newlines, self._returns - self._pairs)
+
+
+def _count(chunk: bytes, wanted: int) -> int:
+    """How often a byte occurs. The method of bytes takes half as long as hashing them and lets nobody else work."""
+    import numpy as np
+
+    return int(np.count_nonzero(np.frombuffer(chunk, np.uint8) == wanted))
 
 
 class LaterFingerprint:

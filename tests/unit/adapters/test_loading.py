@@ -1,6 +1,8 @@
-"""Loading switches the garbage collector off and always on again."""
+"""Loading switches the garbage collector off and always on again, and the program looks for garbage seldom."""
 
 import gc
+import subprocess
+import sys
 
 import pytest
 
@@ -17,3 +19,18 @@ def test_the_collector_rests_while_modules_are_loaded_and_works_again_whatever_h
     with pytest.raises(ImportError), undisturbed():
         raise ImportError
     assert gc.isenabled()
+
+
+ASKED = """
+import atexit, gc
+usual = gc.get_threshold()[0]
+atexit.register(lambda: print(gc.isenabled(), gc.get_threshold()[0] > 10 * usual))
+from m365dq_dagster.cli.main import app
+app(["--version"])
+"""
+
+
+def test_the_program_looks_for_garbage_seldom_and_still_looks() -> None:
+    done = subprocess.run([sys.executable, "-c", ASKED], capture_output=True, text=True, check=True)
+
+    assert done.stdout.splitlines()[-1] == "True True"
