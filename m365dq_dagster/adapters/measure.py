@@ -355,14 +355,29 @@ def build_events(con: Evidence, context: CaseContext, homes: Sequence[str], wind
     insert_rows(con, "known_egress", [[address] for address in _inside(con, context.egress_ranges)])
     insert_rows(con, "known_bad", [[address] for address in _inside(con, context.known_bad_addresses)])
     run_named(con, "travelled")
-    run_named(con, "flow_starts_table")
+    run_named(con, "shared_ids_tables")
     if may_repeat(con, "correlation_id"):
-        run_named(con, "flow_starts", {"minutes": policy.flows.minutes})
+        _number_flows(con, policy.flows.minutes)
     run_named(con, "suspected_copies")
     if run_named(con, "formats_of_events")[0][0] > 1:
         run_named(con, "suspect_copies")
     for name in ("adjudicated", "judged", "events", "folded_flows", "flows", "normalized_view"):
         run_named(con, name)
+
+
+def _number_flows(con: Evidence, minutes: int) -> None:
+    """Say which flow every moment of an account and correlation id belongs to, where these reach further than one.
+
+    A flow begins at its first row, so that its end depends on where it began. What one leads to is followed in leaps
+    that double: however long a chain some file holds, it takes as many as its length has binary digits.
+    """
+    run_named(con, "shared_ids", {"minutes": minutes})
+    if not run_named(con, "long_ids")[0][0]:
+        return
+    run_named(con, "flow_steps", {"minutes": minutes})
+    while run_named(con, "open_steps")[0][0]:
+        run_named(con, "leap")
+    run_named(con, "flow_numbers")
 
 
 def may_repeat(con: Evidence, field: str) -> bool:

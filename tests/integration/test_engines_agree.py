@@ -67,7 +67,8 @@ TABLES = (
     "known_egress",
     "known_bad",
     "travelled",
-    "flow_starts",
+    "shared_ids",
+    "flow_numbers",
     "suspected_copies",
     "adjudicated",
     "judged",
@@ -255,7 +256,8 @@ def judged_on_both(
     for table in TABLES:
         pair.same_rows(table)
     for table in sorted(
-        {"sightings", "misplaced", "faults", "flickering", "flicker_rows", "flips"} & set(pair.here.tables())
+        {"long_ids", "flow_steps", "sightings", "misplaced", "faults", "flickering", "flicker_rows", "flips"}
+        & set(pair.here.tables())
     ):
         pair.same_rows(table)
     pair.same(lambda engine: measure.outcome_rows(engine))

@@ -359,32 +359,90 @@ SELECT
         WHERE c.field = $field AND c.log_type IN (SELECT log_type FROM witness_days)
     ), TRUE)
 
--- name: flow_starts_table
-CREATE OR REPLACE TEMP TABLE flow_starts (account VARCHAR, correlation_id VARCHAR, starts TIMESTAMP[])
+-- name: shared_ids_tables
+CREATE OR REPLACE TEMP TABLE shared_ids (account VARCHAR, correlation_id VARCHAR, several_flows BOOLEAN);
+CREATE OR REPLACE TEMP TABLE flow_numbers (account VARCHAR, correlation_id VARCHAR, read_time TIMESTAMP, flow_number BIGINT)
 
--- name: flow_starts
--- Where flows begin: per account and correlation id the first row, and then each row more than the flow's length after the last beginning.
-INSERT INTO flow_starts
-WITH groups AS (
-    SELECT account, correlation_id, list(read_time ORDER BY read_time) AS times
-    FROM counted_logons
-    WHERE counted AND account IS NOT NULL AND correlation_id IS NOT NULL AND read_time IS NOT NULL
-    GROUP BY account, correlation_id
-    HAVING count(*) > 1
+-- name: shared_ids
+-- Account and correlation id that stand on several rows, and whether these reach further than the length of one flow.
+INSERT INTO shared_ids
+SELECT account, correlation_id, max(read_time) > min(read_time) + to_minutes(CAST($minutes AS INTEGER)) AS several_flows
+FROM counted_logons
+WHERE counted AND account IS NOT NULL AND correlation_id IS NOT NULL AND read_time IS NOT NULL
+GROUP BY account, correlation_id
+HAVING count(*) > 1
+
+-- name: long_ids
+-- Those that reach further, by number, and how many they are.
+CREATE OR REPLACE TEMP TABLE long_ids AS
+SELECT account, correlation_id, row_number() OVER (ORDER BY account, correlation_id) AS id FROM shared_ids WHERE several_flows;
+SELECT count(*) FROM long_ids
+
+-- name: flow_steps
+-- Their distinct moments. A flow begins at the first one and wherever a pause is longer than a flow, whatever came before. `leads_to` is the
+-- moment at which the next flow begins if one begins here, empty where a pause comes first: of the moments of a stretch without such a pause
+-- and the ends of the flows that might begin there, read backwards, the last moment that was passed.
+CREATE OR REPLACE TEMP TABLE flow_steps AS
+WITH moments AS (
+    SELECT DISTINCT i.id, l.read_time
+    FROM counted_logons AS l
+    JOIN long_ids AS i ON i.account = l.account AND i.correlation_id = l.correlation_id
+    WHERE l.counted AND l.read_time IS NOT NULL
 ),
-folded AS (
+paused AS (
+    SELECT id, read_time, lag(read_time) OVER (PARTITION BY id ORDER BY read_time) AS before FROM moments
+),
+marked AS (
+    SELECT id, read_time, CASE WHEN read_time <= before + to_minutes(CAST($minutes AS INTEGER)) THEN 0 ELSE 1 END AS pause FROM paused
+),
+stretches AS (
     SELECT
-        account, correlation_id,
-        CASE
-            WHEN times[-1] <= times[1] + to_minutes(CAST($minutes AS INTEGER)) THEN [times[1]]
-            ELSE list_reduce(
-                list_transform(times, lambda t: [t]),
-                lambda starts, t: CASE WHEN t[1] > starts[-1] + to_minutes(CAST($minutes AS INTEGER)) THEN list_append(starts, t[1]) ELSE starts END
-            )
-        END AS starts
-    FROM groups
+        id, read_time, pause,
+        sum(pause) OVER (PARTITION BY id ORDER BY read_time ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS stretch
+    FROM marked
+),
+passed AS (
+    SELECT id, stretch, pause, read_time AS at_time, read_time AS passes, CAST(NULL AS TIMESTAMP) AS ends_from FROM stretches
+    UNION ALL
+    SELECT id, stretch, pause, read_time + to_minutes(CAST($minutes AS INTEGER)) AS at_time, CAST(NULL AS TIMESTAMP) AS passes,
+           read_time AS ends_from
+    FROM stretches
+),
+followed AS (
+    SELECT
+        id, pause, ends_from,
+        min(passes) OVER (
+            PARTITION BY id, stretch ORDER BY at_time DESC, CASE WHEN ends_from IS NULL THEN 1 ELSE 0 END
+            ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
+        ) AS leads_to
+    FROM passed
 )
-SELECT account, correlation_id, starts FROM folded
+SELECT id, ends_from AS read_time, pause = 1 AS begins, leads_to FROM followed WHERE ends_from IS NOT NULL
+
+-- name: open_steps
+-- How many flows begin from which the next is still to be found.
+SELECT count(*) FROM flow_steps WHERE begins AND leads_to IS NOT NULL
+
+-- name: leap
+-- What a flow's beginning leads to is a beginning too; from then on every moment leads twice as far, so that a chain of a million flows is
+-- followed in twenty leaps.
+CREATE OR REPLACE TEMP TABLE flow_steps AS
+SELECT s.id, s.read_time, s.begins OR r.leads_to IS NOT NULL AS begins, n.leads_to
+FROM flow_steps AS s
+LEFT JOIN flow_steps AS n ON n.id = s.id AND n.read_time = s.leads_to
+LEFT JOIN (SELECT DISTINCT id, leads_to FROM flow_steps WHERE begins AND leads_to IS NOT NULL) AS r
+    ON r.id = s.id AND r.leads_to = s.read_time
+
+-- name: flow_numbers
+-- Which flow of its account and correlation id each moment belongs to, counted from one.
+INSERT INTO flow_numbers
+SELECT
+    i.account, i.correlation_id, s.read_time,
+    CAST(sum(CASE WHEN s.begins THEN 1 ELSE 0 END) OVER (
+        PARTITION BY s.id ORDER BY s.read_time ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
+    ) AS BIGINT) AS flow_number
+FROM flow_steps AS s
+JOIN long_ids AS i ON i.id = s.id
 
 -- name: travelled
 -- Rows that a known journey explains, each once however many entries name it.
@@ -440,11 +498,8 @@ SELECT
         AND c.country IS NULL AND o.account IS NULL AND e.address IS NULL AND t.row_no IS NULL
     ) AS is_foreign,
     j.counted AND x.row_no IS NULL AS in_flows,
-    CASE WHEN j.counted AND f.starts IS NOT NULL AND j.read_time IS NOT NULL THEN
-        concat(
-            'c', j.account, '|', j.correlation_id, '|',
-            CASE WHEN len(f.starts) = 1 THEN 1 ELSE len(list_filter(f.starts, lambda s: s <= j.read_time)) END
-        )
+    CASE WHEN j.counted AND f.account IS NOT NULL AND j.read_time IS NOT NULL THEN
+        concat('c', j.account, '|', j.correlation_id, '|', coalesce(m.flow_number, 1))
     END AS shared_flow
 FROM placed AS j
 LEFT JOIN case_homes AS c ON c.country = j.country
@@ -454,7 +509,8 @@ LEFT JOIN known_egress AS e ON e.address = j.address
 LEFT JOIN travelled AS t ON t.file_id = j.file_id AND t.row_no = j.row_no
 LEFT JOIN corroborated AS v ON v.log_type = j.log_type AND v.file_id = j.file_id AND v.row_no = j.row_no
 LEFT JOIN suspected_copies AS x ON x.file_id = j.file_id AND x.row_no = j.row_no
-LEFT JOIN flow_starts AS f ON f.account = j.account AND f.correlation_id = j.correlation_id
+LEFT JOIN shared_ids AS f ON f.account = j.account AND f.correlation_id = j.correlation_id
+LEFT JOIN flow_numbers AS m ON m.account = j.account AND m.correlation_id = j.correlation_id AND m.read_time = j.read_time
 
 -- name: judged
 -- The adjudicated events without the texts of their lines: all that is asked of many of them.
