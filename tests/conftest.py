@@ -3,6 +3,7 @@
 What only one kind of test needs stands in that folder's own ``conftest.py`` or in ``tests/support``.
 """
 
+import gc
 import os
 import uuid
 from collections.abc import Iterator
@@ -27,6 +28,10 @@ ROOT = Path(__file__).resolve().parents[1]
 os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
 os.environ.setdefault("DAGSTER_DISABLE_TELEMETRY", "yes")
 
+# What is imported and collected stays to the end: half a million objects that every collection of garbage would walk
+# through again cost a tenth of the whole suite. None is made while they come into being, and they are left out later.
+gc.disable()
+
 _CALM = (HealthCheck.too_slow, HealthCheck.function_scoped_fixture, HealthCheck.differing_executors)
 settings.register_profile("ci", max_examples=14, deadline=None, derandomize=True, suppress_health_check=_CALM)
 settings.register_profile("soak", max_examples=600, deadline=None, suppress_health_check=_CALM)
@@ -46,6 +51,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if item.get_closest_marker("soak"):
             item.add_marker(pytest.mark.skip(reason="a long random run; `make soak` runs it"))
+
+
+def pytest_collection_finish() -> None:
+    """Collect garbage from here on, seldom, and only among what the tests themselves make."""
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
+    gc.enable()
 
 
 @pytest.fixture(autouse=True)
