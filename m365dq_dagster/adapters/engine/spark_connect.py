@@ -7,6 +7,7 @@ the engine is closed. The address may hold a token, so that only host and port a
 
 from __future__ import annotations
 
+import re
 import shutil
 import socket
 import uuid
@@ -16,7 +17,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 import pyarrow as pa
 from sqlglot import exp
@@ -52,6 +53,12 @@ ARROW = {
 }
 """The types of the columns of tables that are filled from here."""
 
+SHOWN_PARAMETERS = frozenset({"use_ssl", "user_agent", "user_id", "session_id"})
+"""What an address may say behind its host that is no secret. Every other parameter is sent to the server as it stands,
+so that it may be a key whatever its name.
+"""
+HIDDEN = "***"
+
 MISSING = (
     "M365DQ_ENGINE_URL names a Spark Connect server, and the package that speaks to one is not installed; install "
     "m365dq-dagster[cluster], or unset the variable to work on this machine."
@@ -62,7 +69,7 @@ MISSING = (
 class Address:
     """Where a server is: `url` may hold a token and is never told, `place` is host and port."""
 
-    url: str
+    url: str = field(repr=False)
     host: str
     port: int
 
@@ -86,6 +93,17 @@ class Address:
         """Host and port."""
         return printable(f"{self.host}:{self.port}")
 
+    def without_secrets(self, text: str) -> str:
+        """A text of client or server in which neither the address stands nor any secret part of it by itself, as it
+        is written there, decoded or encoded.
+        """
+        forms = {form for word in _secrets(self.url) for form in (word, unquote(word), quote(unquote(word), safe=""))}
+        words = sorted({self.url, *forms}, key=len, reverse=True)
+        return re.sub("|".join(map(re.escape, words)), lambda hit: self._instead(hit[0]), text)
+
+    def _instead(self, hit: str) -> str:
+        return f"{self.host}:{self.port}" if hit == self.url else HIDDEN
+
     def reach(self) -> None:
         """Raises `InternalFault` where nothing listens there; the client itself would try for minutes."""
         try:
@@ -95,6 +113,20 @@ class Address:
                 f"The engine at {self.place} cannot be reached ({error.strerror or 'no answer'}); start it, correct "
                 "M365DQ_ENGINE_URL, or unset it to work on this machine."
             ) from None
+
+
+def _secrets(url: str) -> set[str]:
+    """What stands before the host, and behind it all but what may be shown: a token that lacks its name, or stands
+    where none belongs, is one too.
+    """
+    before, _, after = url.partition("://")[2].partition("/")
+    user = before.rpartition("@")[0]
+    parts = [user, *user.split(":", 1)]
+    for piece in (*before.rpartition("@")[2].split(";")[1:], *re.split("[;&?#]", after)):
+        name, _, value = piece.partition("=")
+        if name.strip().lower() not in SHOWN_PARAMETERS:
+            parts += [value, value.rstrip("=")] if value else [piece]
+    return {part for part in parts if part}
 
 
 @dataclass
@@ -258,17 +290,19 @@ class SparkConnect:
 
     @contextmanager
     def _told(self) -> Iterator[None]:
-        """Whatever the client or the server raises, as one sentence without the address's secrets."""
+        """Whatever the client or the server raises, as one sentence without the address's secrets. What was raised
+        does not hang on it, or a log that tells causes would show them.
+        """
         try:
             yield
         except Exception as error:
-            raise _fault(self.address, error) from error
+            raise _fault(self.address, error) from None
 
 
 def _fault(address: Address, error: Exception) -> InternalFault:
     if isinstance(error, InternalFault):
         return error
-    said = (str(error).splitlines() or [""])[0].replace(address.url, address.place)
+    said = (address.without_secrets(str(error)).splitlines() or [""])[0]
     return InternalFault(
         f"The engine at {address.place} did not carry out a statement ({type(error).__name__}: "
         f"{printable(said, limit=300)}); look at its log, or unset M365DQ_ENGINE_URL to work on this machine."
@@ -286,7 +320,7 @@ def _session(address: Address) -> SparkSession:
         try:
             return SparkSession.builder.remote(address.url).create()
         except Exception as error:
-            raise _fault(address, error) from error
+            raise _fault(address, error) from None
 
 
 def _rows(table: pa.Table) -> Rows:

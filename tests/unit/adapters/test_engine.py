@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import sys
+import traceback
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -125,6 +126,40 @@ def test_only_host_and_port_of_an_address_are_told() -> None:
     fault = spark_connect._fault(address, RuntimeError(f"cannot speak to {address.url}\nmore"))
     assert SECRET not in str(fault)
     assert "host.example:15003" in str(fault)
+
+
+@pytest.mark.parametrize(
+    ("address", "secrets"),
+    [
+        ("sc://h:1/;token=t0p-s3cr3t", ["t0p-s3cr3t"]),
+        ("sc://h:1/;use_ssl=true;Token=t0p%2Fs3cr3t", ["t0p%2Fs3cr3t", "t0p/s3cr3t"]),
+        ("sc://h:1/;token=dDBwLXMzY3IzdA==", ["dDBwLXMzY3IzdA==", "dDBwLXMzY3IzdA"]),
+        ("sc://h:1/;x-api-key=k3y;password=p4ss w0rd", ["k3y", "p4ss w0rd", "p4ss%20w0rd"]),
+        ("sc://kim:p4ss@h:1", ["kim:p4ss", "p4ss", "kim"]),
+        ("sc://h:1;token=t0p-s3cr3t", ["t0p-s3cr3t"]),
+        ("sc://h:1/t0p-s3cr3t", ["t0p-s3cr3t"]),
+        ("sc://h:1/?a=1&token=t0p-s3cr3t", ["t0p-s3cr3t"]),
+    ],
+)
+def test_no_secret_part_of_an_address_is_told_even_where_it_stands_alone(address: str, secrets: list[str]) -> None:
+    known = Address.of(address)
+    for secret in secrets:
+        fault = spark_connect._fault(known, ValueError(f"the call with <{secret}> from {address} is no call\n{secret}"))
+        assert "the call with <***> from h:1 is no call" in str(fault)
+        assert secret not in repr(known)
+
+
+def test_a_token_that_the_client_itself_refuses_is_not_told(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        url = f"sc://127.0.0.1:{listening.getsockname()[1]}/;token={SECRET}=="
+        with pytest.raises(InternalFault, match="key-value pair") as told:
+            SparkConnect(url, tmp_path)
+    assert SECRET not in "".join(traceback.format_exception(told.value))
+
+
+def test_what_an_address_may_show_is_shown() -> None:
+    fault = spark_connect._fault(Address.of("sc://h/;use_ssl=true;token=k"), ValueError("a true sentence"))
+    assert "a true sentence" in str(fault)
 
 
 @pytest.fixture
