@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import os
 import re
+import signal
+import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import duckdb
 import pytest
 
-from tests.support.spark_cluster import NoSpark, SparkCluster, installed_spark, java_version
+from tests.support.spark_cluster import NoSpark, SparkCluster, installed_spark, java_version, within
 
 if TYPE_CHECKING:
     from pyspark.sql.connect.session import SparkSession
@@ -145,3 +147,63 @@ def is_alive(group: int) -> bool:
     except ProcessLookupError:
         return False
     return True
+
+
+HELD = """
+import subprocess, sys, time
+from tests.support.leash import Leash
+leash = Leash()
+words = ["sh", "-c", "sleep 600 & echo $!; wait"]
+process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True, start_new_session=True)
+leash.hold(process.pid)
+print(process.pid, process.stdout.readline(), flush=True)
+if sys.argv[1] == "ends":
+    leash.let_go()
+else:
+    time.sleep(600)
+"""
+"""A program that starts another one, which starts one of its own, and tells which they are."""
+
+
+def holder(ending: str) -> tuple[subprocess.Popen[str], list[int]]:
+    """Such a program, and the processes that it tells of."""
+    program = subprocess.Popen(
+        [sys.executable, "-c", HELD, ending], stdout=subprocess.PIPE, text=True, start_new_session=True
+    )
+    assert program.stdout
+    return program, [int(word) for word in program.stdout.readline().split()]
+
+
+def test_what_is_held_dies_with_tests_that_are_killed_hard_and_so_does_what_it_started() -> None:
+    program, started = holder("stays")
+    try:
+        assert all(map(runs, started))
+        os.killpg(program.pid, signal.SIGKILL)
+        assert within(20, lambda: not any(map(runs, started)))
+    finally:
+        ended(program, started)
+
+
+def test_what_was_let_go_is_left_alone() -> None:
+    program, started = holder("ends")
+    try:
+        assert program.wait(20) == 0
+        assert all(map(runs, started))
+    finally:
+        ended(program, started)
+
+
+def runs(pid: int) -> bool:
+    """Whether a process is at work; one that has ended may stand in the table for a while."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def ended(program: subprocess.Popen[str], started: list[int]) -> None:
+    """End whatever is left of both."""
+    for group in (program.pid, started[0]):
+        with suppress(ProcessLookupError):
+            os.killpg(group, signal.SIGKILL)
+    program.communicate()

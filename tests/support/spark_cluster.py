@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from tests.support.leash import Leash
 from tests.support.processor_time import seconds_of_group
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -70,7 +71,8 @@ def java_version(java: str | None = None) -> int:
 
 
 class SparkCluster:
-    """One cluster on loopback. `start` waits until it answers, `stop` leaves no process behind.
+    """One cluster on loopback. `start` waits until it answers, `stop` leaves no process behind, and where the tests are
+    killed a leash does.
 
     `folder` takes its logs, scratch space and warehouse. Memory is in megabytes, of each of the two workers' executors
     and of the server (the driver). Ports are chosen by the system. `options` are Spark's own, by name.
@@ -92,12 +94,14 @@ class SparkCluster:
         self.options = dict(options)
         self._token = secrets.token_hex(16)
         self._processes: list[subprocess.Popen[bytes]] = []
+        self._leash: Leash | None = None
 
     def start(self) -> "SparkCluster":
         """Start everything and wait until it answers. Raises `NoSpark` with what the log of one that failed says."""
         for name in ("conf", "local", "work", "warehouse"):
             (self.folder / name).mkdir(mode=0o700, parents=True, exist_ok=True)
         self._write_options()
+        self._leash = Leash()
         try:
             self._start()
         except BaseException:
@@ -113,6 +117,9 @@ class SparkCluster:
             if _gone(self._processes, patience):
                 break
         self._processes.clear()
+        if self._leash:
+            self._leash.let_go()
+            self._leash = None
 
     def processor_seconds(self) -> float:
         """The processor time that all processes of the cluster have taken so far, those that have ended included as
@@ -178,6 +185,8 @@ class SparkCluster:
                 start_new_session=True,
             )
         self._processes.append(process)
+        if self._leash:
+            self._leash.hold(process.pid)
 
     def _environment(self, memory_mb: int) -> dict[str, str]:
         """No setting of the caller's own Spark reaches this one."""
@@ -226,7 +235,7 @@ def _signal(process: subprocess.Popen[bytes], how: signal.Signals) -> None:
 
 def _gone(processes: list[subprocess.Popen[bytes]], patience: float) -> bool:
     """Whether no process of any group is left, executors included, within so many seconds."""
-    return _within(patience, lambda: not any(_is_left(process) for process in processes))
+    return within(patience, lambda: not any(_is_left(process) for process in processes))
 
 
 def _is_left(process: subprocess.Popen[bytes]) -> bool:
@@ -238,7 +247,8 @@ def _is_left(process: subprocess.Popen[bytes]) -> bool:
     return True
 
 
-def _within(seconds: float, holds: Callable[[], bool]) -> bool:
+def within(seconds: float, holds: Callable[[], bool]) -> bool:
+    """Whether it comes to hold within so many seconds."""
     until = time.monotonic() + seconds
     while not holds():
         if time.monotonic() > until:
