@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from m365dq_dagster.adapters.canonical import parquet_of
-from m365dq_dagster.adapters.case_store import CaseStore, open_reader
-from m365dq_dagster.core.errors import BadInput
+from m365dq_dagster.adapters.case_store import CaseStore
+from m365dq_dagster.stages.published import opened
 
 
 def export(store: CaseStore, case_id: str) -> dict[str, Path]:
@@ -14,8 +14,5 @@ def export(store: CaseStore, case_id: str) -> dict[str, Path]:
 
     Raises `BadInput` for a case that was never judged, `StorageFault` where they cannot be written.
     """
-    published = store.current(case_id)
-    if published is None:
-        raise BadInput(f"Case {case_id} has no published state yet; run it with `m365dq run FOLDER`.")
-    with open_reader(published) as con:
+    with opened(store, case_id) as con:
         return parquet_of(con, store.case_dir(case_id))

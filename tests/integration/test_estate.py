@@ -94,7 +94,7 @@ def test_parquet_is_private_written_once_and_replaced_with_the_evidence(
     newer = canonical.export(store, "abroad")["files"].parent
     assert newer != folder
     assert [one.name for one in folder.parent.iterdir()] == [newer.name]
-    with pytest.raises(BadInput, match="no published state"):
+    with pytest.raises(BadInput, match="There is no case 'unknown' that was judged"):
         canonical.export(store, "unknown")
 
 
