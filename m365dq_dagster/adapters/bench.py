@@ -26,7 +26,7 @@ from filelock import FileLock, Timeout
 
 from m365dq_dagster import __version__
 from m365dq_dagster.adapters import measure
-from m365dq_dagster.adapters.case_store import CONNECT_CONFIG
+from m365dq_dagster.adapters.case_store import CONNECT_CONFIG, IN_MEMORY
 from m365dq_dagster.adapters.sql import normalized, scan
 from m365dq_dagster.core.bench_results import percentile
 from m365dq_dagster.core.errors import CaseBusy, InternalFault
@@ -63,7 +63,7 @@ class BareScan:
     """A scan of every column of one file as text, by the engine alone, on a connection of its own in memory."""
 
     def __init__(self, path: Path) -> None:
-        self._con = duckdb.connect(":memory:", config=CONNECT_CONFIG)
+        self._con = duckdb.connect(":memory:", config=IN_MEMORY)
         self._statement = _statement(path)
 
     def seconds(self) -> tuple[float, int]:

@@ -1,8 +1,11 @@
 """A case on disk: one writer at a time, one published state, and nothing left of a run that was killed."""
 
+import ast
+import re
 import stat
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import duckdb
@@ -20,6 +23,8 @@ from m365dq_dagster.adapters.case_store import (
     open_reader,
 )
 from m365dq_dagster.core.errors import BadInput, CaseBusy, InternalFault, StorageFault
+
+PACKAGE = Path(case_store.__file__).parents[1]
 
 
 @pytest.fixture
@@ -322,6 +327,28 @@ def test_an_engine_without_a_file_leaves_nothing_where_the_program_was_started(
         with pytest.raises(duckdb.OutOfMemoryException):
             con.execute("SELECT md5(CAST(r AS VARCHAR)) AS word FROM range(2500000) AS t(r) ORDER BY word").fetchone()
         assert list(started_in.iterdir()) == []
+
+
+def connections(tree: ast.AST) -> Iterator[tuple[str, str]]:
+    """Of every engine that a module opens, what it opens and how, in the words of the module."""
+    for call in ast.walk(tree):
+        if isinstance(call, ast.Call) and ast.unparse(call.func) == "duckdb.connect":
+            place = ast.unparse(call.args[0]) if call.args else "nothing"
+            yield place, " ".join(ast.unparse(one.value) for one in call.keywords)
+
+
+def test_every_engine_without_a_file_is_opened_so_that_it_leaves_nothing_behind() -> None:
+    modules = [(path, path.read_text(encoding="utf-8")) for path in PACKAGE.rglob("*.py")]
+    found = {
+        (path.name, place, how)
+        for path, text in modules
+        if "duckdb.connect(" in text
+        for place, how in connections(ast.parse(text))
+        if place in ("nothing", "MEMORY", "':memory:'")
+    }
+    assert {name for name, *_ in found} == {"bench.py", "borrowed.py", "opening.py", "scratch_case.py"}
+    assert [one for one in found if "IN_MEMORY" not in one[2] and "temp_directory" not in one[2]] == []
+    assert [path.name for path, text in modules if re.search(r"\bduckdb\.(sql|execute|query)\(", text)] == []
 
 
 def test_without_a_limit_the_engines_own_stays() -> None:
