@@ -260,7 +260,9 @@ class _Pieces:
         while True:
             try:
                 value, end = _DECODER.raw_decode(self.text, self.at)
-            except (ValueError, RecursionError) as error:
+            except RecursionError:
+                return self._take_deep()
+            except ValueError as error:
                 if not self._cut_off(error) or not self._fill_to(2 * (len(self.text) - self.at) + READ_CHARS):
                     return self._take_broken()
                 continue
@@ -269,7 +271,18 @@ class _Pieces:
             self.next_record = self.next_record or _signature(value)
             return self._taken(end, None)
 
-    def _cut_off(self, error: Exception) -> bool:
+    def _take_deep(self) -> JsonRecord:
+        """A value that is nested deeper than the decoder goes: up to where its first bracket is closed."""
+        while True:
+            depth = 0
+            for found in _BRACKET.finditer(self.text, self.at):
+                depth += (found[0] in "[{") - (found[0] in "]}")
+                if not depth:
+                    return self._taken(found.end(), QuarantineReason.JSON_UNPARSABLE)
+            if len(self.text) - self.at > MAX_RECORD_CHARS or not self._fill_to(2 * (len(self.text) - self.at)):
+                return self._take_broken()
+
+    def _cut_off(self, error: ValueError) -> bool:
         """True where the value ends with the window and may go on in the next piece."""
         if not isinstance(error, json.JSONDecodeError) or len(self.text) - self.at > MAX_RECORD_CHARS:
             return False
@@ -307,6 +320,7 @@ class _Pieces:
 
 
 _STRING = r'"(?:[^"\\]|\\.)*"'
+_BRACKET = re.compile(rf"{_STRING}|[\[\]{{}}]")
 _SCALAR = rf"(?:{_STRING}|-?\d[\d.eE+-]*|true|false|null)"
 _WRAPPER = re.compile(rf'\{{\s*(?:{_STRING}\s*:\s*{_SCALAR}\s*,\s*)*"[Vv]alue"\s*:\s*\[')
 _MEMBER = re.compile(rf"{_STRING}\s*:\s*{_SCALAR}")

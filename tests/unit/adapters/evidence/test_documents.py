@@ -7,6 +7,8 @@ import json
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from m365dq_dagster.adapters.evidence import documents
 from m365dq_dagster.adapters.evidence.documents import (
@@ -15,6 +17,7 @@ from m365dq_dagster.adapters.evidence.documents import (
     document_head,
     looks_like_json,
     read_records,
+    split,
     strip_wrapper,
 )
 from m365dq_dagster.core.ledger import QuarantineReason
@@ -105,8 +108,19 @@ def test_a_broken_line_costs_itself_only() -> None:
 
 
 def test_deep_nesting_is_broken_and_not_a_crash() -> None:
-    assert _read("[" + '{"a":' * 100_000 + "1" + "}" * 100_000 + "]") == [QuarantineReason.JSON_TRUNCATED]
+    assert _read("[" + '{"a":' * 100_000 + "1" + "}" * 100_000 + "]") == [QuarantineReason.JSON_UNPARSABLE]
+    assert _read("[" + '{"a":' * 100_000 + "1" + "}" * 90_000) == [QuarantineReason.JSON_TRUNCATED]
     assert document_head('{"a":' * 100_000).keys == ()
+
+
+@given(window=st.integers(16, 200_000))
+def test_what_follows_a_record_that_is_nested_too_deep_is_read(window: int) -> None:
+    deep = '{"a":"]}' + '\\"' + '","b":' + "[" * 100_000 + "]" * 100_000 + "}"
+    text = f'[{{"id":"0"}},\n{deep},{{}}, {{"id":"1"}}]'
+    found = list(split(iter([text[:window], text[window:]]), DocumentShape.ARRAY))
+
+    assert [one.text for one in found] == ['{"id":"0"}', deep, "{}", '{"id":"1"}']
+    assert [one.reason for one in found] == [None, QuarantineReason.JSON_UNPARSABLE, None, None]
 
 
 def test_a_record_too_large_to_keep_is_cut_and_the_search_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
