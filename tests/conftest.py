@@ -5,6 +5,7 @@ What only one kind of test needs stands in that folder's own ``conftest.py`` or 
 
 import gc
 import os
+import shutil
 import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -135,11 +136,24 @@ def registry_url(request: pytest.FixtureRequest, home: Path, monkeypatch: pytest
         yield url
 
 
+@pytest.fixture(scope="session")
+def empty_registry(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file with an empty registry, with every migration applied; to be copied, which takes a tenth of making it."""
+    from m365dq_dagster.adapters.registry import Registry
+
+    file = tmp_path_factory.mktemp("registry") / "registry.sqlite3"
+    Registry.open(f"sqlite:///{file}").close()
+    return file
+
+
 @pytest.fixture
-def registry(registry_url: str) -> "Iterator[Registry]":
+def registry(registry_url: str, empty_registry: Path) -> "Iterator[Registry]":
     """An empty registry of the test's own, with every migration applied."""
     from m365dq_dagster.adapters.registry import Registry
 
+    scheme, _, file = registry_url.partition(":///")
+    if scheme == "sqlite" and not Path(file).exists():
+        shutil.copyfile(empty_registry, file)
     store = Registry.open(registry_url)
     yield store
     store.close()

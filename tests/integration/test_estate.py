@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import stat
 from pathlib import Path
 from typing import Any
@@ -21,18 +22,42 @@ from tests.support.sign_in_folder import TYPE_NAME, write_sign_ins
 pytestmark = [pytest.mark.filterwarnings("ignore:PySpark does not yet fully support pandas:FutureWarning")]
 
 
-@pytest.fixture
-def cases(tmp_path: Path, registry: Registry) -> dict[str, dict[str, Any]]:
+Documents = dict[str, dict[str, Any]]
+
+
+def judge(root: Path, registry: Registry, settings: Settings) -> Documents:
     """The documents of two judged cases, of one that its gate stopped, and of one without a log that is known."""
-    abroad = write_sign_ins(tmp_path / "abroad", 16)
+    abroad = write_sign_ins(root / "abroad", 16)
     (abroad / "case.toml").write_text('home_countries = ["NZ"]\n')
-    lost = write_sign_ins(tmp_path / "lost", code=lambda _: TYPE_NAME, access="success")
-    silent = write_sign_ins(tmp_path / "silent", code=lambda _: TYPE_NAME, access="")
-    empty = tmp_path / "empty"
+    lost = write_sign_ins(root / "lost", code=lambda _: TYPE_NAME, access="success")
+    silent = write_sign_ins(root / "silent", code=lambda _: TYPE_NAME, access="")
+    empty = root / "empty"
     empty.mkdir()
     (empty / "notes.txt").write_text("nothing of ours\n")
     named = {"abroad": abroad, "lost": lost, "silent": silent, "empty": empty}
-    return {name: run_folder(folder, registry, f"g-{name}", case_id=name).document for name, folder in named.items()}
+    return {
+        name: run_folder(folder, registry, f"g-{name}", settings=settings, case_id=name).document
+        for name, folder in named.items()
+    }
+
+
+@pytest.fixture(scope="module")
+def once(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Documents]:
+    """A home in which the cases are judged, and their documents; to be copied."""
+    root = tmp_path_factory.mktemp("estate")
+    settings = Settings(home=root / "home")
+    with Registry.open(settings.registry_url) as registry:
+        return settings.home, judge(root, registry, settings)
+
+
+@pytest.fixture
+def cases(request: pytest.FixtureRequest, home: Path, tmp_path: Path) -> Documents:
+    """The documents of the cases, which are in the home of the test; to be asked for before the registry."""
+    if request.config.getoption("registry") != "sqlite":
+        return judge(tmp_path, request.getfixturevalue("registry"), Settings.load())
+    judged, documents = request.getfixturevalue("once")
+    shutil.copytree(judged, home, dirs_exist_ok=True)
+    return dict(documents)
 
 
 def agrees(row: dict[str, Any], document: dict[str, Any]) -> None:
@@ -55,7 +80,7 @@ def agrees(row: dict[str, Any], document: dict[str, Any]) -> None:
 
 
 def test_an_estate_says_of_every_case_what_its_run_said_wherever_it_is_judged(
-    cases: dict[str, dict[str, Any]], registry: Registry, sail: str, monkeypatch: pytest.MonkeyPatch
+    cases: Documents, registry: Registry, sail: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     here = estate.run(Settings.load(), registry)
     rows = {row["case"]: row for row in here["cases"]}
@@ -78,9 +103,8 @@ def test_an_estate_says_of_every_case_what_its_run_said_wherever_it_is_judged(
         assert timeless == {key: value for key, value in rows[row["case"]].items() if key != "seconds"}
 
 
-def test_parquet_is_private_written_once_and_replaced_with_the_evidence(
-    cases: dict[str, dict[str, Any]], registry: Registry, tmp_path: Path
-) -> None:
+def test_parquet_is_private_written_once_and_replaced_with_the_evidence(registry: Registry, tmp_path: Path) -> None:
+    run_folder(write_sign_ins(tmp_path / "abroad", 16), registry, "g-1", case_id="abroad")
     store = CaseStore(Settings.load().cases_dir)
     files = canonical.export(store, "abroad")
     assert {"sign_in_logs", "unified_audit_log", "legacy_auth_logs", "files", "field_provenance"} <= set(files)
@@ -99,7 +123,7 @@ def test_parquet_is_private_written_once_and_replaced_with_the_evidence(
 
 
 def test_what_cannot_be_judged_is_said_of_its_case_and_the_others_go_on(
-    cases: dict[str, dict[str, Any]], registry: Registry, monkeypatch: pytest.MonkeyPatch
+    cases: Documents, registry: Registry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real = estate.judged_tenant
 
@@ -124,7 +148,7 @@ def test_an_estate_without_cases_says_how_to_begin(registry: Registry) -> None:
 
 
 def test_the_command_shows_a_line_a_case_and_leaves_with_3_where_one_failed(
-    cases: dict[str, dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+    cases: Documents, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shown = call("estate", columns=160)
     assert shown.exit_code == 0

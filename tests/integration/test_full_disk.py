@@ -22,7 +22,7 @@ from m365dq_dagster.stages.generate import generate
 from tests.support.archives import zipped
 from tests.support.intake_case import take_in
 from tests.support.published_state import left_in, state_of
-from tests.support.warm_program import Ended, WarmProgram, warm_program
+from tests.support.warm_program import Ended, WarmProgram
 
 CASE = "full"
 NOBODY = 65534
@@ -41,12 +41,6 @@ class Scene:
 
     def run(self, home: Path, **given: Any) -> Ended:
         return self.program.run("run", self.evidence, "--case", CASE, home=home, **given)
-
-
-@pytest.fixture(scope="module")
-def program(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WarmProgram]:
-    with warm_program(tmp_path_factory.mktemp("program")) as loaded:
-        yield loaded
 
 
 def scene(program: WarmProgram, root: Path, rows: int) -> Scene:

@@ -11,7 +11,6 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +23,7 @@ from m365dq_dagster.stages.published import kept
 from tests.conftest import ROOT
 from tests.support.archives import zipped
 from tests.support.published_state import left_in, state_of, tables_of
-from tests.support.warm_program import WarmProgram, warm_program
+from tests.support.warm_program import WarmProgram
 
 CASE = "killed"
 
@@ -62,12 +61,6 @@ def scene(program: WarmProgram, root: Path, rows: int) -> Scene:
     began = time.monotonic()
     assert program.run("run", evidence, "--case", CASE, home=clean).code == 0
     return Scene(program, evidence, home, before, state_of(clean, CASE), time.monotonic() - began)
-
-
-@pytest.fixture(scope="module")
-def program(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WarmProgram]:
-    with warm_program(tmp_path_factory.mktemp("program")) as loaded:
-        yield loaded
 
 
 @pytest.fixture(scope="module")

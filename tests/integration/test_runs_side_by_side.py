@@ -14,15 +14,9 @@ from m365dq_dagster.adapters.registry import Registry
 from m365dq_dagster.stages.generate import generate
 from tests.support.databases import fresh_database
 from tests.support.published_state import left_in, state_of
-from tests.support.warm_program import WarmProgram, warm_program
+from tests.support.warm_program import WarmProgram
 
 NAMES = ("one", "two", "three", "four")
-
-
-@pytest.fixture(scope="module")
-def program(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WarmProgram]:
-    with warm_program(tmp_path_factory.mktemp("program")) as loaded:
-        yield loaded
 
 
 @pytest.fixture(scope="module")

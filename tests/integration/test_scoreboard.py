@@ -8,13 +8,13 @@ from m365dq_dagster.core.scoreboard import TARGETS, Judge, Mark, Scoreboard, Tar
 from m365dq_dagster.core.scoreboard_page import wrong_lines
 from m365dq_dagster.stages.validation import Order, cores, validate
 
-SAMPLE = 45
-"""Every damage and shape, and nearly every family."""
+SAMPLE = 24
+"""Every damage and shape, and half of the families; the long run judges every one of them."""
 
 
 @pytest.fixture(scope="module")
 def sample() -> Scoreboard:
-    return validate(Order(SAMPLE, workers=min(2, cores()), misreadings=False))
+    return validate(Order(SAMPLE, workers=1, misreadings=False))
 
 
 TOO_FEW = {"undecided_on_healthy"}
@@ -22,13 +22,13 @@ TOO_FEW = {"undecided_on_healthy"}
 
 
 @pytest.mark.parametrize("target", [one for one in TARGETS if one.key not in TOO_FEW], ids=lambda one: one.key)
-def test_a_sample_of_nearly_every_family_meets_the_target(sample: Scoreboard, target: Target) -> None:
+def test_a_sample_of_half_of_the_families_meets_the_target(sample: Scoreboard, target: Target) -> None:
     seen = sample.scores().as_mapping()[target.key]
     assert target.met(seen), "\n".join([f"{target.words}: {seen}", *wrong_lines(sample)])
 
 
 def test_no_case_of_the_sample_breaks_the_judge(sample: Scoreboard) -> None:
-    assert len(sample.groups("family")) >= 40
+    assert len(sample.groups("family")) >= 20
     assert [one.label.name for one in sample.cases if one.said[Judge.OURS].verdict is None] == []
 
 

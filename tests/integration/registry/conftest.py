@@ -1,5 +1,6 @@
 """One suite, two engines: every test that takes ``store`` or ``address`` runs on SQLite and on a real Postgres."""
 
+import shutil
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,10 +32,10 @@ def postgres_registry(postgres: str) -> Iterator[str]:
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Registry]:
+def store(request: pytest.FixtureRequest, tmp_path: Path, empty_registry: Path) -> Iterator[Registry]:
     """An empty registry."""
     if request.param == "sqlite":
-        url = f"sqlite:///{tmp_path / 'registry.sqlite3'}"
+        url = f"sqlite:///{shutil.copyfile(empty_registry, tmp_path / 'registry.sqlite3')}"
     else:
         url = request.getfixturevalue("postgres_registry")
         _empty(url)
