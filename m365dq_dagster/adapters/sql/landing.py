@@ -337,9 +337,7 @@ def _time(text: str, reading: DateOrder) -> str:
     offset = "'[\\dMm.]\\s*[+-]\\d{2}:?\\d{2}\\s*$'"
     base = f"regexp_replace({text}, '\\s*[+-]\\d{{2}}:?\\d{{2}}\\s*$', '')"
     return (
-        f"CASE WHEN {text}[11] = 'T' AND {text}[-1] = 'Z' AND strlen({text}) BETWEEN 20 AND 28"
-        f" AND {text}[20] IN ('Z', '.') THEN try_cast({text} AS TIMESTAMP)"
-        f" WHEN regexp_full_match({text}, '\\d{{4}}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\d(\\.\\d{{1,9}})?')"
+        f"CASE WHEN regexp_full_match({text}, '\\d{{4}}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\d(\\.\\d{{1,9}})?Z?')"
         f" THEN try_cast({text} AS TIMESTAMP)"
         f" WHEN regexp_matches({text}, '^\\s*\\d{{4}}-\\d{{1,2}}-\\d') THEN intake_iso({text})"
         f" WHEN regexp_matches({text}, '^\\s*\\d{{4}}/\\d{{1,2}}/\\d') THEN intake_iso(replace({text}, '/', '-'))"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import duckdb
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from m365dq_dagster.adapters.sql import intake, landing
@@ -29,6 +29,7 @@ def times(draw: st.DrawFn) -> str:
     return "".join(text) + draw(st.sampled_from(["", "Z", " ", "+02:00", "-05", ",5", " UTC"]))
 
 
+@example(text="2025-03-14T07:22:01. Z")
 @given(text=times())
 def test_a_time_that_is_plain_at_a_glance_is_read_as_every_other(con: duckdb.DuckDBPyConnection, text: str) -> None:
     read, at_length = con.execute(READ, {"cell": text}).fetchall()[0]
