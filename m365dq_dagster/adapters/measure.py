@@ -271,13 +271,47 @@ def provenance(con: Evidence) -> dict[tuple[str, str], tuple[str, ...]]:
     return {(log_type, field): tuple(found) for log_type, field, found in rows}
 
 
-def proof(con: duckdb.DuckDBPyConnection, kind: str, account: str | None, most: int) -> tuple[Rows, tuple[Any, ...]]:
-    """The lines that prove a conclusion (path, row), at most `most`; and how many there are, contradictions, fields
-    used.
+@dataclass(frozen=True)
+class Proof:
+    """The lines that prove a conclusion (path, row), the first ones of them; how many there are, how many contradict
+    themselves, and the fields (log type, field) that decided them.
     """
-    run_named(con, "proof", {"kind": kind, "account": account}, file="document")
+
+    lines: Sequence[tuple[str, int]] = ()
+    rows: int = 0
+    contradictions: int = 0
+    used: Sequence[tuple[str, str]] = ()
+
+
+def proof(con: duckdb.DuckDBPyConnection, *, intruder: bool, most: int) -> Proof:
+    """What proves the conclusion on the case, with at most `most` lines: all rows, or those that may be an
+    intruder's.
+    """
+    run_named(con, "proof", {"intruder": intruder}, file="document")
     lines = run_named(con, "proof_lines", {"most": most}, file="document")
-    return lines, run_named(con, "proof_sums", file="document")[0]
+    return _proofs(con, {None: lines}).get(None, Proof())
+
+
+def proofs(con: duckdb.DuckDBPyConnection, kinds: Mapping[str, str], most: int) -> Mapping[str | None, Proof]:
+    """What proves the conclusion on each account, by the kind of rows that do, with at most `most` lines each; an
+    account of which no row is left is not among them.
+    """
+    run_named(con, "asked_proofs", file="document")
+    insert_rows(con, "asked_proofs", list(kinds.items()))
+    run_named(con, "proofs", file="document")
+    lines: dict[str | None, Rows] = {}
+    for account, path, row in run_named(con, "proofs_lines", {"most": most}, file="document"):
+        lines.setdefault(account, []).append((path, row))
+    return _proofs(con, lines)
+
+
+def _proofs(con: duckdb.DuckDBPyConnection, lines: Mapping[str | None, Rows]) -> dict[str | None, Proof]:
+    return {
+        account: Proof(
+            [(path, int(row)) for path, row in lines.get(account, ())], int(rows), int(contradictions), used or ()
+        )
+        for account, rows, contradictions, used in run_named(con, "proof_sums", file="document")
+    }
 
 
 def mappings(

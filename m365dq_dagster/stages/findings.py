@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from m365dq_dagster.adapters import measure
+from m365dq_dagster.adapters.measure import Proof
 from m365dq_dagster.core.outcome import AccountVerdict, CaseVerdict, Confidence, Severity
 from m365dq_dagster.core.overrides import not_verified
 from m365dq_dagster.core.sightings import OpenValues
@@ -44,6 +45,8 @@ PROOF = {
 }
 """Which rows prove a verdict on an account."""
 
+NOTHING = Proof()
+
 Scores = Mapping[tuple[str, str], float | None]
 
 
@@ -60,7 +63,8 @@ def findings(
         key=lambda one: (order.index(one.verdict), one.evidence.account),
     )
     whole = {**_case_finding(run, case, scores), "leaned_on_unknown": open_rows(left_open)}
-    bodies = [whole, *(_account_finding(run, one, scores) for one in shown)]
+    proofs = measure.proofs(run.con, {one.evidence.account: PROOF[one.verdict] for one in shown}, EVIDENCE_ROWS)
+    bodies = [whole, *(_account_finding(one, proofs.get(one.evidence.account, NOTHING), scores) for one in shown)]
     return [
         {"id": f"F-{number:03d}", **body, "verified": True, "rule_pack": run.pack.content_hash, **_taint(run)}
         for number, body in enumerate(bodies, start=1)
@@ -78,18 +82,18 @@ def _taint(run: CaseRun) -> dict[str, Any]:
 
 def _case_finding(run: CaseRun, case: CaseJudgement, scores: Scores) -> dict[str, Any]:
     severity = {CaseVerdict.BREACH_INDICATED: Severity.CRITICAL, CaseVerdict.CANNOT_CONCLUDE: Severity.WARNING}
-    kind = "intruder" if case.verdict is CaseVerdict.BREACH_INDICATED else "all"
-    return _finding(run, case.headline, severity.get(case.verdict, Severity.INFO), case.confidence, kind, None, scores)
+    proof = measure.proof(run.con, intruder=case.verdict is CaseVerdict.BREACH_INDICATED, most=EVIDENCE_ROWS)
+    return _finding(case.headline, severity.get(case.verdict, Severity.INFO), case.confidence, proof, scores)
 
 
-def _account_finding(run: CaseRun, one: AccountJudgement, scores: Scores) -> dict[str, Any]:
+def _account_finding(one: AccountJudgement, proof: Proof, scores: Scores) -> dict[str, Any]:
     claim, severity = CLAIMS[one.verdict]
     if one.verdict is AccountVerdict.COMPROMISE_INDICATED and not one.evidence.foreign_success:
         claim = FROM_HOME
     if one.verdict is AccountVerdict.CANNOT_CONCLUDE and not one.evidence.foreign_success:
         claim = LEFT_OPEN
     text = claim.format(account=one.evidence.account, count=one.evidence.foreign_success)
-    body = _finding(run, text, severity, one.confidence, PROOF[one.verdict], one.evidence.account, scores)
+    body = _finding(text, severity, one.confidence, proof, scores)
     return {
         **body,
         "account": one.evidence.account,
@@ -98,28 +102,16 @@ def _account_finding(run: CaseRun, one: AccountJudgement, scores: Scores) -> dic
     }
 
 
-def _finding(
-    run: CaseRun,
-    claim: str,
-    severity: Severity,
-    confidence: Confidence,
-    kind: str,
-    account: str | None,
-    scores: Scores,
-) -> dict[str, Any]:
-    lines, (total, contradictions, used) = measure.proof(run.con, kind, account, EVIDENCE_ROWS)
-    if account and not lines:
-        # What no single row proves, such as fields that tell nothing, rests on all rows of the account.
-        lines, (total, contradictions, used) = measure.proof(run.con, "all", account, EVIDENCE_ROWS)
+def _finding(claim: str, severity: Severity, confidence: Confidence, proof: Proof, scores: Scores) -> dict[str, Any]:
     return {
         "claim": claim,
         "severity": str(severity),
         "confidence": str(confidence),
         "fields_used": [
             {"field": field, "log_type": log_type, "score": scores.get((log_type, field))}
-            for log_type, field in used or ()
+            for log_type, field in proof.used
         ],
-        "contradictions": int(contradictions),
-        "evidence": [{"file": path, "row": int(row)} for path, row in lines],
-        "evidence_rows": int(total),
+        "contradictions": proof.contradictions,
+        "evidence": [{"file": path, "row": row} for path, row in proof.lines],
+        "evidence_rows": proof.rows,
     }

@@ -96,24 +96,42 @@ ORDER BY a.all_rows DESC, a.address
 LIMIT 100
 
 -- name: proof
--- The lines a conclusion rests on. `$kind` says which rows prove it, `$account` narrows it to one account.
+-- The lines that the conclusion on the case rests on: all, or with `$intruder` those that may be an intruder's.
 CREATE OR REPLACE TEMP TABLE proof AS
-SELECT e.file_id, e.row_no, e.log_type, e.contradiction, e.decided_by
+SELECT NULL AS account, e.file_id, e.row_no, e.log_type, e.contradiction, e.decided_by
 FROM judged AS e
-WHERE (e.counted OR ($kind = 'unclear' AND e.open_field IS NOT NULL AND e.log_type = 'unified_audit_log'))
-  AND ($account IS NULL OR e.account = $account)
-  AND CASE $kind
-    WHEN 'intruder' THEN e.outcome = 'SUCCESS' AND (e.is_foreign OR e.address IN (SELECT address FROM home_sprayers))
-    WHEN 'attempts' THEN e.normalized_status <> 'UNKNOWN'
-    WHEN 'unclear' THEN (e.is_foreign AND e.outcome IN ('SUCCESS', 'UNKNOWN', 'CONFLICT')) OR e.open_field IS NOT NULL
-    WHEN 'exposed' THEN e.accepted AND e.is_foreign AND e.outcome <> 'SUCCESS'
-    ELSE TRUE
-  END
-UNION ALL
-SELECT u.file_id, u.row_no, 'unified_audit_log', NULL, NULL
-FROM unified_audit_log AS u
-WHERE $kind = 'unclear' AND u.account = $account AND NOT u.is_logon
-  AND u.account IN (SELECT account FROM unseen_activity WHERE from_refused > 0)
+WHERE e.counted AND (NOT $intruder OR (e.outcome = 'SUCCESS' AND (e.is_foreign OR e.address IN (SELECT address FROM home_sprayers))))
+
+-- name: asked_proofs
+CREATE OR REPLACE TEMP TABLE asked_proofs (account VARCHAR, kind VARCHAR)
+
+-- name: proofs
+-- The lines that the conclusions on accounts rest on, all accounts at once; `kind` says which rows prove one. What no single row proves, such
+-- as fields that tell nothing, rests on all rows of the account.
+CREATE OR REPLACE TEMP TABLE proof AS
+WITH told AS (
+    SELECT
+        e.account, e.file_id, e.row_no, e.log_type, e.contradiction, e.decided_by, e.counted,
+        coalesce(
+            CASE a.kind
+                WHEN 'intruder' THEN e.outcome = 'SUCCESS' AND (e.is_foreign OR e.address IN (SELECT address FROM home_sprayers))
+                WHEN 'attempts' THEN e.normalized_status <> 'UNKNOWN'
+                WHEN 'unclear' THEN (e.is_foreign AND e.outcome IN ('SUCCESS', 'UNKNOWN', 'CONFLICT')) OR e.open_field IS NOT NULL
+                WHEN 'exposed' THEN e.accepted AND e.is_foreign AND e.outcome <> 'SUCCESS'
+            END, FALSE
+        ) AS proves
+    FROM judged AS e
+    JOIN asked_proofs AS a ON a.account = e.account
+    WHERE e.counted OR (a.kind = 'unclear' AND e.open_field IS NOT NULL AND e.log_type = 'unified_audit_log')
+    UNION ALL
+    SELECT u.account, u.file_id, u.row_no, 'unified_audit_log', NULL, NULL, FALSE, TRUE
+    FROM unified_audit_log AS u
+    JOIN asked_proofs AS a ON a.account = u.account AND a.kind = 'unclear'
+    WHERE NOT u.is_logon AND u.account IN (SELECT account FROM unseen_activity WHERE from_refused > 0)
+)
+SELECT account, file_id, row_no, log_type, contradiction, decided_by
+FROM told
+WHERE proves OR (counted AND account NOT IN (SELECT account FROM told WHERE proves))
 
 -- name: deciders
 -- The fields by which the rows of an account were decided (NULL: of the whole case).
@@ -125,8 +143,21 @@ ORDER BY log_type, decided_by
 -- name: proof_lines
 SELECT f.path, p.row_no FROM proof AS p JOIN files AS f ON f.file_id = p.file_id ORDER BY f.path, p.row_no LIMIT $most
 
+-- name: proofs_lines
+-- The first lines of each account.
+SELECT account, path, row_no
+FROM (
+    SELECT
+        p.account, f.path, p.row_no, row_number() OVER (PARTITION BY p.account ORDER BY f.path, p.row_no) AS place
+    FROM proof AS p
+    JOIN files AS f ON f.file_id = p.file_id
+) AS placed
+WHERE place <= $most
+ORDER BY account, path, row_no
+
 -- name: proof_sums
 SELECT
-    count(*) AS row_count, count(contradiction) AS contradictions,
+    account, count(*) AS row_count, count(contradiction) AS contradictions,
     list(DISTINCT (log_type, decided_by) ORDER BY (log_type, decided_by)) FILTER (WHERE decided_by IS NOT NULL) AS used
 FROM proof
+GROUP BY account

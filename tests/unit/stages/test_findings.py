@@ -1,7 +1,12 @@
 """A finding says what is claimed, how sure it is, on which fields it leans, and which lines prove it."""
 
+from collections.abc import Mapping
 from typing import Any
 
+import pytest
+
+from m365dq_dagster.adapters.engine import Rows
+from m365dq_dagster.adapters.engine.in_process import InProcess
 from m365dq_dagster.stages.findings import EVIDENCE_ROWS
 from tests.support.case_runs import Bench, shipped_pack
 from tests.support.evidence import ANN, BOB, EVE, Row, abroad, at, at_home, rejected, sign_in
@@ -85,3 +90,21 @@ def test_a_finding_that_no_single_row_proves_rests_on_all_rows_of_the_account() 
     (one,) = [finding for finding in found if finding.get("account") == OTHER]
     assert one["reasons"] == ["None of its 2 sign-ins has a known outcome, so nothing can be said of it."]
     assert [line["row"] for line in one["evidence"]] == [len(QUIET) + 1, len(QUIET) + 2]
+
+
+def test_a_case_of_many_accounts_asks_the_engine_as_often_as_one_of_few(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    run = InProcess.run
+
+    def counted(engine: InProcess, text: str, values: Mapping[str, object] | None = None) -> Rows:
+        asked.append(text)
+        return run(engine, text, values)
+
+    monkeypatch.setattr(InProcess, "run", counted)
+    numbers = []
+    for accounts in (2, 20):
+        asked.clear()
+        rows = [row for n in range(accounts) for row in abroad(f"owner{n}@contoso.example")]
+        assert len(findings([*QUIET, *rows])) == accounts + 1
+        numbers.append(len(asked))
+    assert numbers[0] == numbers[1]
