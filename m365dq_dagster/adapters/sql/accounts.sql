@@ -178,29 +178,59 @@ GROUP BY e.account
 -- name: overlapping
 -- Interactive foreign successes from an unknown device close in time to an interactive home success of the account.
 CREATE OR REPLACE TEMP TABLE overlapping AS
-SELECT f.account, count(DISTINCT f.flow_id) AS successes
-FROM foreign_successes AS f
-JOIN (
-    SELECT account, event_time FROM judged
+WITH abroad AS (
+    SELECT account, event_time, flow_id
+    FROM foreign_successes
+    WHERE interactive AND unknown_device AND NOT own_device AND NOT from_egress AND event_time IS NOT NULL
+      AND flow_id IN (SELECT flow_id FROM flows)
+),
+both_sides AS (
+    SELECT account, event_time, flow_id FROM abroad
+    UNION ALL
+    SELECT account, event_time, NULL AS flow_id FROM judged
     WHERE counted AND outcome = 'SUCCESS' AND NOT is_foreign AND country IS NOT NULL AND interactive AND event_time IS NOT NULL
-      AND account IN (SELECT account FROM foreign_successes)
-) AS h
-    ON h.account = f.account
-    AND h.event_time BETWEEN f.event_time - to_hours(CAST($hours AS INTEGER)) AND f.event_time + to_hours(CAST($hours AS INTEGER))
-WHERE f.interactive AND f.unknown_device AND NOT f.own_device AND NOT f.from_egress AND f.flow_id IN (SELECT flow_id FROM flows)
-GROUP BY f.account
+      AND account IN (SELECT account FROM abroad)
+),
+close AS (
+    SELECT
+        account, flow_id,
+        count(*) FILTER (WHERE flow_id IS NULL) OVER (
+            PARTITION BY account ORDER BY event_time
+            RANGE BETWEEN to_hours(CAST($hours AS INTEGER)) PRECEDING AND to_hours(CAST($hours AS INTEGER)) FOLLOWING
+        ) AS at_home
+    FROM both_sides
+)
+SELECT account, count(DISTINCT flow_id) AS successes
+FROM close
+WHERE flow_id IS NOT NULL AND at_home > 0
+GROUP BY account
 
 -- name: raise_after_foreign
 -- What is ordinary by itself is grave where it follows a foreign success from the same address or session that neither the owner's own
 -- device nor a standing egress explains.
 UPDATE indicator_rows SET severity = 'CRITICAL', followed = TRUE
-WHERE is_person AND after_foreign = 'CRITICAL' AND EXISTS (
-    SELECT 1 FROM foreign_successes AS f
-    WHERE f.account = indicator_rows.account AND NOT f.own_device AND NOT f.from_egress
-      AND indicator_rows.event_time >= f.event_time
-      AND indicator_rows.event_time <= f.event_time + to_hours(CAST($hours AS INTEGER))
-      AND (f.address = indicator_rows.address OR f.session_id = indicator_rows.session_id)
-)
+FROM (
+    SELECT DISTINCT account, kind, place, event_time
+    FROM (
+        SELECT
+            account, kind, place, event_time, enters,
+            max(event_time) FILTER (WHERE enters) OVER (PARTITION BY account, kind, place ORDER BY event_time) AS entered_at
+        FROM (
+            SELECT account, 'address' AS kind, address AS place, event_time, TRUE AS enters
+            FROM foreign_successes WHERE NOT own_device AND NOT from_egress
+            UNION ALL
+            SELECT account, 'session', session_id, event_time, TRUE FROM foreign_successes WHERE NOT own_device AND NOT from_egress
+            UNION ALL
+            SELECT account, 'address', address, event_time, FALSE FROM indicator_rows WHERE is_person AND after_foreign = 'CRITICAL'
+            UNION ALL
+            SELECT account, 'session', session_id, event_time, FALSE FROM indicator_rows WHERE is_person AND after_foreign = 'CRITICAL'
+        ) AS told
+        WHERE account IS NOT NULL AND place IS NOT NULL AND event_time IS NOT NULL
+    ) AS seen
+    WHERE NOT enters AND event_time <= entered_at + to_hours(CAST($hours AS INTEGER))
+) AS f
+WHERE is_person AND after_foreign = 'CRITICAL' AND f.account = indicator_rows.account AND f.event_time = indicator_rows.event_time
+  AND f.place = CASE f.kind WHEN 'address' THEN indicator_rows.address ELSE indicator_rows.session_id END
 
 -- name: critical_operations
 -- What persons did that is grave by its parameters or by what it followed; habits are taken out before.
@@ -212,13 +242,28 @@ WHERE severity = 'CRITICAL' AND is_person AND account IS NOT NULL
 -- name: followed_by_critical
 -- Foreign successes followed from the same address or session by a critical persistence or exfiltration operation that is no habit.
 CREATE OR REPLACE TEMP TABLE followed_by_critical AS
-SELECT f.account, min(c.operation) AS operation, count(*) AS row_count
-FROM foreign_successes AS f
-JOIN critical_operations AS c
-    ON c.account = f.account AND c.indicator IN ('persistence', 'exfiltration') AND c.log_type IN ('unified_audit_log', 'entra_audit_logs')
-    AND c.event_time >= f.event_time AND c.event_time <= f.event_time + to_hours(CAST($hours AS INTEGER))
-    AND (c.address = f.address OR c.session_id = f.session_id)
-GROUP BY f.account
+WITH told AS (
+    SELECT account, 'address' AS kind, address AS place, event_time, NULL AS operation FROM foreign_successes
+    UNION ALL
+    SELECT account, 'session', session_id, event_time, NULL FROM foreign_successes
+    UNION ALL
+    SELECT account, 'address', address, event_time, operation FROM critical_operations
+    WHERE indicator IN ('persistence', 'exfiltration') AND log_type IN ('unified_audit_log', 'entra_audit_logs')
+    UNION ALL
+    SELECT account, 'session', session_id, event_time, operation FROM critical_operations
+    WHERE indicator IN ('persistence', 'exfiltration') AND log_type IN ('unified_audit_log', 'entra_audit_logs')
+),
+seen AS (
+    SELECT
+        account, operation, event_time,
+        max(event_time) FILTER (WHERE operation IS NULL) OVER (PARTITION BY account, kind, place ORDER BY event_time) AS entered_at
+    FROM told
+    WHERE place IS NOT NULL AND event_time IS NOT NULL
+)
+SELECT account, min(operation) AS operation, count(*) AS row_count
+FROM seen
+WHERE operation IS NOT NULL AND event_time <= entered_at + to_hours(CAST($hours AS INTEGER))
+GROUP BY account
 
 -- name: standing_countries
 -- Countries that several accounts succeeded in from the first quarter on.
@@ -241,13 +286,18 @@ WITH present AS (
     WHERE counted AND outcome = 'SUCCESS' AND country IS NOT NULL AND event_time IS NOT NULL
       AND account IN (SELECT account FROM own_homes WHERE country NOT IN (SELECT country FROM case_homes))
     GROUP BY account, country, day, device
+),
+compared AS (
+    SELECT
+        account, country, day, device,
+        min(country) OVER (PARTITION BY account, day) <> max(country) OVER (PARTITION BY account, day) AS elsewhere,
+        min(country) OVER (PARTITION BY account, device) <> max(country) OVER (PARTITION BY account, device) AS in_both
+    FROM present
 )
 SELECT a.account, count(DISTINCT a.day) AS days
-FROM present AS a
+FROM compared AS a
 JOIN own_homes AS o ON o.account = a.account AND o.country = a.country
-JOIN present AS b ON b.account = a.account AND b.country <> a.country AND b.day = a.day
-WHERE a.country NOT IN (SELECT country FROM case_homes)
-  AND NOT EXISTS (SELECT 1 FROM present AS k WHERE k.account = a.account AND k.country <> a.country AND k.device = a.device)
+WHERE a.country NOT IN (SELECT country FROM case_homes) AND a.elsewhere AND NOT (a.device IS NOT NULL AND a.in_both)
 GROUP BY a.account
 
 -- name: foreign_profile
@@ -305,15 +355,20 @@ GROUP BY f.account
 SELECT s.account, s.address, min(r.first_rejected) AS begins, min(s.event_time) AS ends
 FROM asked_successes AS s
 JOIN (
-    SELECT x.account, x.address, x.event_time AS at_time, min(y.event_time) AS first_rejected
-    FROM judged AS x
-    JOIN judged AS y
-        ON y.account = x.account AND y.address = x.address AND y.outcome = 'REJECTED' AND y.counted
-        AND y.event_time < x.event_time AND y.event_time >= x.event_time - to_hours(CAST($hours AS INTEGER))
-    WHERE x.counted AND x.outcome = 'SUCCESS' AND x.event_time IS NOT NULL
-      AND (x.account, x.address) IN (SELECT (account, address) FROM rejected_addresses)
-    GROUP BY x.account, x.address, x.event_time
-    HAVING count(DISTINCT (y.file_id, y.row_no)) >= $rejections
+    SELECT DISTINCT account, address, event_time AS at_time, first_rejected
+    FROM (
+        SELECT
+            account, address, event_time, outcome, count(*) FILTER (WHERE outcome = 'REJECTED') OVER before AS rejections,
+            min(event_time) FILTER (WHERE outcome = 'REJECTED') OVER before AS first_rejected
+        FROM judged
+        WHERE counted AND outcome IN ('SUCCESS', 'REJECTED') AND event_time IS NOT NULL
+          AND (account, address) IN (SELECT (account, address) FROM rejected_addresses)
+        WINDOW before AS (
+            PARTITION BY account, address ORDER BY event_time
+            RANGE BETWEEN to_hours(CAST($hours AS INTEGER)) PRECEDING AND INTERVAL 1 MICROSECOND PRECEDING
+        )
+    ) AS tried
+    WHERE outcome = 'SUCCESS' AND rejections >= $rejections
 ) AS r ON r.account = s.account AND r.address = s.address AND r.at_time = s.event_time
 WHERE NOT EXISTS (
     SELECT 1 FROM home_devices AS i
@@ -341,19 +396,36 @@ ORDER BY address
 -- name: lead_mfa_denials
 -- Repeated denials of the second factor, then a success. The owner who refused prompts that others caused, and goes on working from where he
 -- had worked before, is no lead: prompts and success are logged with the address that asked for them.
-SELECT d.account, min(d.event_time) AS begins, min(s.event_time) AS ends
-FROM judged AS s
-JOIN judged AS d
-    ON d.account = s.account AND d.code = '500121' AND d.decided_by IN ('status_error_code', 'error_number') AND d.counted
-    AND d.event_time < s.event_time AND d.event_time >= s.event_time - to_hours(CAST($hours AS INTEGER))
-WHERE s.counted AND s.outcome = 'SUCCESS'
-  AND s.account IN (SELECT account FROM judged WHERE counted AND code = '500121' GROUP BY account HAVING count(*) >= $denials)
-GROUP BY d.account, s.file_id, s.row_no, s.address
-HAVING count(*) >= $denials AND (bool_or(d.address IS NOT DISTINCT FROM s.address) OR NOT coalesce((
-    SELECT min(k.event_time) FROM judged AS k
-    WHERE k.account = d.account AND k.address = s.address AND k.counted AND k.outcome = 'SUCCESS'
-) < min(d.event_time), FALSE))
-ORDER BY d.account, begins
+WITH asked AS (
+    SELECT
+        account, address, event_time, outcome = 'SUCCESS' AS entered,
+        coalesce(code = '500121' AND decided_by IN ('status_error_code', 'error_number'), FALSE) AS denied
+    FROM judged
+    WHERE counted AND event_time IS NOT NULL AND (outcome = 'SUCCESS' OR code = '500121')
+      AND account IN (SELECT account FROM judged WHERE counted AND code = '500121' GROUP BY account HAVING count(*) >= $denials)
+),
+compared AS (
+    SELECT
+        account, event_time, entered, count(*) FILTER (WHERE denied) OVER before AS denials,
+        min(event_time) FILTER (WHERE denied) OVER before AS first_denied,
+        count(*) FILTER (WHERE denied) OVER before_from_here AS denials_from_here,
+        CASE WHEN address IS NOT NULL THEN min(event_time) FILTER (WHERE entered) OVER (PARTITION BY account, address) END AS first_entered
+    FROM asked
+    WINDOW
+        before AS (
+            PARTITION BY account ORDER BY event_time
+            RANGE BETWEEN to_hours(CAST($hours AS INTEGER)) PRECEDING AND INTERVAL 1 MICROSECOND PRECEDING
+        ),
+        before_from_here AS (
+            PARTITION BY account, address ORDER BY event_time
+            RANGE BETWEEN to_hours(CAST($hours AS INTEGER)) PRECEDING AND INTERVAL 1 MICROSECOND PRECEDING
+        )
+)
+SELECT account, first_denied AS begins, min(event_time) AS ends
+FROM compared
+WHERE entered AND denials >= $denials AND (denials_from_here > 0 OR NOT coalesce(first_entered < first_denied, FALSE))
+GROUP BY account, first_denied
+ORDER BY account, begins
 
 -- name: lead_known_bad
 -- Successes from an address that the responder knows to be the attacker's.

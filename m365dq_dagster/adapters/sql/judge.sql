@@ -258,11 +258,14 @@ CREATE OR REPLACE TEMP TABLE copies AS
 SELECT DISTINCT l.file_id, l.row_no
 FROM logons AS l
 JOIN decisions AS ld ON ld.log_type = l.log_type AND ld.combo = l.combo
-JOIN logons AS s
-    ON s.log_type = 'sign_in_logs' AND s.account = l.account AND s.read_time = l.read_time
-    AND s.address IS NOT DISTINCT FROM l.address
-JOIN decisions AS sd ON sd.log_type = s.log_type AND sd.combo = s.combo
-WHERE l.log_type = 'legacy_auth_logs' AND (ld.outcome <> 'SUCCESS' OR sd.outcome = 'SUCCESS')
+JOIN (
+    SELECT s.account, s.read_time, s.address, max(CASE WHEN sd.outcome = 'SUCCESS' THEN 1 ELSE 0 END) AS entered
+    FROM logons AS s
+    JOIN decisions AS sd ON sd.log_type = s.log_type AND sd.combo = s.combo
+    WHERE s.log_type = 'sign_in_logs' AND s.account IN (SELECT account FROM logon_rows WHERE log_type = 'legacy_auth_logs')
+    GROUP BY s.account, s.read_time, s.address
+) AS t ON t.account = l.account AND t.read_time = l.read_time AND t.address IS NOT DISTINCT FROM l.address
+WHERE l.log_type = 'legacy_auth_logs' AND (ld.outcome <> 'SUCCESS' OR t.entered = 1)
 
 -- name: counted_logons
 -- Every logon, and whether it counts: copies of sign-ins in a legacy export, and logons of the audit log beside a sign-in log, stay out of
@@ -465,10 +468,17 @@ INSERT INTO suspected_copies
 SELECT DISTINCT e.file_id, e.row_no
 FROM placed AS e
 JOIN files AS f ON f.file_id = e.file_id
-JOIN placed AS s
-    ON s.account = e.account AND s.address = e.address AND date_trunc('second', s.read_time) = date_trunc('second', e.read_time)
-    AND s.event_id IS NOT NULL AND s.counted AND s.log_type = e.log_type AND (e.outcome <> 'SUCCESS' OR s.outcome = 'SUCCESS')
-JOIN files AS g ON g.file_id = s.file_id AND g.format <> f.format
+JOIN (
+    SELECT
+        s.account, s.address, date_trunc('second', s.read_time) AS at_second, g.format,
+        max(CASE WHEN s.outcome = 'SUCCESS' THEN 1 ELSE 0 END) AS entered
+    FROM placed AS s
+    JOIN files AS g ON g.file_id = s.file_id
+    WHERE s.event_id IS NOT NULL AND s.counted AND s.log_type = 'sign_in_logs'
+    GROUP BY s.account, s.address, date_trunc('second', s.read_time), g.format
+) AS t
+    ON t.account = e.account AND t.address = e.address AND t.at_second = date_trunc('second', e.read_time) AND t.format <> f.format
+    AND (e.outcome <> 'SUCCESS' OR t.entered = 1)
 WHERE e.counted AND e.event_id IS NULL AND e.log_type = 'sign_in_logs'
 
 -- name: foreign_accounts

@@ -253,14 +253,17 @@ WHERE NOT EXISTS (
 )
 
 -- name: found_flickers
-SELECT
-    r.account, r.narrow, f.names, f.country, count(DISTINCT (r.file_id, r.row_no)) AS row_count,
-    list_sort(list(DISTINCT coalesce(r.event_id, concat(r.file_id, ':', r.row_no))))[1:5] AS examples
-FROM flicker_rows AS r
-JOIN flips AS x ON x.account = r.account AND x.narrow = r.narrow AND x.same = r.same
-JOIN flickering AS f ON f.account = r.account AND f.narrow = r.narrow
-GROUP BY r.account, r.narrow, f.names, f.country
-ORDER BY row_count DESC, r.account, r.narrow
+SELECT t.account, t.narrow, f.names, f.country, t.row_count, t.examples
+FROM (
+    SELECT
+        r.account, r.narrow, count(DISTINCT (r.file_id, r.row_no)) AS row_count,
+        list_sort(list(DISTINCT coalesce(r.event_id, concat(r.file_id, ':', r.row_no))))[1:5] AS examples
+    FROM flicker_rows AS r
+    JOIN flips AS x ON x.account = r.account AND x.narrow = r.narrow AND x.same = r.same
+    GROUP BY r.account, r.narrow
+) AS t
+JOIN flickering AS f ON f.account = t.account AND f.narrow = t.narrow
+ORDER BY row_count DESC, t.account, t.narrow
 
 -- name: unbelieved
 -- Rows whose stated country is not believed, by log and reason, and how many of them are left without one.
