@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
+from functools import cached_property
 from itertools import pairwise
 
 from m365dq_dagster.core.adjudication import WITNESSES, Combo, Mark, Side, Vocabulary, said_by
@@ -187,12 +188,15 @@ def day_counts(sightings: Sequence[Sighting], name: str) -> list[DayCount]:
     ]
 
 
+MARKS = frozenset(Mark)
+
+
 def _in_domain(said: str, *, is_code: bool) -> bool:
-    return said not in set(Mark) or (is_code and said == Mark.UNKNOWN_CODE)
+    return said not in MARKS or (is_code and said == Mark.UNKNOWN_CODE)
 
 
 def _usable(said: str) -> bool:
-    return said not in set(Mark)
+    return said not in MARKS
 
 
 @dataclass(frozen=True)
@@ -204,7 +208,7 @@ class Watch:
     kind: str | None
     sightings: Sequence[Sighting]
 
-    @property
+    @cached_property
     def series(self) -> list[Stretch]:
         """Its days, small ones joined."""
         return buckets(day_counts(self.sightings, self.name), self.rows.policy.stretches.day_rows)

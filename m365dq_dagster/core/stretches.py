@@ -127,6 +127,8 @@ class Stretch:
 
 def merged(parts: Sequence[Stretch]) -> Stretch:
     """One stretch over all of them, which stand in the order of time."""
+    if len(parts) == 1:
+        return parts[0]
     values: Counter[str] = Counter()
     for one in parts:
         values.update(one.values)
@@ -210,15 +212,17 @@ def constant_runs(series: Sequence[Stretch], usable: Callable[[str], bool], poli
     that differ from it more than chance explains.
     """
     found = []
+    rows = sum(one.rows for one in series)
+    usable_rows: Counter[str] = Counter()
+    for one in series:
+        usable_rows.update({said: count for said, count in one.values.items() if usable(said)})
     for begin, end in _same_value(series, usable):
         stretch = merged(series[begin:end])
-        others = [*series[:begin], *series[end:]]
         value = str(stretch.only_value)
-        if stretch.rows < policy.rows or stretch.days < policy.stuck_days or not others:
+        if stretch.rows < policy.rows or stretch.days < policy.stuck_days or end - begin == len(series):
             continue
-        beside = merged(others)
-        differing = sum(count for said, count in beside.values.items() if said != value and usable(said))
-        chance = (1.0 - share(differing, beside.rows)) ** stretch.rows
+        differing = usable_rows.total() - usable_rows[value]  # all of them stand beside the run, which holds one value
+        chance = (1.0 - share(differing, rows - stretch.rows)) ** stretch.rows
         if chance <= policy.stuck_chance:
             found.append(ConstantRun(stretch, value, tuple(series[:begin]), end == len(series), chance))
     return found

@@ -1,5 +1,7 @@
 """Days joined, days filled and dark, days of one value: and when that is more than chance."""
 
+from collections.abc import ItemsView, Iterator
+from dataclasses import replace
 from datetime import date, timedelta
 from itertools import pairwise
 
@@ -128,3 +130,25 @@ def test_joining_days_loses_no_row_and_keeps_the_order(days: list[tuple[int, int
     assert merged(found).in_domain == sum(one.in_domain for one in made)
     assert all(one.ends < following.begins for one, following in pairwise(found))
     assert all(one.covers(one.begins) and not one.covers(None) for one in found)
+
+
+class Heard(dict[str, int]):
+    """Values of a day that hear how often they are read through."""
+
+    times = 0
+
+    def __iter__(self) -> Iterator[str]:
+        Heard.times += 1
+        return super().__iter__()
+
+    def items(self) -> ItemsView[str, int]:
+        Heard.times += 1
+        return super().items()
+
+
+def test_however_many_runs_there_are_each_day_is_looked_at_a_few_times() -> None:
+    block = POLICY.rows // 20 + POLICY.stuck_days
+    days = [day(n, v0=10, v1=10) if n % (block + 1) == block else day(n, v0=20) for n in range(40 * (block + 1))]
+    heard = [replace(one, values=Heard(one.values)) for one in series(days)]
+    constant_runs(heard, usable, POLICY)
+    assert Heard.times <= 6 * len(heard)
