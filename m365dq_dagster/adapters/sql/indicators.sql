@@ -217,7 +217,8 @@ LEFT JOIN (SELECT DISTINCT domain FROM tenant_domains) AS s ON s.domain = split_
 LEFT JOIN (SELECT DISTINCT domain FROM tenant_domains) AS r ON r.domain = split_part(m.recipient, '@', 2)
 
 -- name: passed_on
--- Messages that an account passes on to the outside: redirected with their sender, rewritten by a forwarding, or sent on at once.
+-- Messages that an account passes on to the outside: redirected with their sender, rewritten by a forwarding, or sent on at once after another
+-- message with the same subject came in.
 CREATE OR REPLACE TEMP TABLE passed_on AS
 SELECT o.file_id, o.row_no, o.event_time, i.account, o.recipient
 FROM mail_flow AS o
@@ -229,12 +230,30 @@ WHERE NOT o.to_inside AND NOT o.from_inside
 UNION
 SELECT file_id, row_no, event_time, forwarder, recipient FROM mail_flow WHERE forwarder IS NOT NULL AND NOT to_inside
 UNION
-SELECT o.file_id, o.row_no, o.event_time, o.sender, o.recipient
-FROM mail_flow AS o
-JOIN mail_flow AS i
-    ON i.recipient = o.sender AND i.subject = o.subject AND i.to_inside AND NOT i.passed_on AND i.message IS DISTINCT FROM o.message
-    AND o.event_time >= i.event_time AND o.event_time <= i.event_time + to_seconds(CAST($seconds AS INTEGER))
-WHERE o.from_inside AND NOT o.to_inside AND o.passed_on AND o.forwarder IS NULL
+SELECT file_id, row_no, event_time, person, recipient
+FROM (
+    SELECT
+        file_id, row_no, event_time, person, recipient, goes_out, count(*) FILTER (WHERE NOT goes_out) OVER came_before AS came,
+        count(*) FILTER (WHERE NOT goes_out) OVER same_came_before AS same_came
+    FROM (
+        SELECT file_id, row_no, event_time, sender AS person, subject, message, recipient, TRUE AS goes_out
+        FROM mail_flow WHERE from_inside AND NOT to_inside AND passed_on AND forwarder IS NULL
+        UNION ALL
+        SELECT file_id, row_no, event_time, recipient AS person, subject, message, NULL, FALSE
+        FROM mail_flow WHERE to_inside AND NOT passed_on
+    ) AS both_ways
+    WHERE person IS NOT NULL AND subject IS NOT NULL AND event_time IS NOT NULL
+    WINDOW
+        came_before AS (
+            PARTITION BY person, subject ORDER BY event_time
+            RANGE BETWEEN to_seconds(CAST($seconds AS INTEGER)) PRECEDING AND CURRENT ROW
+        ),
+        same_came_before AS (
+            PARTITION BY person, subject, message ORDER BY event_time
+            RANGE BETWEEN to_seconds(CAST($seconds AS INTEGER)) PRECEDING AND CURRENT ROW
+        )
+) AS passed
+WHERE goes_out AND came > same_came
 
 -- name: message_trace_acts
 -- One act for each account and outside recipient: how many messages, which share of what came in meanwhile, and since when.

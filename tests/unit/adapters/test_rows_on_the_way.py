@@ -15,12 +15,16 @@ from m365dq_dagster.adapters.engine import Rows
 from m365dq_dagster.adapters.engine.in_process import InProcess
 from m365dq_dagster.adapters.sql import named_statements
 from tests.support.counting import close_generation, counted_accounts
-from tests.support.evidence import ANN, BOB, EVE, Row, abroad, at, at_home, legacy, operation, sign_in
+from tests.support.evidence import ANN, BOB, EVE, Row, abroad, at, at_home, legacy, mail, operation, sign_in
 
 MANY = 300
 MOST = 12
 """Rows on the way for each row there is; two or three joins of one to one and a sort need some."""
-NAMES = {text: name for file in ("judge", "accounts", "places") for name, text in named_statements(file).items()}
+NAMES = {
+    text: name
+    for file in ("judge", "accounts", "places", "indicators")
+    for name, text in named_statements(file).items()
+}
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -107,3 +111,11 @@ def test_of_one_moment_that_logs_and_formats_tell_again(on_the_way: dict[str, in
     measure.run_named(con, "suspect_copies")
     assert con.execute("SELECT count(*) FROM suspected_copies WHERE file_id = 3").fetchall() == [(MANY,)]
     assert beyond(on_the_way, len(rows)) == {}
+
+
+def test_of_mail_that_one_person_sends_on_under_one_subject(on_the_way: dict[str, int]) -> None:
+    came = [mail("x@example.org", ANN, at(1), f"in{n}", subject="Bill") for n in range(MANY)]
+    went = [mail(ANN, "y@example.org", at(1, 0.1), f"out{n}", subject="FW: Bill") for n in range(MANY)]
+    con = counted_accounts([*at_home(), *came, *went], ["AU"]).con
+    assert con.execute("SELECT count(*), min(account) FROM passed_on").fetchall() == [(MANY, ANN)]
+    assert beyond(on_the_way, len(came) + len(went)) == {}
