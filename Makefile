@@ -78,7 +78,7 @@ format: $(STAMP)
 
 soak: $(STAMP)
 	@$(MAKE) spark || echo "Apache Spark could not be set up; what needs it is left out." >&2
-	@$(BIN)/python -m pytest -q -n $(WORKERS) --hypothesis-profile=soak -m "soak or not soak" $(PYTEST)
+	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal --hypothesis-profile=soak -m "soak or not soak" $(PYTEST)
 
 spark:
 	@java=$$($(FIND_JAVA)); \
