@@ -12,7 +12,7 @@ from typing import Any
 import duckdb
 
 from m365dq_dagster.adapters.engine import Rows
-from m365dq_dagster.adapters.measure import insert_rows, run_named, table_names
+from m365dq_dagster.adapters.measure import counts_any, holds, insert_rows, run_named, table_names
 from m365dq_dagster.adapters.sql import quote_identifier
 from m365dq_dagster.adapters.sql.indicators import READ, read_view
 
@@ -74,10 +74,13 @@ class Reach:
     examples: tuple[dict[str, Any], ...] = ()
 
 
+NOWHERE = Reach(None, None, (), ())
+
+
 def filled(con: duckdb.DuckDBPyConnection, logs: Iterable[str]) -> frozenset[str]:
     """Those of the logs whose table holds a row; it is there only once evidence of the log came in."""
     there = table_names(con).intersection(logs)
-    return frozenset(log for log in there if con.execute(f"SELECT 1 FROM {quote_identifier(log)} LIMIT 1").fetchone())
+    return frozenset(log for log in there if holds(con, log))
 
 
 def start(con: duckdb.DuckDBPyConnection) -> None:
@@ -192,6 +195,8 @@ class Spray:
 
 def password_sprays(con: duckdb.DuckDBPyConnection, log_type: str, accounts: float) -> Spray:
     """Addresses that were rejected on at least so many accounts which never succeeded from there."""
+    if not counts_any(con, "tried_passwords", {"accounts": accounts}, file=FILE):
+        return Spray(0, 0, 0, NOWHERE)
     values = {"log_type": log_type, "accounts": accounts}
     rejected, begins, ends, names, addresses, stopped, succeeded = run_named(con, "password_sprays", values, file=FILE)[
         0

@@ -43,6 +43,9 @@ JUDGED_LOGS = frozenset({LogType.SIGN_IN, LogType.LEGACY, LogType.UAL})
 ONLY = {**dict.fromkeys(LOGON_ONLY, "logons"), "mail_access_type": "mail access"}
 """Fields of the audit log that can exist on rows of one kind alone."""
 
+Steps = Sequence[tuple[str, Mapping[str, object] | None]]
+"""Named statements in their order, each with what is bound."""
+
 SINGLE_FACTOR = {"single": True, "multi": False}
 
 
@@ -63,6 +66,16 @@ class Window:
 def run_named(con: Evidence, name: str, values: Mapping[str, object] | None = None, *, file: str = "judge") -> Rows:
     """Run a named statement; rows of its last part are returned."""
     return engine_of(con).run(sql.named_statements(file)[name], values)
+
+
+def holds(con: Evidence, table: str) -> bool:
+    """Whether a table that is there holds a row."""
+    return bool(engine_of(con).run(sql.any_row(table)))
+
+
+def counts_any(con: Evidence, name: str, values: Mapping[str, object] | None = None, *, file: str = "judge") -> bool:
+    """Whether a named statement counts more than nothing."""
+    return bool(run_named(con, name, values, file=file)[0][0])
 
 
 def together(con: Evidence) -> AbstractContextManager[None]:
@@ -357,9 +370,12 @@ def join_decisions(con: Evidence, policy: Policy) -> Window:
     `places.settle_addresses` to have run.
     """
     home = policy.home
-    for name in ("copies", "counted_logons", "placed", "corroborated"):
+    run_named(con, "copies")
+    if holds(con, LogType.LEGACY) and holds(con, LogType.SIGN_IN):
+        run_named(con, "find_copies")
+    for name in ("counted_logons", "placed", "corroborated"):
         run_named(con, name)
-    if run_named(con, "decided_by_access")[0][0]:
+    if counts_any(con, "decided_by_access"):
         run_named(con, "corroborate", file="accounts")
     begins, ends = run_named(con, "window")[0]
     run_named(con, "success_days")
@@ -389,6 +405,8 @@ def build_events(con: Evidence, context: CaseContext, homes: Sequence[str], wind
     insert_rows(con, "known_egress", [[address] for address in _inside(con, context.egress_ranges)])
     insert_rows(con, "known_bad", [[address] for address in _inside(con, context.known_bad_addresses)])
     run_named(con, "travelled")
+    if context.travel:
+        run_named(con, "find_travelled")
     run_named(con, "shared_ids_tables")
     if may_repeat(con, "correlation_id"):
         _number_flows(con, policy.flows.minutes)
@@ -446,9 +464,9 @@ def account_evidence(
 ) -> tuple[list[AccountEvidence], list[Lead]]:
     """What the evidence shows of every account, and the leads."""
     limits = policy.breach
-    hours = {"hours": limits.overlap_hours}
+    hours = {"hours": limits.indicator_hours}
     early = {"baseline_end": window.baseline_end}
-    steps: Sequence[tuple[str, Mapping[str, object] | None]] = (
+    steps: Steps = (
         ("address_accounts", None),
         ("home_sprayers", {"spray_accounts": limits.spray_accounts, **early}),
         (
@@ -463,6 +481,9 @@ def account_evidence(
         ),
         ("rejected_addresses", {"rejections": policy.leads.rejections, **early}),
         ("asked_rows", None),
+        ("strangers", None),
+    )
+    of_strangers: Steps = (
         ("home_devices", None),
         ("settled", {"days": policy.home.settled_days}),
         ("foreign_successes", None),
@@ -471,17 +492,21 @@ def account_evidence(
         ("with_the_staff", None),
         ("prior_failures", {"days": limits.prior_failure_days}),
         ("home_sprayed", None),
-        ("overlapping", hours),
-        ("raise_after_foreign", {"hours": limits.indicator_hours}),
-        ("critical_operations", None),
-        ("followed_by_critical", {"hours": limits.indicator_hours}),
+        ("overlapping", {"hours": limits.overlap_hours}),
+        ("raise_after_foreign", hours),
         ("standing_countries", {"accounts": limits.egress_accounts, **early}),
-        ("two_places", None),
         ("foreign_profile", {"habit_days": limits.habit_days, "middle": window.middle, **early}),
     )
-    for name, values in steps:
-        run_named(con, name, values, file="accounts")
-    leads = _leads(con, window, policy)
+    _take(con, steps)
+    asked = holds(con, "asked_rows")
+    if asked:
+        _take(con, of_strangers)
+    run_named(con, "critical_operations", file="accounts")
+    if asked:
+        run_named(con, "followed_by_critical", hours, file="accounts")
+    if counts_any(con, "homes_elsewhere", file="accounts"):
+        run_named(con, "two_places", file="accounts")
+    leads = _leads(con, window, policy, asked=asked)
     by_account: dict[str, list[LeadKind]] = {}
     for lead in leads:
         for account in lead.accounts:
@@ -500,6 +525,11 @@ def account_evidence(
             )
         )
     return found, leads
+
+
+def _take(con: Evidence, steps: Steps) -> None:
+    for name, values in steps:
+        run_named(con, name, values, file="accounts")
 
 
 ACCOUNT_COLUMNS = (
@@ -543,36 +573,34 @@ ACCOUNT_COLUMNS = (
 )
 
 
-def _leads(con: duckdb.DuckDBPyConnection, window: Window, policy: Policy) -> list[Lead]:
-    limits, early = policy.leads, window.baseline_end
+def _leads(con: duckdb.DuckDBPyConnection, window: Window, policy: Policy, *, asked: bool) -> list[Lead]:
+    limits, early = policy.leads, {"baseline_end": window.baseline_end}
+    hours = {"hours": limits.hours}
+
+    def told(name: str, *, by: bool, **values: object) -> Rows:
+        return run_named(con, name, values or None, file="accounts") if by else []
+
     found: list[Lead] = []
-    rows = run_named(
-        con,
-        "lead_rejections",
-        {"hours": limits.hours, "rejections": limits.rejections, "baseline_end": early},
-        file="accounts",
-    )
+    rows = told("lead_rejections", by=asked, **hours, **early, rejections=limits.rejections)
     found += [Lead(LeadKind.SUCCESS_AFTER_REJECTIONS, (a,), (address,), _iso(b), _iso(e)) for a, address, b, e in rows]
-    rows = run_named(
-        con, "lead_new_addresses", {"accounts": limits.new_address_accounts, "baseline_end": early}, file="accounts"
-    )
+    rows = told("lead_new_addresses", by=asked, **early, accounts=limits.new_address_accounts)
     found += [
         Lead(LeadKind.NEW_ADDRESS_ON_MANY_ACCOUNTS, tuple(a), (address,), _iso(b), _iso(e)) for address, a, b, e in rows
     ]
-    rows = run_named(con, "lead_mfa_denials", {"hours": limits.hours, "denials": limits.mfa_denials}, file="accounts")
+    denied = counts_any(con, "mfa_denials", file="accounts")
     seen: set[str] = set()
-    for account, begins, ends in rows:
+    for account, begins, ends in told("lead_mfa_denials", by=denied, **hours, denials=limits.mfa_denials):
         if account not in seen:
             seen.add(account)
             found.append(Lead(LeadKind.SUCCESS_AFTER_MFA_DENIALS, (account,), (), _iso(begins), _iso(ends)))
-    rows = run_named(con, "lead_known_bad", file="accounts")
+    rows = told("lead_known_bad", by=holds(con, "known_bad"))
     found += [Lead(LeadKind.KNOWN_BAD_ADDRESS, (a,), tuple(addresses), _iso(b), _iso(e)) for a, addresses, b, e in rows]
-    rows = run_named(con, "lead_legacy", file="accounts")
+    rows = told("lead_legacy", by=asked)
     found += [
         Lead(LeadKind.LEGACY_FOREIGN_SUCCESS, (a,), tuple(addresses or ()), _iso(b), _iso(e))
         for a, addresses, b, e in rows
     ]
-    rows = run_named(con, "lead_sessions", file="accounts") if may_repeat(con, "session_id") else []
+    rows = told("lead_sessions", by=may_repeat(con, "session_id"))
     found += [
         Lead(LeadKind.SESSION_IN_TWO_COUNTRIES, tuple(accounts or ()), tuple(addresses or ()), _iso(b), _iso(e))
         for _, accounts, addresses, b, e in rows

@@ -15,7 +15,7 @@ import maxminddb
 from maxminddb import InvalidDatabaseError, Reader
 
 from m365dq_dagster.adapters.engine import Evidence, Rows, engine_of
-from m365dq_dagster.adapters.measure import run_named
+from m365dq_dagster.adapters.measure import counts_any, run_named
 from m365dq_dagster.adapters.sql.places import distinct_addresses
 from m365dq_dagster.core.errors import BadInput
 from m365dq_dagster.core.places import Agreement, Edition, Fault, Flicker, Travel, country_of, is_public
@@ -137,12 +137,12 @@ def find_sightings(con: Evidence, policy: Policy, known: Iterable[date]) -> bool
     """By network, country and day what those accounts did whose location may have moved without them; False where there
     is none. `known` are days on which the vendor is known to have misplaced users. Asks for the decisions.
     """
-    if not run_named(con, "several_countries", file="places")[0][0]:
+    if not counts_any(con, "several_countries", file="places"):
         return False
     run_named(con, "account_days", file="places")
     run_named(con, "usual_countries", file="places")
     run_named(con, "suspects", _crowd(policy, known), file="places")
-    if not run_named(con, "has_suspects", file="places")[0][0]:
+    if not counts_any(con, "has_suspects", file="places"):
         return False
     run_named(con, "sightings", file="places")
     return True
@@ -192,6 +192,8 @@ def unsettled(con: Evidence) -> int:
 
 def fast_travel(con: Evidence, policy: Policy) -> list[Travel]:
     """Persons who succeed in two countries within a time in which nobody travels. Asks for the events."""
+    if not counts_any(con, "in_several_countries", file="places"):
+        return []
     rows = run_named(con, "fast_travel", {"minutes": policy.places.travel_minutes}, file="places")
     return [
         Travel(account, int(moves), float(fastest), route, tuple(examples))

@@ -10,9 +10,19 @@ from datetime import datetime
 import duckdb
 
 from m365dq_dagster.adapters.engine import Rows
-from m365dq_dagster.adapters.measure import has_table, insert_rows, run_named
+from m365dq_dagster.adapters.measure import counts_any, has_table, insert_rows, run_named
 from m365dq_dagster.adapters.sql.sightings import count_values
-from m365dq_dagster.core.sightings import CUT, MOST, REST, WATCHED, OpenValue, OpenValues, Reference, Sighted
+from m365dq_dagster.core.sightings import (
+    CUT,
+    MOST,
+    NOTHING_OPEN,
+    REST,
+    WATCHED,
+    OpenValue,
+    OpenValues,
+    Reference,
+    Sighted,
+)
 
 FILE = "sightings"
 TABLE = "value_sightings"
@@ -72,6 +82,8 @@ def _sighted(
 
 def open_values(con: duckdb.DuckDBPyConnection, reference: Reference) -> tuple[OpenValues, Mapping[str, OpenValues]]:
     """The unknown values that left sign-ins open: of the whole case, and by account. Asks for the events."""
+    if not counts_any(con, "left_open", file=FILE):
+        return NOTHING_OPEN, {}
     whole = _open(con, reference, MOST, whole=True)
     found: dict[str, list[OpenValue]] = {}
     for account, one in _open(con, reference, ACCOUNT_MOST, whole=False) if whole else ():

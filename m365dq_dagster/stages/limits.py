@@ -8,6 +8,7 @@ from datetime import datetime
 
 from m365dq_dagster.adapters import measure
 from m365dq_dagster.core.limits import Limits, PolicyChange, Unseen, one_change_each
+from m365dq_dagster.core.outcome import LogType
 from m365dq_dagster.stages.case_run import CaseRun
 
 POLICIES = {
@@ -24,8 +25,10 @@ DATED = ("entra_audit_logs", "ca_policies")
 def measured(run: CaseRun) -> Limits:
     """Count it. Asks for the adjudicated events."""
     con, tables = run.con, measure.table_names(run.con)
-    begins, ends = measure.run_named(con, "span", file="limits")[0]
-    measure.run_named(con, "unseen_activity", file="limits")
+    begins, ends, refreshes, stopped_later = measure.run_named(con, "span", file="limits")[0]
+    measure.run_named(con, "unseen_table", file="limits")
+    if measure.holds(con, LogType.UAL):
+        measure.run_named(con, "unseen_activity", file="limits")
     factors, newest = (0, None)
     if "authentication_details" in tables:
         factors, newest = measure.run_named(con, "factors", file="limits")[0]
@@ -34,7 +37,7 @@ def measured(run: CaseRun) -> Limits:
     return Limits(
         begins=begins,
         ends=ends,
-        refreshes=int(measure.run_named(con, "refreshes", file="limits")[0][0]),
+        refreshes=int(refreshes),
         factor_rows=int(factors),
         factor_newest=newest,
         audit_newest=measure.run_named(con, "audit_newest", file="limits")[0][0],
@@ -44,7 +47,7 @@ def measured(run: CaseRun) -> Limits:
         withheld_risk=int(withheld),
         policies=_policies(run, tables, begins),
         policies_dated=not tables.isdisjoint(DATED),
-        stopped_later=int(measure.run_named(con, "stopped_later", file="limits")[0][0]),
+        stopped_later=int(stopped_later),
         unseen=tuple(
             Unseen(account, int(rows), int(refused), tried, known, tuple(examples))
             for account, rows, refused, tried, known, examples in measure.run_named(con, "unseen", file="limits")

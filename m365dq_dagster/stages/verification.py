@@ -177,7 +177,9 @@ def _case_evidence(run: CaseRun, fields: Judged, window: measure.Window, known: 
     success = [row for row in counted if row[2] == "SUCCESS"]
     open_rows = [row for row in counted if not Outcome(row[2]).is_decided]
     flows = measure.run_named(con, "case_flows", file="accounts")[0]
-    unmatched = measure.run_named(con, "unmatched_audit_logons", file="accounts")[0]
+    audited = LogType.UAL in fields
+    unmatched = measure.run_named(con, "unmatched_audit_logons", file="accounts")[0] if audited else (0, 0)
+    failure_codes, sign_in_types, sure_foreign, nameless = measure.run_named(con, "case_numbers", file="accounts")[0]
     critical = measure.run_named(con, "critical_by_persons", file="accounts")
     deciding = [one for judged in fields.values() for one in judged if one.may_testify and one.decisiveness]
     return CaseEvidence(
@@ -194,12 +196,12 @@ def _case_evidence(run: CaseRun, fields: Judged, window: measure.Window, known: 
         foreign_attempts=int(flows[2]),
         foreign_success_flows=int(flows[3]),
         foreign_success_rows=sum(int(row[5]) for row in success),
-        failure_codes=int(measure.run_named(con, "failure_codes", file="accounts")[0][0]),
-        sign_in_types=tuple(row[0] for row in measure.run_named(con, "sign_in_types", file="accounts")),
+        failure_codes=int(failure_codes),
+        sign_in_types=tuple(sign_in_types or ()),
         audit_success=uncounted_success,
         audit_logons_unmatched=int(unmatched[0]),
         audit_unmatched_accounts=int(unmatched[1]),
-        has_audit_log=LogType.UAL in fields,
+        has_audit_log=audited,
         dates_ambiguous=bool(measure.run_named(con, "ambiguous_dates", file="accounts")[0][0]),
         absent_accounts=_absent_accounts(run),
         window_gap=_window_gap(run, window),
@@ -207,8 +209,8 @@ def _case_evidence(run: CaseRun, fields: Judged, window: measure.Window, known: 
         quarantined=sum(row["rows"] for row in measure.mappings(con, "quarantine")),
         critical_operations=tuple((row[0], int(row[1])) for row in critical),
         accounts_at_risk=tuple(row[0] for row in measure.run_named(con, "accounts_at_risk", file="accounts")),
-        nameless_success=int(measure.run_named(con, "nameless_successes", file="accounts")[0][0]),
-        sure_foreign_success=int(measure.run_named(con, "sure_foreign_successes", file="accounts")[0][0]),
+        nameless_success=int(nameless),
+        sure_foreign_success=int(sure_foreign),
         unseen_accounts=tuple(one.account for one in known.unseen),
         weak_basis=all(one.state is FieldState.UNIFORM or str(one.spec.witness) == "secondary" for one in deciding),
     )
@@ -354,9 +356,11 @@ CONTRADICTIONS = {
 
 
 def _conflicts(run: CaseRun) -> list[dict[str, Any]]:
+    decided = measure.counts_any(run.con, "contradicted", file="document")
+    told = measure.run_named(run.con, "contradictions", file="document") if decided else []
     found = [
         {"kind": kind, "rows": count, "detail": CONTRADICTIONS[kind], "example_event_ids": examples}
-        for kind, count, examples in measure.run_named(run.con, "contradictions", file="document")
+        for kind, count, examples in told
     ]
     copies, formats = measure.run_named(run.con, "suspected_overlap")[0]
     if copies:
@@ -365,7 +369,8 @@ def _conflicts(run: CaseRun) -> list[dict[str, Any]]:
             "stay in the row counts and are left out of attempts and rates; keep one of the two exports."
         )
         found.append({"kind": "SUSPECTED_OVERLAP", "rows": copies, "detail": detail, "example_event_ids": []})
-    moved = measure.run_named(run.con, "moved_addresses", file="document")
+    several = measure.counts_any(run.con, "addresses_in_several", file="document")
+    moved = measure.run_named(run.con, "moved_addresses", file="document") if several else []
     return found + [
         {
             "kind": "ADDRESS_IN_TWO_COUNTRIES",

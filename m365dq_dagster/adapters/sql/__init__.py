@@ -32,6 +32,11 @@ def attach_new(path: str) -> str:
     return f"ATTACH {quote_literal(path)} AS kept"
 
 
+def any_row(table: str) -> str:
+    """One row where a table holds any."""
+    return f"SELECT 1 FROM {quote_identifier(table)} LIMIT 1"
+
+
 def parquet_table(table: str, path: str, *, copied: bool) -> str:
     """A Parquet file under a table's name: read in place, or its rows copied."""
     kind = "TABLE" if copied else "VIEW"

@@ -68,6 +68,24 @@ FROM asked_rows AS a
 JOIN logon_rows AS r ON r.log_type = a.log_type AND r.file_id = a.file_id AND r.row_no = a.row_no
 JOIN judged AS j ON j.log_type = a.log_type AND j.file_id = a.file_id AND j.row_no = a.row_no
 
+-- name: strangers
+-- What is counted of the successes that may be a stranger's; without any, these tables stay empty.
+CREATE OR REPLACE TEMP TABLE foreign_successes (
+    log_type VARCHAR, file_id INTEGER, row_no BIGINT, read_time TIMESTAMP, event_time TIMESTAMP, account VARCHAR, address VARCHAR,
+    country VARCHAR, session_id VARCHAR, interactive BOOLEAN, flow_id VARCHAR, confidence VARCHAR, decided_by VARCHAR, legacy_client BOOLEAN,
+    password_grant BOOLEAN, names_device BOOLEAN, own_device BOOLEAN, plausible_device BOOLEAN, unknown_device BOOLEAN, from_egress BOOLEAN
+);
+CREATE OR REPLACE TEMP TABLE prior_failures (account VARCHAR, failures BIGINT);
+CREATE OR REPLACE TEMP TABLE home_sprayed (account VARCHAR, victims BIGINT);
+CREATE OR REPLACE TEMP TABLE overlapping (account VARCHAR, successes BIGINT);
+CREATE OR REPLACE TEMP TABLE followed_by_critical (account VARCHAR, operation VARCHAR, row_count BIGINT);
+CREATE OR REPLACE TEMP TABLE two_places (account VARCHAR, days BIGINT);
+CREATE OR REPLACE TEMP TABLE foreign_profile (
+    account VARCHAR, success_flows BIGINT, eligible BIGINT, own BIGINT, own_or_plausible BIGINT, egress BIGINT, naming_device BIGINT,
+    by_access BIGINT, high BIGINT, timed BIGINT, countries BIGINT, country_changes BIGINT, in_standing_country BIGINT, days BIGINT,
+    home_days BIGINT, habitual BOOLEAN, spray_victims BIGINT, legacy BIGINT
+)
+
 -- name: home_devices
 -- Devices of those accounts at home, and when each was first used there with success: by id, by join type, by browser and system.
 CREATE OR REPLACE TEMP TABLE home_devices AS
@@ -97,7 +115,7 @@ GROUP BY account
 -- A device is the owner's own by its id, or by its join type where the row names no id: anybody who holds the password may register a
 -- device of his own, so a joined device with a strange id is unknown. Before an account has settled at home there is no earlier use to ask
 -- for: what it uses at home later is plausible then, and no more.
-CREATE OR REPLACE TEMP TABLE foreign_successes AS
+INSERT INTO foreign_successes
 SELECT
     e.log_type, e.file_id, e.row_no, e.read_time, e.event_time, e.account, e.address, e.country, e.session_id, e.interactive, e.flow_id,
     e.confidence, e.decided_by, e.legacy_client, e.password_grant,
@@ -139,7 +157,7 @@ WHERE address IN (SELECT address FROM proven_egress)
 
 -- name: prior_failures
 -- Failures from the country of a foreign success on the same account in the days before the account's first success from there.
-CREATE OR REPLACE TEMP TABLE prior_failures AS
+INSERT INTO prior_failures
 WITH firsts AS (
     SELECT account, country, min(event_time) AS first_success
     FROM foreign_successes
@@ -167,7 +185,7 @@ GROUP BY address
 
 -- name: home_sprayed
 -- Accounts that such an address entered from where it is not foreign, from no device that the account used before.
-CREATE OR REPLACE TEMP TABLE home_sprayed AS
+INSERT INTO home_sprayed
 SELECT e.account, max(s.victims) AS victims
 FROM asked_successes AS e
 JOIN home_sprayers AS s ON s.address = e.address
@@ -177,7 +195,7 @@ GROUP BY e.account
 
 -- name: overlapping
 -- Interactive foreign successes from an unknown device close in time to an interactive home success of the account.
-CREATE OR REPLACE TEMP TABLE overlapping AS
+INSERT INTO overlapping
 WITH abroad AS (
     SELECT account, event_time, flow_id
     FROM foreign_successes
@@ -241,7 +259,7 @@ WHERE severity = 'CRITICAL' AND is_person AND account IS NOT NULL
 
 -- name: followed_by_critical
 -- Foreign successes followed from the same address or session by a critical persistence or exfiltration operation that is no habit.
-CREATE OR REPLACE TEMP TABLE followed_by_critical AS
+INSERT INTO followed_by_critical
 WITH told AS (
     SELECT account, 'address' AS kind, address AS place, event_time, NULL AS operation FROM foreign_successes
     UNION ALL
@@ -274,10 +292,14 @@ WHERE counted AND outcome = 'SUCCESS' AND account IS NOT NULL AND country IS NOT
 GROUP BY country
 HAVING count(DISTINCT account) >= $accounts
 
+-- name: homes_elsewhere
+-- Accounts with a home of their own beside the case's.
+SELECT count(*) FROM own_homes WHERE country NOT IN (SELECT country FROM case_homes)
+
 -- name: two_places
 -- Accounts with a home of their own beside the case's, and on how many days they succeeded both there and elsewhere while no device that is
 -- named was used in both: two people may use them, one of them from the first days.
-CREATE OR REPLACE TEMP TABLE two_places AS
+INSERT INTO two_places
 WITH present AS (
     SELECT
         account, country, CAST(event_time AS DATE) AS day,
@@ -302,7 +324,7 @@ GROUP BY a.account
 
 -- name: foreign_profile
 -- Per account: its foreign successes by device and origin, and whether they look like a journey.
-CREATE OR REPLACE TEMP TABLE foreign_profile AS
+INSERT INTO foreign_profile
 WITH success_flows AS (
     SELECT
         s.*, lag(s.country) OVER (PARTITION BY s.account ORDER BY s.event_time, s.file_id, s.row_no) AS country_before,
@@ -392,6 +414,9 @@ WHERE address IS NOT NULL AND NOT own_device AND address NOT IN (
 GROUP BY address
 HAVING count(DISTINCT account) >= $accounts
 ORDER BY address
+
+-- name: mfa_denials
+SELECT count(*) FROM adjudicated WHERE counted AND code = '500121'
 
 -- name: lead_mfa_denials
 -- Repeated denials of the second factor, then a success. The owner who refused prompts that others caused, and goes on working from where he
@@ -542,15 +567,26 @@ SELECT
     count(*) FILTER (WHERE is_foreign AND outcome = 'SUCCESS') AS foreign_success
 FROM flows
 
--- name: failure_codes
-SELECT count(DISTINCT code_key) FROM judged
-WHERE counted AND normalized_status = 'FAILURE' AND decided_by IN ('status_error_code', 'error_number')
+-- name: case_numbers
+-- Of the counted rows: codes that tell a failure; types of sign-in; successes that may be an intruder's, from abroad or from a sprayer's
+-- address, and are told by more than a uniform field; successes outside the case's home that name no account and are of no application, so
+-- that nobody's home can be held against them.
+SELECT
+    count(DISTINCT code_key) FILTER (WHERE normalized_status = 'FAILURE' AND decided_by IN ('status_error_code', 'error_number')) AS codes,
+    list(DISTINCT sign_in_type ORDER BY sign_in_type) FILTER (WHERE sign_in_type IS NOT NULL) AS sign_in_types,
+    count(*) FILTER (
+        WHERE outcome = 'SUCCESS' AND confidence <> 'LOW' AND (is_foreign OR address IN (SELECT address FROM home_sprayers))
+    ) AS sure_foreign,
+    count(*) FILTER (
+        WHERE outcome = 'SUCCESS' AND account IS NULL AND country IS NOT NULL
+          AND coalesce(sign_in_type, '') NOT IN ('serviceprincipal', 'managedidentity')
+          AND country NOT IN (SELECT country FROM case_homes) AND coalesce(address, '') NOT IN (SELECT address FROM known_egress)
+    ) AS nameless
+FROM judged
+WHERE counted
 
 -- name: ambiguous_dates
 SELECT count(*) FROM files WHERE date_order = 'AMBIGUOUS'
-
--- name: sign_in_types
-SELECT DISTINCT sign_in_type FROM judged WHERE counted AND sign_in_type IS NOT NULL ORDER BY sign_in_type
 
 -- name: unread_files
 -- Files of the folder that no format takes, and rows that could not be read.
@@ -565,18 +601,6 @@ WHERE u.log_type = 'unified_audit_log' AND NOT u.counted AND u.outcome = 'SUCCES
     SELECT 1 FROM judged AS s WHERE s.counted AND s.account = u.account AND s.address IS NOT DISTINCT FROM u.address
       AND s.outcome IN ('SUCCESS', 'INTERRUPTED', 'UNKNOWN')
   )
-
--- name: sure_foreign_successes
--- Successes that may be an intruder's, from abroad or from a sprayer's address, and are told by more than a uniform field.
-SELECT count(*) FROM judged
-WHERE counted AND outcome = 'SUCCESS' AND confidence <> 'LOW' AND (is_foreign OR address IN (SELECT address FROM home_sprayers))
-
--- name: nameless_successes
--- Successes outside the case's home that name no account and are of no application: nobody's home can be held against them.
-SELECT count(*) FROM judged
-WHERE counted AND outcome = 'SUCCESS' AND account IS NULL AND country IS NOT NULL
-  AND coalesce(sign_in_type, '') NOT IN ('serviceprincipal', 'managedidentity')
-  AND country NOT IN (SELECT country FROM case_homes) AND coalesce(address, '') NOT IN (SELECT address FROM known_egress)
 
 -- name: corroborate
 -- A success that only Conditional Access tells is sure where the same account acts from the same address or session in another log.

@@ -72,6 +72,9 @@ SELECT log_type, field, list(DISTINCT provenance ORDER BY provenance) AS origins
 FROM field_provenance
 GROUP BY log_type, field
 
+-- name: contradicted
+SELECT count(*) FROM decided WHERE contradiction IS NOT NULL
+
 -- name: contradictions
 SELECT
     contradiction, count(*) AS row_count,
@@ -80,6 +83,9 @@ FROM events
 WHERE contradiction IS NOT NULL
 GROUP BY contradiction
 ORDER BY contradiction
+
+-- name: addresses_in_several
+SELECT count(*) FROM address_countries WHERE countries > 1
 
 -- name: moved_addresses
 -- Addresses that were placed in more than one country, the busiest first.

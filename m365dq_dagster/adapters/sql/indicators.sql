@@ -371,6 +371,11 @@ WHERE u.operation = 'MailItemsAccessed' AND u.is_person
     )
   )
 
+-- name: tried_passwords
+-- Addresses that were rejected on at least so many accounts, in whatever log.
+SELECT count(*)
+FROM (SELECT address FROM address_accounts WHERE rejected > 0 GROUP BY address HAVING count(*) >= $accounts) AS tried
+
 -- name: password_sprays
 -- Addresses whose passwords were rejected on several accounts that never succeeded from them: not an office whose people mistype.
 WITH tried AS (

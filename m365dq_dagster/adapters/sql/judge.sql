@@ -252,9 +252,12 @@ FROM ranked
 WHERE place = 1
 
 -- name: copies
+CREATE OR REPLACE TEMP TABLE copies (file_id INTEGER, row_no BIGINT)
+
+-- name: find_copies
 -- Rows of a legacy export that tell a sign-in again. A legacy success is a copy only of a success: where the sign-in tells something else it
 -- is another event, or else a success would be lost with it.
-CREATE OR REPLACE TEMP TABLE copies AS
+INSERT INTO copies
 SELECT DISTINCT l.file_id, l.row_no
 FROM logons AS l
 JOIN decisions AS ld ON ld.log_type = l.log_type AND ld.combo = l.combo
@@ -303,7 +306,9 @@ LEFT JOIN unplaced AS u ON u.log_type = l.log_type AND u.file_id = l.file_id AND
 CREATE OR REPLACE TEMP TABLE corroborated (log_type VARCHAR, file_id INTEGER, row_no BIGINT)
 
 -- name: window
-SELECT min(read_time), max(read_time) FROM counted_logons WHERE counted
+-- First and last moment of the counted logons. What is left out as a copy stands at the moment of a sign-in that counts.
+SELECT min(read_time), max(read_time) FROM logon_rows
+WHERE log_type <> 'unified_audit_log' OR (SELECT count(*) FROM sign_in_logs) = 0
 
 -- name: success_days
 -- Where each account succeeded on each day; rows without a time stand under no day.
@@ -448,8 +453,11 @@ FROM flow_steps AS s
 JOIN long_ids AS i ON i.id = s.id
 
 -- name: travelled
+CREATE OR REPLACE TEMP TABLE travelled (file_id INTEGER, row_no BIGINT)
+
+-- name: find_travelled
 -- Rows that a known journey explains, each once however many entries name it.
-CREATE OR REPLACE TEMP TABLE travelled AS
+INSERT INTO travelled
 SELECT DISTINCT j.file_id, j.row_no
 FROM placed AS j
 JOIN known_travel AS t ON t.account = j.account AND t.country = j.country AND j.read_time >= t.begins AND j.read_time < t.ends

@@ -1,11 +1,16 @@
 -- What the evidence holds that no verdict can lean on: activity without a sign-in, refreshed tokens, factors and rows that come late,
 -- withheld risk, policies that were made while the sign-ins were being written. Runs after judge.sql.
 
+-- name: unseen_table
+CREATE OR REPLACE TEMP TABLE unseen_activity (
+    account VARCHAR, row_count BIGINT, from_refused BIGINT, tried BOOLEAN, known_domain BOOLEAN, examples VARCHAR[]
+)
+
 -- name: unseen_activity
 -- Persons at work in the audit log while the sign-in log was being written, of whom it holds no row that could have let them in; and how
 -- many of their rows come from an address at which their own sign-ins were refused. `tried` says whether they have a sign-in row at all,
 -- `known_domain` whether anybody of their domain has.
-CREATE OR REPLACE TEMP TABLE unseen_activity AS
+INSERT INTO unseen_activity
 WITH span AS (
     SELECT min(event_time) AS begins, max(event_time) AS ends FROM judged WHERE log_type = 'sign_in_logs'
 ),
@@ -35,9 +40,6 @@ GROUP BY w.account
 
 -- name: unseen
 SELECT account, row_count, from_refused, tried, known_domain, examples FROM unseen_activity ORDER BY row_count DESC, account
-
--- name: refreshes
-SELECT count(*) FROM judged WHERE counted AND sign_in_type = 'noninteractiveuser'
 
 -- name: factors
 SELECT count(*), max(event_time) FROM authentication_details
@@ -87,8 +89,10 @@ FROM (
 ) AS listed
 WHERE moment > $begins AND file_id NOT IN (SELECT file_id FROM files WHERE date_order = 'AMBIGUOUS')
 
--- name: stopped_later
-SELECT count(*) FROM judged WHERE counted AND outcome = 'BLOCKED_AFTER_FIRST_FACTOR'
-
 -- name: span
-SELECT min(event_time), max(event_time) FROM judged WHERE counted
+-- First and last counted sign-in, refreshed tokens, and sign-ins that were stopped after the first factor.
+SELECT
+    min(event_time), max(event_time), count(*) FILTER (WHERE sign_in_type = 'noninteractiveuser'),
+    count(*) FILTER (WHERE outcome = 'BLOCKED_AFTER_FIRST_FACTOR')
+FROM judged
+WHERE counted

@@ -276,6 +276,10 @@ ORDER BY log_type, reason
 -- Rows of addresses that were placed in several countries and have none by their history.
 SELECT coalesce(CAST(sum(all_rows) AS BIGINT), 0) FROM address_countries WHERE countries > 1 AND country IS NULL
 
+-- name: in_several_countries
+-- Accounts that succeeded in several countries.
+SELECT count(*) FROM (SELECT account FROM success_countries GROUP BY account HAVING count(*) > 1) AS several
+
 -- name: fast_travel
 -- Persons who succeed in two countries within a time in which nobody travels, those with most such moves first. Known egress is no place.
 WITH several AS (SELECT account FROM success_countries GROUP BY account HAVING count(*) > 1),

@@ -98,6 +98,10 @@ FROM value_sightings AS v
 WHERE $all OR NOT v.known
 ORDER BY v.row_count DESC, v.log_type, v.field, v.value, v.well_formed
 
+-- name: left_open
+-- What was decided that leaves a field open.
+SELECT count(*) FROM decided WHERE open_field IS NOT NULL
+
 -- name: open_values
 -- The unknown values that left logons open: by account, and of the whole case under no name where `$whole`. Copies in another export count once.
 SELECT account, log_type, field, CASE WHEN place <= $most AND value <> $rest THEN value ELSE $rest END AS value, CAST(sum(row_count) AS BIGINT) AS row_count
