@@ -6,10 +6,11 @@ from __future__ import annotations
 
 import ipaddress
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from itertools import groupby
 from typing import Any
 
 import duckdb
@@ -19,7 +20,9 @@ from m365dq_dagster.adapters.engine import Evidence, Rows, engine_of
 from m365dq_dagster.adapters.rule_pack import RulePack
 from m365dq_dagster.adapters.sql.context_rules import Asked, count_matches
 from m365dq_dagster.adapters.sql.document import reach_of
-from m365dq_dagster.adapters.sql.profile import count_column
+from m365dq_dagster.adapters.sql.logons import logon_rows
+from m365dq_dagster.adapters.sql.profile import Counted
+from m365dq_dagster.adapters.sql.profile import count_columns as count_columns_of
 from m365dq_dagster.core.adjudication import Access, Client, Combo, Decision, Mark, Word
 from m365dq_dagster.core.checks import CheckResult
 from m365dq_dagster.core.context import CaseContext
@@ -45,6 +48,9 @@ ONLY = {**dict.fromkeys(LOGON_ONLY, "logons"), "mail_access_type": "mail access"
 
 Steps = Sequence[tuple[str, Mapping[str, object] | None]]
 """Named statements in their order, each with what is bound."""
+
+COUNTED_AT_ONCE = 500_000
+"""Rows of a log up to which its columns are counted by one statement: all their values are in memory meanwhile."""
 
 SINGLE_FACTOR = {"single": True, "multi": False}
 
@@ -109,18 +115,20 @@ def drop_outgrown(con: duckdb.DuckDBPyConnection) -> None:
         con.execute(f"DROP TABLE {sql.quote_identifier(table)}")
 
 
-def read_logons(con: Evidence) -> None:
-    """Open the logons for this connection, with their witnesses reduced to known words; nothing is written. Asks for
-    the pack tables and the parts.
+def read_logons(con: Evidence, filled: Collection[LogType]) -> None:
+    """Open the logons of the logs that are filled for this connection, with their witnesses reduced to known words;
+    nothing is written. Asks for the pack tables and the parts.
     """
-    run_named(con, "logon_rows")
+    engine_of(con).run(logon_rows(filled))
     run_named(con, "logons")
 
 
-def build_logons(con: Evidence) -> None:
-    """Count what the witnesses of the logons say, by file, type and day, before any part is known."""
+def build_logons(con: Evidence, filled: Collection[LogType] = ()) -> None:
+    """Count what the witnesses of the logons say, by file, type and day, before any part is known. `filled` are the
+    logs that hold any row; all are read where none is named.
+    """
     run_named(con, "row_parts")
-    read_logons(con)
+    read_logons(con, filled)
     run_named(con, "said")
     run_named(con, "witness_days")
 
@@ -190,21 +198,24 @@ def _combo(log_type: LogType, key: str, rows: int) -> Combo:
     )
 
 
-def count_columns(con: Evidence, specs: Iterable[FieldSpec]) -> None:
-    """Count every profiled column exactly and keep the counts, so that later steps need not scan again."""
+def count_columns(con: Evidence, specs: Iterable[FieldSpec], rows: Mapping[LogType, int]) -> None:
+    """Count every profiled column exactly and keep the counts, so that later steps need not scan again. `rows` are
+    those of each log.
+    """
     engine = engine_of(con)
     with engine.together():
         run_named(engine, "column_counts_table")
-        for spec in specs:
-            engine.run(
-                count_column(
-                    spec.log_type,
-                    spec.field,
-                    raw=spec.field in RAW_COLUMNS,
-                    only=ONLY.get(spec.field) if spec.log is LogType.UAL else None,
-                    two_letters=spec.field == "country",
-                )
-            )
+        for log_type, found in groupby(specs, key=lambda spec: spec.log):
+            columns = [_counted(spec) for spec in found]
+            few = rows[log_type] <= COUNTED_AT_ONCE
+            for together in [columns] if few else [[one] for one in columns]:
+                for text in count_columns_of(log_type, together):
+                    engine.run(text)
+
+
+def _counted(spec: FieldSpec) -> Counted:
+    only = ONLY.get(spec.field) if spec.log is LogType.UAL else None
+    return Counted(spec.field, spec.field in RAW_COLUMNS, only, spec.field == "country")
 
 
 def count_rule_matches(con: Evidence, pack: RulePack, licence: str | None) -> None:

@@ -10,7 +10,7 @@ from datetime import datetime
 import duckdb
 
 from m365dq_dagster.adapters.engine import Rows
-from m365dq_dagster.adapters.measure import counts_any, has_table, insert_rows, run_named
+from m365dq_dagster.adapters.measure import counts_any, has_table, holds, insert_rows, run_named
 from m365dq_dagster.adapters.sql.sightings import count_values
 from m365dq_dagster.core.sightings import (
     CUT,
@@ -22,6 +22,7 @@ from m365dq_dagster.core.sightings import (
     OpenValues,
     Reference,
     Sighted,
+    Watched,
 )
 
 FILE = "sightings"
@@ -36,13 +37,17 @@ def look_up(con: duckdb.DuckDBPyConnection, reference: Reference, most: int = MO
     rows = [[*key, word, value] for key, words in reference.known.items() for word, value in words.items()]
     insert_rows(con, "known_values", rows)
     run_named(con, "witness_values", file=FILE)
-    columns = _columns(con)
-    for one in WATCHED:
-        if not one.of_logons and one.source in columns.get(one.log_type, ()):
-            apart = "is_logon" if one.key == ("unified_audit_log", "operation") else ""
-            con.execute(count_values(one.log_type, one.source, one.fold, apart=apart))
+    columns = {table: names for table, names in _columns(con).items() if holds(con, table)}
+    asked = [one for one in WATCHED if not one.of_logons and one.source in columns.get(one.log_type, ())]
+    if asked:
+        con.execute(count_values([(one.log_type, one.source, one.fold, _apart(one)) for one in asked]))
     run_named(con, "value_sightings", {"most": most, "rest": REST, "cut": CUT}, file=FILE)
     run_named(con, "forget", file=FILE)
+
+
+def _apart(one: Watched) -> str:
+    """Logons of the audit log are counted with what their witnesses say."""
+    return "is_logon" if one.key == ("unified_audit_log", "operation") else ""
 
 
 def _columns(con: duckdb.DuckDBPyConnection) -> dict[str, set[str]]:

@@ -28,7 +28,7 @@ from m365dq_dagster.stages.stamps import stamp
 STAGE = "quality"
 RUNBOOK = "docs/runbooks/quality-check-failure.md"
 CODES_RUNBOOK = "docs/runbooks/unknown-status-code.md"
-PACK_TABLES, ORIGINS, FIELDS = "pack_tables", "origins", "fields"
+PACK_TABLES, ORIGINS, FIELDS, FILLED = "pack_tables", "origins", "fields", "filled"
 """What is worked out once a run, by name."""
 MOST_DAYS = 400
 """Days of a field's profile that the document holds, the latest ones; a year of a log and its edges."""
@@ -73,16 +73,21 @@ def load_pack_tables(run: Judging) -> None:
     run.once(PACK_TABLES, lambda: measure.load_pack_tables(run.con, run.pack))
 
 
+def filled_logs(run: Judging) -> Mapping[LogType, int]:
+    """Rows of every log with logons that holds any."""
+    return run.once(FILLED, lambda: measure.filled_log_types(run.con))
+
+
 def profile(run: Judging) -> Judged:
     """Reduce every logon to what its witnesses say, count every field, and judge which may testify."""
     run.progress.step(STAGE, "reading witnesses")
     load_pack_tables(run)
-    measure.build_logons(run.con)
-    filled = measure.filled_log_types(run.con)
+    filled = filled_logs(run)
+    measure.build_logons(run.con, filled)
     specs = [spec for spec in run.pack.fields if spec.log in filled]
     run.progress.step(STAGE, f"profiling {len(specs)} fields")
     with run.watch.lap("profile"):
-        measure.count_columns(run.con, specs)
+        measure.count_columns(run.con, specs, filled)
     measure.count_rule_matches(run.con, run.pack, run.context.licence)
     fields = judged_fields(run)
     measure.mark_parts(run.con, {log_type: part_names(judged) for log_type, judged in fields.items()})
@@ -101,7 +106,7 @@ def _judged_fields(run: Judging) -> dict[LogType, tuple[FieldJudgement, ...]]:
     matches = measure.rule_matches(run.con)
     absent, paths = measure.absent_witnesses(run.con, run.pack.fields), measure.log_paths(run.con)
     judged = {}
-    for log_type in measure.filled_log_types(run.con):
+    for log_type in filled_logs(run):
         specs = [spec for spec in run.pack.fields if spec.log is log_type and (spec.log_type, spec.field) in counts]
         rows = Rows(
             log_type,

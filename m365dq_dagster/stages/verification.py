@@ -64,7 +64,7 @@ def adjudicated(run: Judging, fields: Judged) -> Adjudicated:
     """Decide every logon by the fields that may testify, settle where it came from, learn homes and fold flows."""
     con, policy = run.con, run.pack.policy
     load_pack_tables(run)
-    measure.read_logons(con)
+    measure.read_logons(con, fields)
     run.progress.step(STAGE, "adjudicating sign-ins")
     with run.watch.lap("adjudication"):
         measure.keep_decisions(con, _decisions(run, fields))

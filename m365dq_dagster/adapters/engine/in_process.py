@@ -30,8 +30,7 @@ class InProcess:
         if not rows:
             return
         columns = [list(column) for column in zip(*rows, strict=True)]
-        picks = ", ".join(f"unnest(${index + 1})" for index in range(len(columns)))
-        self.con.execute(f"INSERT INTO {sql.quote_identifier(table)} SELECT {picks}", columns)
+        self.con.execute(sql.insert_lists(table, len(columns)), columns)
 
     def keep(self, table: str, bodies: Sequence[str]) -> None:
         """A table of one text a row."""

@@ -32,6 +32,12 @@ def attach_new(path: str) -> str:
     return f"ATTACH {quote_literal(path)} AS kept"
 
 
+def insert_lists(table: str, columns: int) -> str:
+    """Add rows to a table from lists of equal length, one a column."""
+    picks = ", ".join(f"unnest(${place})" for place in range(1, columns + 1))
+    return f"INSERT INTO {quote_identifier(table)} SELECT {picks}"
+
+
 def any_row(table: str) -> str:
     """One row where a table holds any."""
     return f"SELECT 1 FROM {quote_identifier(table)} LIMIT 1"

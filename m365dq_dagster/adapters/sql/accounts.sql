@@ -75,6 +75,7 @@ CREATE OR REPLACE TEMP TABLE foreign_successes (
     country VARCHAR, session_id VARCHAR, interactive BOOLEAN, flow_id VARCHAR, confidence VARCHAR, decided_by VARCHAR, legacy_client BOOLEAN,
     password_grant BOOLEAN, names_device BOOLEAN, own_device BOOLEAN, plausible_device BOOLEAN, unknown_device BOOLEAN, from_egress BOOLEAN
 );
+CREATE OR REPLACE TEMP TABLE sprayed_addresses (address VARCHAR, victims BIGINT);
 CREATE OR REPLACE TEMP TABLE prior_failures (account VARCHAR, failures BIGINT);
 CREATE OR REPLACE TEMP TABLE home_sprayed (account VARCHAR, victims BIGINT);
 CREATE OR REPLACE TEMP TABLE overlapping (account VARCHAR, successes BIGINT);
@@ -177,7 +178,7 @@ GROUP BY x.account
 
 -- name: sprayed_addresses
 -- Addresses of foreign successes and how many other accounts they failed on without ever succeeding.
-CREATE OR REPLACE TEMP TABLE sprayed_addresses AS
+INSERT INTO sprayed_addresses
 SELECT address, count(*) AS victims
 FROM address_accounts
 WHERE failed AND NOT entered AND address IN (SELECT address FROM foreign_successes)

@@ -66,43 +66,8 @@ SELECT document FROM case_document
 SELECT table_name FROM duckdb_tables()
 WHERE database_name = current_database() AND schema_name = 'main' AND table_name IN ('logons', 'decisions', 'judged', 'events', 'flows')
 
--- name: logon_rows
--- Every logon of any log type with what its line says. Whoever counts many rows asks `judged`, which needs none of the long texts.
--- A country that is no two-letter code cannot be compared with a home and is unknown.
-CREATE OR REPLACE VIEW logon_rows AS
-SELECT
-    log_type, file_id, row_no, event_id, event_time AS read_time, account, is_person, address,
-    CASE WHEN length(country) = 2 THEN upper(country) END AS stated_country, correlation_id, session_id,
-    CASE
-        WHEN contains(lower(sign_in_event_type), 'principal') THEN 'serviceprincipal'
-        WHEN contains(lower(sign_in_event_type), 'managedidentity') THEN 'managedidentity'
-        WHEN contains(lower(sign_in_event_type), 'noninteractive') OR is_interactive = FALSE THEN 'noninteractiveuser'
-        WHEN lower(sign_in_event_type) IN ('interactiveuser', 'signinlogs') OR is_interactive THEN 'interactiveuser'
-    END AS sign_in_type,
-    lower(trim(client_app_used)) AS client_word, lower(authentication_protocol) AS protocol, user_agent,
-    lower(authentication_requirement) AS requirement, device_id, device_trust_type,
-    nullif(trim(lower(trim(browser, ' 0123456789.')), ' '), '') AS browser_family, nullif(lower(trim(os)), '') AS os,
-    coalesce(status_error_code, status_error_code_copy) AS code,
-    (status_error_code IS NOT NULL AND status_error_code_copy IS NOT NULL AND status_error_code <> status_error_code_copy) AS codes_differ,
-    'status' AS word_kind, status AS word, conditional_access_status AS access,
-    status_error_code_raw AS code_raw, status_raw AS word_raw, conditional_access_status_raw AS access_raw
-FROM (
-    SELECT 'sign_in_logs' AS log_type, * FROM sign_in_logs
-    UNION ALL
-    SELECT 'legacy_auth_logs' AS log_type, * FROM legacy_auth_logs
-) AS sign_ins
-UNION ALL
-SELECT
-    'unified_audit_log' AS log_type, file_id, row_no, event_id, event_time AS read_time, account, is_person, address,
-    CASE WHEN length(country) = 2 THEN upper(country) END AS stated_country, correlation_id, session_id, NULL AS sign_in_type,
-    NULL AS client_word, NULL AS protocol, user_agent, NULL AS requirement, NULL AS device_id, NULL AS device_trust_type,
-    NULL AS browser_family, NULL AS os, error_number AS code, FALSE AS codes_differ, 'operation' AS word_kind, operation AS word,
-    NULL AS access, error_number_raw AS code_raw, NULL AS word_raw, NULL AS access_raw
-FROM unified_audit_log
-WHERE is_logon
-
 -- name: logons
--- Those rows with their witnesses reduced to known words, as a view: reading the columns again costs less than writing them once more.
+-- The rows of `adapters.sql.logons` with their witnesses reduced to known words, as a view: reading the columns again costs less than writing them once more.
 -- `combo` names rows that say the same. `read_time` is the time as read; `event_time` is NULL where the file leaves day and month open, so
 -- that nothing that turns on a time is concluded from it. Rows on which a witness is not heard as elsewhere carry the name of their part at
 -- the end of their combo.

@@ -1,8 +1,11 @@
-"""Builds the counting of one profiled column. The statements that need no building stand in the `.sql` files beside
+"""Builds the counting of profiled columns. The statements that need no building stand in the `.sql` files beside
 this one.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from m365dq_dagster.adapters.sql import quote_identifier, quote_literal
 
@@ -17,47 +20,78 @@ APPLICABLE = {"logons": "is_logon", "mail access": "operation = 'MailItemsAccess
 """The rows on which some fields alone can exist, by a word for them."""
 
 
-def count_column(table: str, field: str, *, raw: bool, only: str | None, two_letters: bool) -> str:
-    """Count one column exactly into `column_counts`; blank is a value of its own, blanks around a value are none.
-
-    Of equally common values the first in order is the top one, so the order of rows never shows. `raw` says that the
-    text as read is kept beside the value; `only` narrows it to rows of a kind (see `APPLICABLE`); `two_letters` asks
-    for country codes.
+@dataclass(frozen=True)
+class Counted:
+    """A column that is counted: `raw` says that the text as read is kept beside the value; `only` narrows it to rows of
+    a kind (see `APPLICABLE`); `two_letters` asks for country codes.
     """
-    where = f"WHERE {APPLICABLE[only]}" if only else ""
-    valid = "length(value) = 2" if two_letters else "value IS NOT NULL"
-    count = _count_with_raw if raw else _count_alone
-    return count(table, field, where, valid)
+
+    field: str
+    raw: bool = False
+    only: str | None = None
+    two_letters: bool = False
+
+    @property
+    def where(self) -> str:
+        """The rows that are counted."""
+        return f"WHERE {APPLICABLE[self.only]}" if self.only else ""
 
 
-def _count_alone(table: str, field: str, where: str, valid: str) -> str:
+def count_columns(table: str, columns: Sequence[Counted]) -> Iterator[str]:
+    """Count columns exactly into `column_counts`: those without a text as read by one statement, since many small ones
+    cost more than the counting; the others by one each.
+
+    Blank is a value of its own, blanks around a value are none. Of equally common values the first in order is the top
+    one, so the order of rows never shows.
+    """
+    alone = [column for column in columns if not column.raw]
+    if alone:
+        yield _count_alone(table, alone)
+    for column in columns:
+        if column.raw:
+            yield _count_with_raw(table, column)
+
+
+def _count_alone(table: str, columns: Sequence[Counted]) -> str:
     """Groups are the values themselves, so that an identifier with a value a row costs one grouping and no sorting."""
+    named = ", ".join(
+        f"({place}, {quote_literal(one.field)}, {str(one.two_letters).upper()})" for place, one in enumerate(columns)
+    )
     return f"""
         INSERT INTO column_counts
-        WITH grouped AS (
-            SELECT CAST(native AS VARCHAR) AS value, k
-            FROM (
-                SELECT {quote_identifier(field)} AS native, count(*) AS k
-                FROM {quote_identifier(table)} {where} GROUP BY {quote_identifier(field)}
-            ) AS counted
-        )
+        WITH grouped AS ({" UNION ALL ".join(_grouped(table, place, one) for place, one in enumerate(columns))}),
+        most AS (SELECT place, max(k) AS k FROM grouped GROUP BY place)
         SELECT
-            {quote_literal(table)}, {quote_literal(field)}, coalesce(sum(g.k), 0),
-            coalesce(sum(CASE WHEN value IS NOT NULL THEN g.k END), 0), 0,
-            count(value) + coalesce(
-                max(CASE WHEN value IS NULL THEN 1 ELSE 0 END) * (1 - max(CASE WHEN value = '' THEN 1 ELSE 0 END)), 0
+            {quote_literal(table)}, n.field, coalesce(sum(g.k), 0),
+            coalesce(sum(CASE WHEN g.value IS NOT NULL THEN g.k END), 0), 0,
+            count(g.value) + coalesce(
+                max(CASE WHEN g.k IS NOT NULL AND g.value IS NULL THEN 1 ELSE 0 END)
+                * (1 - max(CASE WHEN g.value = '' THEN 1 ELSE 0 END)), 0
             ),
-            min(CASE WHEN g.k = most.k THEN value END), min(CASE WHEN g.k = most.k THEN value END),
+            min(CASE WHEN g.k = m.k THEN g.value END), min(CASE WHEN g.k = m.k THEN g.value END),
             coalesce(max(g.k), 0), coalesce(sum(CASE WHEN g.k > 1 THEN g.k * ln(g.k) ELSE 0 END), 0),
-            coalesce(sum(CASE WHEN {valid} THEN g.k END), 0)
-        FROM grouped AS g
-        CROSS JOIN (SELECT max(k) AS k FROM grouped) AS most
+            coalesce(sum(CASE WHEN g.value IS NOT NULL AND (NOT n.two_letters OR length(g.value) = 2) THEN g.k END), 0)
+        FROM (VALUES {named}) AS n (place, field, two_letters)
+        LEFT JOIN grouped AS g ON g.place = n.place
+        LEFT JOIN most AS m ON m.place = n.place
+        GROUP BY n.place, n.field
     """
 
 
-def _count_with_raw(table: str, field: str, where: str, valid: str) -> str:
+def _grouped(table: str, place: int, column: Counted) -> str:
+    name = quote_identifier(column.field)
+    return (
+        f"SELECT {place} AS place, CAST(native AS VARCHAR) AS value, k FROM ("
+        f"SELECT {name} AS native, count(*) AS k FROM {quote_identifier(table)} {column.where} GROUP BY {name}"
+        f") AS c{place}"
+    )
+
+
+def _count_with_raw(table: str, column: Counted) -> str:
     """Groups are values with the texts they were read from."""
+    field, where = column.field, column.where
     value, as_read = f"CAST({quote_identifier(field)} AS VARCHAR)", quote_identifier(field + "_raw")
+    valid = "length(value) = 2" if column.two_letters else "value IS NOT NULL"
     return f"""
         INSERT INTO column_counts
         SELECT

@@ -12,8 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from m365dq_dagster.adapters import measure, sql
-from m365dq_dagster.adapters.sql.profile import count_column
+from m365dq_dagster.adapters.sql.profile import Counted, count_columns
 from m365dq_dagster.core import adjudication
+from m365dq_dagster.core.outcome import LogType
 from m365dq_dagster.core.profile import ColumnCounts
 from tests.support import plain_reckoning as plain
 from tests.support.counting import PACK, POLICY, close_generation, emptied, judged
@@ -213,7 +214,7 @@ def counted(rows: Sequence[Row], order: int | None = None, field: str = "status_
     con = emptied()
     load(con, rows, order)
     spec = next(spec for spec in PACK.fields if (spec.log_type, spec.field) == ("sign_in_logs", field))
-    measure.count_columns(con, [spec])
+    measure.count_columns(con, [spec], {spec.log: len(rows)})
     return measure.column_counts(con)["sign_in_logs", field]
 
 
@@ -224,6 +225,25 @@ def test_the_commonest_value_does_not_depend_on_the_order_of_rows(
     rows = [sign_in(code=value) for value in column]
     one, other = counted(rows, orders[0]), counted(rows, orders[1])
     assert (one.top_value, one.top_raw, one.top_rows) == (other.top_value, other.top_raw, other.top_rows)
+
+
+@given(column=st.lists(values, min_size=1, max_size=12))
+def test_columns_are_counted_alike_together_and_one_by_one(column: list[str | None]) -> None:
+    con, specs = emptied(), [spec for spec in PACK.fields if spec.log_type == "sign_in_logs"]
+    load(con, [sign_in(code=value, user=f"{value}@contoso.example") for value in column])
+    found = []
+    for rows in (len(column), measure.COUNTED_AT_ONCE + 1):
+        measure.count_columns(con, specs, {LogType.SIGN_IN: rows})
+        found.append(measure.column_counts(con))
+    assert len(found[0]) == len(specs)
+    assert found[0] == found[1]
+
+
+def test_a_field_of_which_no_row_is_asked_is_counted_as_none() -> None:
+    con, spec = emptied(), next(spec for spec in PACK.fields if spec.field == "logon_error")
+    measure.count_columns(con, [spec], {spec.log: 0})
+    counts = measure.column_counts(con)["unified_audit_log", "logon_error"]
+    assert (counts.applicable, counts.distinct, counts.top_value, counts.top_rows) == (0, 0, None, 0)
 
 
 def test_a_blank_that_stands_on_most_rows_is_the_commonest_value() -> None:
@@ -275,5 +295,5 @@ def test_every_named_statement_is_one_that_somebody_runs(checkout: Path) -> None
 
 
 def test_counting_narrows_the_audit_log_to_logons_where_only_they_speak() -> None:
-    text = count_column("unified_audit_log", "operation", raw=False, only="logons", two_letters=False)
+    [text] = count_columns("unified_audit_log", [Counted("operation", only="logons")])
     assert "WHERE is_logon" in text
