@@ -77,6 +77,7 @@ class _Search:
         self.pack = pack
         self.columns = self._columns()
         self.log_types = [log_type for log_type in log_types if log_type in self.columns]
+        self.rows = {log_type: int(self._one(count_rows(log_type))[0]) for log_type in self.log_types}
         self.limits = {name: definition.caps for name, definition in formats.items()}
         self.snapshots = {name for name, definition in formats.items() if definition.snapshot}
         self.told = [Told(one.file.path, one.title, one.declarations, one.left_out) for one in sidecars]
@@ -90,7 +91,7 @@ class _Search:
 
     def leads(self) -> list[Missing]:
         """Every lead, in no particular order."""
-        rhythms = [rhythm for log_type in self.log_types for rhythm in self._rhythms(log_type)]
+        rhythms = [rhythm for log_type, rows in self.rows.items() if rows for rhythm in self._rhythms(log_type)]
         whole = {rhythm.log_type: rhythm for rhythm in rhythms if not rhythm.kind}
         spans = self._spans(whole)
         edges = frozenset(s.log_type for s in spans if retained.at_edge(s, self.pack.retention, self.incident.licence))
@@ -169,10 +170,9 @@ class _Search:
         ]
 
     def _absent(self) -> list[Missing]:
-        rows = {log_type: self._rows(log_type) for log_type in self.log_types}
         unread = [file.path for file in self._read(FileStatus.REFUSED, FileStatus.UNRECOGNISED)]
         beside = {one.path for one in self.told}
-        found = retained.absent_logs(rows, [path for path in unread if path not in beside])
+        found = retained.absent_logs(self.rows, [path for path in unread if path not in beside])
         *counts, typed, total = self._one(sql.statement("sign_in_types"))
         found += retained.absent_sign_in_types(dict(zip(retained.SIGN_IN_TYPES, counts, strict=True)), typed, total)
         mail, begins, reads = self._one(sql.statement("mailbox_rows"), {"operation": retained.MAIL_READ})
@@ -197,9 +197,6 @@ class _Search:
         for table, column in self.con.execute(sql.statement("columns_of")).fetchall():
             found.setdefault(table, set()).add(column)
         return found
-
-    def _rows(self, log_type: str) -> int:
-        return int(self._one(count_rows(log_type))[0])
 
     def _one(self, statement: str, values: Mapping[str, object] | None = None) -> tuple[Any, ...]:
         rows: list[tuple[Any, ...]] = self.con.execute(statement, dict(values or {})).fetchall()

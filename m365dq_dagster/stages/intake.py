@@ -352,7 +352,7 @@ class _Import:
         self.tables.close()
         if self._number(sql.statement("hashed_rows")):
             self.con.execute(sql.statement("same_rows"))
-        for log_type in self.tables:
+        for log_type in filter(self._rows, self.tables):
             self._same_events(log_type)
             self._plain_addresses(log_type)
         self.con.execute(sql.count_imported(self.tables))
@@ -362,8 +362,6 @@ class _Import:
         self.con.execute(sql.explain_quarantine({str(reason): text for reason, text in REMEDIES.items()}))
 
     def _same_events(self, log_type: str) -> None:
-        if not self._rows(log_type):
-            return
         identity = self._identity(log_type)
         if identity:
             self.con.execute(sql.repeated_ids(log_type, identity))

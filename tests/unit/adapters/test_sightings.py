@@ -13,6 +13,7 @@ from tests.support.evidence import START, Row, at, directory, legacy, load, logo
 
 REFERENCE = shipped_pack().watched_values
 CODE, AUDIT = "status_error_code", "unified_audit_log"
+DECIDED = "CREATE TABLE decided (open_field VARCHAR)"
 EVENTS = (
     "CREATE TABLE events (account VARCHAR, log_type VARCHAR, counted BOOLEAN, open_field VARCHAR, open_value VARCHAR)"
 )
@@ -165,13 +166,13 @@ def test_the_engine_folds_a_spelling_as_the_reference_does(
 
 
 def test_nothing_is_open_where_every_value_is_known(con: duckdb.DuckDBPyConnection) -> None:
-    con.execute(EVENTS)
+    con.execute(f"{EVENTS}; {DECIDED}")
     con.execute("INSERT INTO events VALUES ('a', 'sign_in_logs', TRUE, NULL, NULL)")
     assert sightings.open_values(con, REFERENCE) == (OpenValues(), {})
 
 
 def test_what_left_sign_ins_open_is_counted_by_account_and_for_all(con: duckdb.DuckDBPyConnection) -> None:
-    con.execute(EVENTS)
+    con.execute(f"{EVENTS}; {DECIDED}; INSERT INTO decided VALUES ('status_error_code')")
     rows = [("a", "sign_in_logs", True, CODE, "512345")] * 3 + [(None, "sign_in_logs", True, CODE, "530031")]
     rows += [("a", AUDIT, False, "operation", "Odd"), ("b", "legacy_auth_logs", False, CODE, "512345")]
     rows += [("c", "sign_in_logs", True, "status", f"w{number}") for number in range(12)]

@@ -230,7 +230,7 @@ def test_the_commonest_value_does_not_depend_on_the_order_of_rows(
 @given(column=st.lists(values, min_size=1, max_size=12))
 def test_columns_are_counted_alike_together_and_one_by_one(column: list[str | None]) -> None:
     con, specs = emptied(), [spec for spec in PACK.fields if spec.log_type == "sign_in_logs"]
-    load(con, [sign_in(code=value, user=f"{value}@contoso.example") for value in column])
+    load(con, [sign_in(code=value, country=value, city=value, os="x") for value in column])
     found = []
     for rows in (len(column), measure.COUNTED_AT_ONCE + 1):
         measure.count_columns(con, specs, {LogType.SIGN_IN: rows})
