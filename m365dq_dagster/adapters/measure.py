@@ -75,8 +75,15 @@ def run_named(con: Evidence, name: str, values: Mapping[str, object] | None = No
 
 
 def holds(con: Evidence, table: str) -> bool:
-    """Whether a table that is there holds a row."""
-    return bool(engine_of(con).run(sql.any_row(table)))
+    """Whether a table that is there holds a row; yes where the engine would have to work for it."""
+    return engine_of(con).holds(table)
+
+
+def run_without(con: Evidence, name: str, *perhaps_empty: str, file: str = "judge") -> Rows:
+    """Run a named statement without its joins with those of the tables that are empty by now."""
+    engine = engine_of(con)
+    empty = [table for table in perhaps_empty if not engine.holds(table)]
+    return engine.run(sql.without_joins(sql.named_statements(file)[name], empty))
 
 
 def counts_any(con: Evidence, name: str, values: Mapping[str, object] | None = None, *, file: str = "judge") -> bool:
@@ -120,7 +127,7 @@ def read_logons(con: Evidence, filled: Collection[LogType]) -> None:
     nothing is written. Asks for the pack tables and the parts.
     """
     engine_of(con).run(logon_rows(filled))
-    run_named(con, "logons")
+    run_without(con, "logons", "row_parts")
 
 
 def build_logons(con: Evidence, filled: Collection[LogType] = ()) -> None:
@@ -384,8 +391,9 @@ def join_decisions(con: Evidence, policy: Policy) -> Window:
     run_named(con, "copies")
     if holds(con, LogType.LEGACY) and holds(con, LogType.SIGN_IN):
         run_named(con, "find_copies")
-    for name in ("counted_logons", "placed", "corroborated"):
-        run_named(con, name)
+    run_without(con, "counted_logons", "copies")
+    run_without(con, "placed", "address_places", "unplaced")
+    run_named(con, "corroborated")
     if counts_any(con, "decided_by_access"):
         run_named(con, "corroborate", file="accounts")
     begins, ends = run_named(con, "window")[0]
@@ -424,7 +432,8 @@ def build_events(con: Evidence, context: CaseContext, homes: Sequence[str], wind
     run_named(con, "suspected_copies")
     if run_named(con, "formats_of_events")[0][0] > 1:
         run_named(con, "suspect_copies")
-    for name in ("adjudicated", "judged", "events", "folded_flows", "flows", "normalized_view"):
+    run_without(con, "adjudicated", "known_egress", "travelled", "corroborated", "suspected_copies")
+    for name in ("judged", "events", "folded_flows", "flows", "normalized_view"):
         run_named(con, name)
 
 
@@ -525,7 +534,7 @@ def account_evidence(
             if lead.kind not in kinds:
                 kinds.append(lead.kind)
     found = []
-    for row in run_named(con, "accounts", file="accounts"):
+    for row in run_without(con, "accounts", *OF_STRANGERS, file="accounts"):
         *numbers, own = row
         names = ACCOUNT_COLUMNS
         found.append(
@@ -542,6 +551,16 @@ def _take(con: Evidence, steps: Steps) -> None:
     for name, values in steps:
         run_named(con, name, values, file="accounts")
 
+
+OF_STRANGERS = (
+    "foreign_profile",
+    "prior_failures",
+    "overlapping",
+    "home_sprayed",
+    "two_places",
+    "followed_by_critical",
+)
+"""The tables that are joined to accounts and mostly hold nothing."""
 
 ACCOUNT_COLUMNS = (
     "account",

@@ -64,7 +64,7 @@ class Both:
 
     def same(self, ask: Callable[[Engine], T]) -> T:
         """What both answer to a question, which is the same."""
-        one, other = ask(_Heard(self.here, self.ran)), ask(self.there)
+        one, other = ask(_Heard(self.here, self.ran)), ask(_Heard(self.there, self.ran))
         assert alike(one, other), difference(one, other)
         return one
 
@@ -79,9 +79,9 @@ class Both:
 
 
 class _Heard:
-    """An engine that remembers which named statements it ran."""
+    """An engine that remembers which named statements it ran as they stand."""
 
-    def __init__(self, engine: InProcess, ran: set[tuple[str, str]]) -> None:
+    def __init__(self, engine: Engine, ran: set[tuple[str, str]]) -> None:
         self._engine, self._ran = engine, ran
 
     def run(self, text: str, values: Any = None) -> Rows:

@@ -49,6 +49,10 @@ class Engine(Protocol):
         """Whether a table or view of that name stands here."""
         ...
 
+    def holds(self, table: str) -> bool:
+        """Whether a table that stands here holds a row. Yes where asking costs more than what is spared by knowing."""
+        ...
+
     def columns(self, table: str) -> frozenset[str]:
         """The columns of a table; empty where there is none of that name."""
         ...

@@ -59,6 +59,10 @@ class InProcess:
         """Whether the connection sees it."""
         return bool(self.run(sql.named_statements("judge")["has_table"], {"name": table})[0][0])
 
+    def holds(self, table: str) -> bool:
+        """Asks for one row."""
+        return bool(self.run(sql.any_row(table)))
+
     def columns(self, table: str) -> frozenset[str]:
         """Asks the catalog for this one table."""
         rows = self.run(sql.named_statements("judge")["columns_of"], {"name": table})

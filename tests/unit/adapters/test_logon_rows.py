@@ -2,9 +2,10 @@
 
 from datetime import timedelta
 
+import duckdb
 import pytest
 
-from m365dq_dagster.adapters import measure
+from m365dq_dagster.adapters import measure, sql
 from m365dq_dagster.stages import quality
 from tests.support.case_runs import Bench, judged, shipped_pack
 from tests.support.evidence import START, Row, legacy, sign_in
@@ -51,3 +52,38 @@ def test_tables_of_an_earlier_version_make_way_for_views_of_their_name() -> None
         ]
         assert measure.has_table(run.con, "flows")
         assert {"events", "flows", "decisions"}.isdisjoint(name for (name,) in measure.run_named(run.con, "outgrown"))
+
+
+JOINED = """SELECT m.a, coalesce(n.b, 'none') AS b, n.c IS NULL AS lonely
+FROM (VALUES (1), (2)) AS m (a)
+LEFT JOIN narrow AS n ON n.a = m.a
+    AND n.c > 0
+LEFT JOIN narrower AS w ON w.a = m.a
+ORDER BY m.a"""
+
+
+def test_a_join_with_an_empty_table_is_left_out_and_finds_nothing_all_the_same(
+    duckdb_con: duckdb.DuckDBPyConnection,
+) -> None:
+    for table in ("narrow", "narrower"):
+        duckdb_con.execute(f"CREATE TABLE {table} (a INTEGER, b VARCHAR, c INTEGER)")
+    short = sql.without_joins(JOINED, ["narrow"])
+    assert "narrow " not in short
+    assert "narrower" in short
+    assert duckdb_con.execute(short).fetchall() == duckdb_con.execute(JOINED).fetchall()
+    assert sql.without_joins(JOINED, []) == JOINED
+
+
+@pytest.mark.parametrize(
+    ("name", "tables"),
+    [
+        ("counted_logons", ["copies"]),
+        ("placed", ["address_places", "unplaced"]),
+        ("adjudicated", ["known_egress", "travelled", "corroborated", "suspected_copies"]),
+        ("logons", ["row_parts"]),
+    ],
+)
+def test_every_join_that_may_be_left_out_is_found_in_its_statement(name: str, tables: list[str]) -> None:
+    text = sql.named_statements("judge")[name]
+    short = sql.without_joins(text, tables)
+    assert text.count("LEFT JOIN") - short.count("LEFT JOIN") == len(tables)
