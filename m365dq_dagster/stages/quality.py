@@ -28,7 +28,7 @@ from m365dq_dagster.stages.stamps import stamp
 STAGE = "quality"
 RUNBOOK = "docs/runbooks/quality-check-failure.md"
 CODES_RUNBOOK = "docs/runbooks/unknown-status-code.md"
-PACK_TABLES, ORIGINS, FIELDS, FILLED = "pack_tables", "origins", "fields", "filled"
+PACK_TABLES, ORIGINS, FIELDS, FILLED, OUTGROWN = "pack_tables", "origins", "fields", "filled", "outgrown"
 """What is worked out once a run, by name."""
 MOST_DAYS = 400
 """Days of a field's profile that the document holds, the latest ones; a year of a log and its edges."""
@@ -49,7 +49,7 @@ class QualityReport:
 def run(run: CaseRun) -> QualityReport:
     """Profile, judge, decide the gate, and remember which codes the case holds."""
     run.memory.clear()
-    measure.drop_outgrown(run.con)
+    run.once(OUTGROWN, lambda: measure.drop_outgrown(run.con))
     fields = profile(run)
     run.progress.step(STAGE, "looking up codes and values")
     unknown = sightings.look_up(run)

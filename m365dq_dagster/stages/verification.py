@@ -31,7 +31,7 @@ from m365dq_dagster.core.verdict import (
 from m365dq_dagster.stages import indicators, limits, places, sightings
 from m365dq_dagster.stages.case_run import CaseRun, Judging
 from m365dq_dagster.stages.findings import findings
-from m365dq_dagster.stages.quality import Judged, judged_fields, load_pack_tables
+from m365dq_dagster.stages.quality import OUTGROWN, Judged, judged_fields, load_pack_tables
 from m365dq_dagster.stages.stamps import stamp
 
 STAGE = "verification"
@@ -80,7 +80,7 @@ def adjudicated(run: Judging, fields: Judged) -> Adjudicated:
 def run(run: CaseRun) -> VerificationReport:
     """Adjudicate, count, judge, keep."""
     con, policy = run.con, run.pack.policy
-    measure.drop_outgrown(con)
+    run.once(OUTGROWN, lambda: measure.drop_outgrown(con))
     fields = judged_fields(run)
     told = adjudicated(run, fields)
     place, window, home = told.places, told.window, told.home

@@ -12,6 +12,9 @@ import duckdb
 from m365dq_dagster.adapters import sql
 from m365dq_dagster.adapters.engine import Rows
 
+MANY = 500
+HANDED_OVER = "handed_over"
+
 
 @dataclass(frozen=True)
 class InProcess:
@@ -26,11 +29,22 @@ class InProcess:
         return self.con.execute(text, dict(values)).fetchall()
 
     def fill(self, table: str, rows: Sequence[Sequence[object]]) -> None:
-        """Insert a few thousand rows in one statement; lists are bound, so values are never pasted."""
+        """Insert a few thousand rows in one statement; lists are bound, so values are never pasted. Many are handed
+        over as a table, which takes half the time.
+        """
         if not rows:
             return
         columns = [list(column) for column in zip(*rows, strict=True)]
-        self.con.execute(sql.insert_lists(table, len(columns)), columns)
+        if len(rows) < MANY:
+            self.con.execute(sql.insert_lists(table, len(columns)), columns)
+            return
+        import pyarrow as pa  # a run that finds nothing changed has no need of it
+
+        self.con.register(HANDED_OVER, pa.table(columns, names=[str(place) for place in range(len(columns))]))
+        try:
+            self.con.execute(sql.insert_all(table, HANDED_OVER))
+        finally:
+            self.con.unregister(HANDED_OVER)
 
     def keep(self, table: str, bodies: Sequence[str]) -> None:
         """A table of one text a row."""

@@ -240,7 +240,7 @@ def _nested(samples: Sequence[Mapping[str, Any]]) -> frozenset[str]:
         f"{header_key(key)}.{header_key(inner)}"
         for sample in samples
         for key, value in sample.items()
-        if isinstance(value, Mapping)
+        if isinstance(value, dict)  # a sample comes from JSON; asking for any mapping takes ten times as long
         for inner in value
     )
 

@@ -40,6 +40,11 @@ def insert_lists(table: str, columns: int) -> str:
     return f"INSERT INTO {quote_identifier(table)} SELECT {picks}"
 
 
+def insert_all(table: str, rows: str) -> str:
+    """Add all rows of one table to another with as many columns."""
+    return f"INSERT INTO {quote_identifier(table)} SELECT * FROM {quote_identifier(rows)}"
+
+
 def any_row(table: str) -> str:
     """One row where a table holds any."""
     return f"SELECT 1 FROM {quote_identifier(table)} LIMIT 1"
