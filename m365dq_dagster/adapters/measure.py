@@ -432,7 +432,7 @@ def build_events(con: Evidence, context: CaseContext, homes: Sequence[str], wind
     run_named(con, "suspected_copies")
     if run_named(con, "formats_of_events")[0][0] > 1:
         run_named(con, "suspect_copies")
-    run_without(con, "adjudicated", "known_egress", "travelled", "corroborated", "suspected_copies")
+    run_without(con, "adjudicated", *RARE)
     for name in ("judged", "events", "folded_flows", "flows", "normalized_view"):
         run_named(con, name)
 
@@ -551,6 +551,9 @@ def _take(con: Evidence, steps: Steps) -> None:
     for name, values in steps:
         run_named(con, name, values, file="accounts")
 
+
+RARE = ("known_egress", "travelled", "corroborated", "suspected_copies", "shared_ids", "flow_numbers")
+"""The tables that are joined to logons and mostly hold nothing."""
 
 OF_STRANGERS = (
     "foreign_profile",
