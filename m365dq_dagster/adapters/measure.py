@@ -327,6 +327,8 @@ def proofs(con: duckdb.DuckDBPyConnection, kinds: Mapping[str, str], most: int) 
     """What proves the conclusion on each account, by the kind of rows that do, with at most `most` lines each; an
     account of which no row is left is not among them.
     """
+    if not kinds:
+        return {}
     run_named(con, "asked_proofs", file="document")
     insert_rows(con, "asked_proofs", list(kinds.items()))
     run_named(con, "proofs", file="document")
