@@ -117,10 +117,13 @@ def assert_clean_again(scene: Scene, home: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_run_on_a_full_or_almost_full_disk_says_so_and_leaves_the_published_state(small: Scene, disk: Path) -> None:
+@pytest.mark.parametrize("left", [(0, 400, 2_600), pytest.param((40, 1_400), marks=pytest.mark.soak)], ids=str)
+def test_a_run_on_a_full_or_almost_full_disk_says_so_and_leaves_the_published_state(
+    small: Scene, disk: Path, left: tuple[int, ...]
+) -> None:
     home = Path(shutil.copytree(small.home, disk / "home"))
-    for free in (0, 40 * KIB, 400 * KIB, 1_400 * KIB, 2_600 * KIB):
-        with almost_full(disk, free):
+    for free in left:
+        with almost_full(disk, free * KIB):
             ended = small.run(home)
             assert_one_sentence(ended, "disk is full")
             shown = small.program.run("show", CASE, "--json", home=home)
@@ -131,9 +134,10 @@ def test_a_run_on_a_full_or_almost_full_disk_says_so_and_leaves_the_published_st
 
 
 @pytest.mark.slow
-def test_a_run_in_a_new_home_on_a_full_disk_says_so(small: Scene, disk: Path) -> None:
-    for number, free in enumerate((0, 100 * KIB, 500 * KIB)):
-        with almost_full(disk, free):
+@pytest.mark.parametrize("left", [(0, 500), pytest.param((100,), marks=pytest.mark.soak)], ids=str)
+def test_a_run_in_a_new_home_on_a_full_disk_says_so(small: Scene, disk: Path, left: tuple[int, ...]) -> None:
+    for number, free in enumerate(left):
+        with almost_full(disk, free * KIB):
             ended = small.run(disk / f"home-{number}")
         assert_one_sentence(ended, "disk is full")
         assert not list(disk.glob("home-*/cases/*/current*"))
