@@ -25,6 +25,7 @@ from m365dq_dagster.core.profile import FieldSpec
 from m365dq_dagster.stages import case, document, intake, quality, reliability, verification
 from m365dq_dagster.stages.case_run import CaseRun
 from tests.support.evidence import Row, load
+from tests.support.tiny_engine import tiny_engine
 
 NOW = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
 CASE = "tiny"
@@ -108,9 +109,8 @@ class Bench:
         known = context or parse_context({"home_countries": list(home), **keys}, "test")
         self.registry.register_case(CASE, str(self.folder), known.as_mapping(), NOW)
         self.registry.set_stage(CASE, CaseStage.IMPORTED, NOW)
-        con = duckdb.connect(":memory:", config={**CONNECT_CONFIG, "threads": 1})
+        con = tiny_engine()
         try:
-            create_schema(con)
             load(con, rows, shuffled)
             yield CaseRun(
                 CASE,

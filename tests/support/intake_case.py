@@ -13,7 +13,6 @@ from typing import Any, cast
 
 import duckdb
 
-from m365dq_dagster.adapters.case_store import CONNECT_CONFIG, create_schema
 from m365dq_dagster.adapters.clock import FixedClock
 from m365dq_dagster.adapters.rule_pack import read_yaml, resource_dir
 from m365dq_dagster.core.context import CaseContext
@@ -22,6 +21,7 @@ from m365dq_dagster.core.outcome import CaseStage, DateOrder
 from m365dq_dagster.core.policy import CheckPolicy
 from m365dq_dagster.stages import intake
 from m365dq_dagster.stages.case_run import CaseRun
+from tests.support.tiny_engine import tiny_engine
 
 NOW = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
 
@@ -157,8 +157,7 @@ def take_in(
     """Run intake over a folder. The connection is the caller's to close; one in memory costs nothing when it is
     forgotten."""
     if con is None:
-        con = duckdb.connect(config=CONNECT_CONFIG)
-        create_schema(con)
+        con = tiny_engine()
     told = registry or QuietRegistry()
     home = case_dir or Path(tempfile.mkdtemp(prefix="m365dq-case-"))
     pack = pack or Pack(shipped_formats() if formats is None else formats)
