@@ -18,7 +18,7 @@ outlived one are gone through as well, and after how many of these all there are
 def collect_seldom() -> None:
     """Look for cycles of dead objects seldom for the rest of this process, as suits one that does one thing and ends:
     nearly all that a run makes lives as long as it is needed and goes without being looked for, while looking as often
-    as the interpreter does by itself is a sixth of the run of a small case.
+    as the interpreter does by itself is a tenth of the run of a small case.
     """
     gc.set_threshold(*SELDOM)
 
