@@ -291,21 +291,12 @@ def _number(value: int) -> exp.Expression:
     return exp.Literal.number(value) if value >= 0 else exp.Neg(this=exp.Literal.number(-value))
 
 
-def _reduced(given: Sequence[exp.Expression]) -> exp.Expression:
-    """Spark starts from a value of its own: here the first, over the others."""
-    several, step = given
-    first = _fn("try_element_at", several.copy(), _number(1))
-    return _fn("aggregate", _fn("slice", several.copy(), _number(2), _fn("size", several.copy())), first, step)
-
-
 def _micros(moment: exp.Expression) -> exp.Expression:
     return _fn("unix_micros", exp.cast(moment, exp.DType.TIMESTAMPLTZ))
 
 
 CALLS: Mapping[str, Callable[[Sequence[exp.Expression]], exp.Expression]] = {
     "len": lambda given: _fn("size", *given),
-    "list_reduce": _reduced,
-    "epoch_us": lambda given: _micros(given[0]),
     "to_minutes": lambda given: _fn("make_dt_interval", _number(0), _number(0), given[0], _number(0)),
 }
 
@@ -452,10 +443,6 @@ def _tuple(tree: exp.Tuple) -> exp.Expression:
     return _struct({f"c{number}": part for number, part in enumerate(tree.expressions)})
 
 
-def _packed(tree: exp.Struct) -> exp.Expression:
-    return _struct({one.this.name: one.expression for one in tree.expressions})
-
-
 RULES: Mapping[type[exp.Expression], Callable[..., exp.Expression]] = {
     exp.Trim: _trim,
     exp.Lower: _lower,
@@ -467,15 +454,11 @@ RULES: Mapping[type[exp.Expression], Callable[..., exp.Expression]] = {
     exp.GroupConcat: _joined,
     exp.First: _first,
     exp.Tuple: _tuple,
-    exp.Struct: _packed,
     exp.Concat: lambda tree: _fn("concat_ws", exp.Literal.string(""), *tree.expressions),
-    exp.ArrayAppend: lambda tree: _fn("array_append", tree.this, tree.expression),
     exp.ArraySort: lambda tree: _fn("array_sort", tree.this),
     exp.ArrayContains: _contained,
     exp.Is: _is,
-    exp.ArrayOverlaps: lambda tree: _fn("arrays_overlap", tree.this, tree.expression),
     exp.Array: lambda tree: _fn("array", *tree.expressions),
-    exp.ArgMax: lambda tree: _fn("max_by", tree.this, tree.expression),
     exp.ArgMin: lambda tree: _fn("min_by", tree.this, tree.expression),
     exp.SplitPart: lambda tree: _fn("split_part", tree.this, tree.args["delimiter"], tree.args["part_index"]),
     exp.Contains: lambda tree: _fn("contains", tree.this, tree.expression),
@@ -491,7 +474,6 @@ SAME: frozenset[type[exp.Expression]] = frozenset(
     {
         exp.And,
         exp.AnyValue,
-        exp.ArrayFilter,
         exp.Case,
         exp.Cast,
         exp.Coalesce,
@@ -511,7 +493,6 @@ SAME: frozenset[type[exp.Expression]] = frozenset(
         exp.RowNumber,
         exp.Sum,
         exp.TimestampTrunc,
-        exp.Transform,
     }
 )
 """Functions that mean the same on both engines as SQLGlot writes them."""

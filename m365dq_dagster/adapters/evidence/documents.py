@@ -284,9 +284,10 @@ class _Pieces:
 
     def _cut_off(self, error: ValueError) -> bool:
         """True where the value ends with the window and may go on in the next piece."""
-        if not isinstance(error, json.JSONDecodeError) or len(self.text) - self.at > MAX_RECORD_CHARS:
-            return False
-        return error.msg.startswith("Unterminated string") or error.pos >= len(self.text) - 16
+        if not isinstance(error, json.JSONDecodeError):
+            return False  # a number of more digits than the interpreter turns into one
+        at_the_end = error.msg.startswith("Unterminated string") or error.pos >= len(self.text) - 16
+        return at_the_end and len(self.text) - self.at <= MAX_RECORD_CHARS
 
     def _take_broken(self) -> JsonRecord:
         """What lies before the next record of the same make, or all that is left."""

@@ -113,6 +113,13 @@ def test_deep_nesting_is_broken_and_not_a_crash() -> None:
     assert document_head('{"a":' * 100_000).keys == ()
 
 
+def test_a_number_of_very_many_digits_breaks_its_record_alone() -> None:
+    long = '{"id": ' + "9" * 5_000 + ', "time": "t"}'
+    text = f"[{json.dumps(RECORDS[0])}, {long}, {json.dumps(RECORDS[2])}]"
+
+    assert _read(text) == ["0", QuarantineReason.JSON_UNPARSABLE, "2"]
+
+
 @given(window=st.integers(16, 200_000))
 def test_what_follows_a_record_that_is_nested_too_deep_is_read(window: int) -> None:
     deep = '{"a":"]}' + '\\"' + '","b":' + "[" * 100_000 + "]" * 100_000 + "}"
