@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from m365dq_dagster.adapters.bench import STOPWATCH
 from m365dq_dagster.adapters.case_store import CaseStore
 from tests.support.golden_tables import digests_of
 from tests.support.program import call
@@ -38,20 +40,18 @@ def run(evidence: Path, home: Path, **settings: str) -> Ended:
     home.mkdir(mode=0o700)
     folder, words = home / "cases" / "large", ("run", str(evidence), "--case", "large", "--json")
     command = [sys.executable, "-m", "m365dq_dagster.cli.main", *words]
-    with (home / "out").open("wb") as out:
-        begun = subprocess.Popen(
-            command, env={**os.environ, "M365DQ_HOME": str(home), **settings}, stdout=out, stderr=out
-        )
-    spilled = 0
-    while True:
-        pid, status, used = os.wait4(begun.pid, os.WNOHANG)
-        if pid:
-            break
+    out, spilled = home / "out", 0
+    begun = subprocess.Popen(
+        [sys.executable, "-I", "-S", str(STOPWATCH), str(out), str(home / "err"), *command],
+        env={**os.environ, "M365DQ_HOME": str(home), **settings},
+        stdout=subprocess.PIPE,
+    )
+    while begun.poll() is None:
         spilled = max(spilled, sum(map(size_of, folder.glob("*.duckdb.tmp/*"))))
         time.sleep(0.02)
-    begun.returncode = os.waitstatus_to_exitcode(status)
-    assert begun.returncode == 0, (home / "out").read_text()[-2000:]
-    return Ended(used.ru_maxrss * (1 if sys.platform == "darwin" else 1024), spilled, folder)
+    told = json.loads(begun.communicate()[0])
+    assert told["code"] == 0, out.read_text()[-2000:] + (home / "err").read_text()[-2000:]
+    return Ended(told["peak_bytes"], spilled, folder)
 
 
 def size_of(file: Path) -> int:

@@ -570,7 +570,12 @@ def _reordered(record: dict[str, Any], rng: random.Random) -> dict[str, Any]:
 
 
 def _thinned(record: dict[str, Any], needed: set[str], rng: random.Random) -> dict[str, Any]:
-    kept = {name: value for name, value in record.items() if isinstance(value, list) or _key(name) in needed}
+    envelope = needed.isdisjoint(map(_key, record))
+    kept = {
+        name
+        for name, value in record.items()
+        if isinstance(value, list) or _key(name) in needed or (envelope and isinstance(value, dict))
+    }
     return {name: value for name, value in record.items() if name in kept or rng.random() < 0.8}
 
 
