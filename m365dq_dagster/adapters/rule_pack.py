@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
@@ -37,6 +37,9 @@ from m365dq_dagster.core.policy import Policy
 from m365dq_dagster.core.profile import FieldSpec, Witness
 from m365dq_dagster.core.reference import FILES, TOLD, TRUE, At, Conflict, Layer, Seen
 from m365dq_dagster.core.sightings import Reference
+
+if TYPE_CHECKING:
+    from m365dq_dagster.adapters.evidence.formats import FormatDefinition
 
 OPERATIONS_FILE = "operations.toml"
 """Recipients and windows: operations, not judgement, so not part of the hash."""
@@ -274,6 +277,13 @@ class RulePack:
             except (UnicodeDecodeError, yaml.YAMLError) as error:
                 raise BadInput(f"{name} is no readable YAML: {str(error).splitlines()[0]}; correct it.") from None
         return tuple(found)
+
+    @cached_property
+    def format_definitions(self) -> tuple[FormatDefinition, ...]:
+        """What the export formats say, by their ids. Raises `BadInput` where one of them is wrong."""
+        from m365dq_dagster.adapters.evidence.formats import parse_formats
+
+        return parse_formats(self.formats)
 
     def suite(self, log_type: str) -> bytes | None:
         """What the evidence of a log type should look like, as its file holds it; None where there is none."""

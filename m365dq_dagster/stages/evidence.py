@@ -10,7 +10,7 @@ from typing import Any
 
 from m365dq_dagster.adapters.evidence.archives import opened, unpacking
 from m365dq_dagster.adapters.evidence.folder import FoundFile, present_files
-from m365dq_dagster.adapters.evidence.formats import FormatDefinition, parse_formats
+from m365dq_dagster.adapters.evidence.formats import FormatDefinition
 from m365dq_dagster.adapters.evidence.recognition import RecognisedFile, chosen_records, look_at
 from m365dq_dagster.adapters.rule_pack import RulePack
 from m365dq_dagster.core.errors import BadInput
@@ -45,7 +45,7 @@ def raw_lines(
     for item in items(_finding(document, finding_id), "evidence"):
         wanted.setdefault(str(item["file"]), []).append(int(item["row"]))
     hashes = {str(row["path"]): row.get("sha256") for row in items(document, "files")}
-    formats = parse_formats(pack.formats)
+    formats = pack.format_definitions
     with ExitStack() as stack:
         present = _Present(present_files(folders), lambda: stack.enter_context(unpacking(case_dir)))
         return tuple(

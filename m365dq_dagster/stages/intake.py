@@ -22,7 +22,7 @@ from m365dq_dagster.adapters.case_store import CaseStore, confine
 from m365dq_dagster.adapters.evidence import archives
 from m365dq_dagster.adapters.evidence.field_lists import exported
 from m365dq_dagster.adapters.evidence.folder import FoundFile, files_meanwhile
-from m365dq_dagster.adapters.evidence.formats import FormatDefinition, parse_formats
+from m365dq_dagster.adapters.evidence.formats import FormatDefinition
 from m365dq_dagster.adapters.evidence.landing import Landed, Landing, alike, of_files, only_row
 from m365dq_dagster.adapters.evidence.recognition import (
     MAX_RAW,
@@ -123,7 +123,7 @@ def run(run: CaseRun) -> IntakeReport:
 
     Raises `BadInput` where the folder cannot be listed or a format file of the rule pack is wrong.
     """
-    formats = parse_formats(run.pack.formats)
+    formats = run.pack.format_definitions
     with archives.unpacking(run.case_dir) as into:
         report = _Import(run, formats, into).take_in()
     now = run.clock.now()

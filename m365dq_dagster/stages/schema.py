@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from m365dq_dagster.adapters import measure
 from m365dq_dagster.adapters.evidence import field_lists
 from m365dq_dagster.adapters.evidence.field_lists import Exported
-from m365dq_dagster.adapters.evidence.formats import FormatDefinition, parse_formats
+from m365dq_dagster.adapters.evidence.formats import FormatDefinition
 from m365dq_dagster.adapters.evidence.recognition import NotRecognised
 from m365dq_dagster.adapters.registry import SchemaChangeRecord
 from m365dq_dagster.adapters.registry.schemas import IMPORT
@@ -178,7 +178,7 @@ def _changed_beyond_recognition(run: CaseRun, strangers: Iterable[NotRecognised]
     if not headers:
         return
     known = run.registry.latest_field_lists()
-    formats = {one.id: one for one in parse_formats(run.pack.formats)}
+    formats = {one.id: one for one in run.pack.format_definitions}
     for columns, stranger in list(headers.items())[:MOST_LISTS]:
         for version_id, before in known:
             definition = formats.get(before.format_name)

@@ -7,13 +7,14 @@ import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, cast
 
 import duckdb
 
 from m365dq_dagster.adapters.clock import FixedClock
+from m365dq_dagster.adapters.evidence.formats import FormatDefinition, parse_formats
 from m365dq_dagster.adapters.rule_pack import read_yaml, resource_dir
 from m365dq_dagster.core.context import CaseContext
 from m365dq_dagster.core.field_lists import FieldList
@@ -98,6 +99,10 @@ class Pack:
     values: tuple[Any, ...] = ()
     operations: tuple[Any, ...] = ()
 
+    @cached_property
+    def format_definitions(self) -> tuple[FormatDefinition, ...]:
+        return parse_formats(self.formats)
+
 
 @cache
 def shipped_formats() -> tuple[dict[str, Any], ...]:
@@ -106,6 +111,12 @@ def shipped_formats() -> tuple[dict[str, Any], ...]:
         dict(cast("Mapping[str, Any]", read_yaml(path.name, path.read_bytes())))
         for path in sorted((resource_dir("reference_data") / "formats").glob("*.yaml"))
     )
+
+
+@cache
+def shipped_intake_pack() -> Pack:
+    """What intake reads of the rule pack, the formats understood once for all tests."""
+    return Pack(shipped_formats())
 
 
 @dataclass(frozen=True)
@@ -160,7 +171,7 @@ def take_in(
         con = tiny_engine()
     told = registry or QuietRegistry()
     home = case_dir or Path(tempfile.mkdtemp(prefix="m365dq-case-"))
-    pack = pack or Pack(shipped_formats() if formats is None else formats)
+    pack = pack or (shipped_intake_pack() if formats is None else Pack(formats))
     run = CaseRun(
         case_id=case_id,
         run_id="run-1",

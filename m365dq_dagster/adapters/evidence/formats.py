@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import Any
 
 from m365dq_dagster.adapters.evidence.delimited import header_key
@@ -118,26 +118,7 @@ def parse_formats(pack: Iterable[Mapping[str, Any]]) -> tuple[FormatDefinition, 
 
     Files that describe a collector's own statements are left to `sidecars`. Raises `BadInput` naming format, key and
     what is expected."""
-    return _parsed(_Documents(tuple(pack)))
-
-
-class _Documents:
-    """The documents of a pack, equal to nothing but the very same ones: a run asks for them several times, and so does
-    every case of a long process."""
-
-    def __init__(self, pack: tuple[Mapping[str, Any], ...]) -> None:
-        self.pack = pack
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Documents) and self.pack is other.pack
-
-    def __hash__(self) -> int:
-        return id(self.pack)
-
-
-@lru_cache(maxsize=4)
-def _parsed(documents_of: _Documents) -> tuple[FormatDefinition, ...]:
-    pack = documents_of.pack
+    pack = tuple(pack)
     others = (*SIDECAR_CONTAINERS, TRANSLATION)
     documents = {str(data.get("id", "?")): data for data in pack if data.get("container") not in others}
     spoken = _localised_spellings(data for data in pack if data.get("container") == TRANSLATION)

@@ -56,7 +56,7 @@ def test_a_row_that_is_not_there_says_so(folder: Path) -> None:
 
 def test_a_format_that_the_pack_no_longer_knows_says_so(folder: Path) -> None:
     found, _ = document(folder, "*.csv", [1])
-    empty: RulePack = SimpleNamespace(formats=())  # type: ignore[assignment]
+    empty: RulePack = SimpleNamespace(format_definitions=())  # type: ignore[assignment]
     (line,) = raw_lines(found, "F-001", [folder], empty, folder)
     assert line.problem is not None
     assert "no longer known" in line.problem
